@@ -1,0 +1,94 @@
+// What a person's program (terminal, page, script) asks of a client. Every argument and result is plain JSON, so that the same
+// methods serve in the process that holds the home and, over the local socket, in every other (PROTOCOL.md §10).
+
+import type { MessageState, PathName, Policy } from './core/records.js';
+
+export interface ContactView {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface MessageView {
+  readonly id: string;
+  readonly contact: ContactView;
+  readonly direction: 'in' | 'out';
+  readonly text: string;
+  readonly state: MessageState;
+  readonly path: PathName | null;
+  readonly reason: string | null;
+  /** Times are ms since 1970; null where it has not happened. */
+  readonly sentAt: number;
+  readonly receivedAt: number | null;
+  readonly acceptedAt: number | null;
+  readonly deliveredAt: number | null;
+  readonly readAt: number | null;
+  /** Place in the order of this home. */
+  readonly position: number;
+}
+
+export interface ContactStatus extends ContactView {
+  readonly path: PathName;
+  /** Since when the conversation uses this path. */
+  readonly since: number;
+  /** Why this path: a sentence for a person. */
+  readonly why: string;
+  /** Local and remote address of the direct path; null on the relay. */
+  readonly pair: { readonly local: string; readonly remote: string } | null;
+  readonly rttMs: number | null;
+  readonly policy: Policy;
+  /** When anything last came from the contact; null if never. */
+  readonly heardAt: number | null;
+  /** Own messages that are not delivered yet. */
+  readonly undelivered: number;
+  /** Received messages that the person has not read. */
+  readonly unread: number;
+}
+
+export interface RelayStatus {
+  readonly url: string;
+  readonly online: boolean;
+  readonly rttMs: number | null;
+  /** Why it is offline; null while online. */
+  readonly reason: string | null;
+}
+
+export interface StatusView {
+  readonly identity: ContactView;
+  readonly relays: readonly RelayStatus[];
+  readonly contacts: readonly ContactStatus[];
+}
+
+export type Wait = 'queued' | 'accepted' | 'delivered' | 'read';
+
+/** What happens, as it happens. `message`: a received text is ready to be shown. `state`: an own message moved on. */
+export type ClientEvent =
+  | { readonly type: 'message'; readonly message: MessageView }
+  | { readonly type: 'state'; readonly message: MessageView }
+  | { readonly type: 'contact'; readonly contact: ContactView }
+  | { readonly type: 'path'; readonly contact: ContactStatus }
+  | { readonly type: 'relay'; readonly relay: RelayStatus }
+  | { readonly type: 'notice'; readonly contact: ContactView | null; readonly code: string; readonly text: string };
+
+export interface Client {
+  /** A one-time invitation. Resolves when the relay holds its card: the link works from now on. */
+  invite(): Promise<{ readonly link: string; readonly expiresAt: number }>;
+  /** Makes a contact of an invitation link. */
+  accept(link: string): Promise<{ readonly contact: ContactView }>;
+  contacts(): Promise<readonly ContactView[]>;
+  /** Resolves when the message has reached the state `wait` (durable here at `queued`), or has failed, or after timeoutMs, with
+   *  the message as it then is. Rejects if it could not be queued. */
+  send(contact: string, text: string, options?: { readonly wait?: Wait; readonly timeoutMs?: number }): Promise<MessageView>;
+  /** Messages in order; the newest `limit`, or the oldest `limit` with a position above `after`. */
+  history(contact: string | null, options: { readonly limit: number; readonly before?: number; readonly after?: number; readonly direction?: 'in' | 'out' }): Promise<readonly MessageView[]>;
+  search(words: string, limit: number): Promise<readonly MessageView[]>;
+  /** The person has seen every received message of this contact up to this position. */
+  markRead(contact: string, position: number): Promise<void>;
+  status(): Promise<StatusView>;
+  /** The safety number: 60 digits, the same on both sides. */
+  verify(contact: string): Promise<{ readonly contact: ContactView; readonly number: string }>;
+  setPolicy(contact: string, policy: Policy): Promise<void>;
+  /** Calls back for each event until the returned function is called. */
+  subscribe(listener: (event: ClientEvent) => void): () => void;
+  /** Writes what is to be written, says goodbye to the network, closes the store. */
+  close(): Promise<void>;
+}

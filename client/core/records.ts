@@ -1,0 +1,147 @@
+// What a client remembers, as the core holds it and the store keeps it. Ids are lower-case hex so that they can be map keys;
+// key material stays bytes. The core never reads a store: it is given a Snapshot at the start and gives Changes.
+
+/** Lower-case hex of a 32-byte identity id. */
+export type ContactId = string & { readonly brand?: 'ContactId' };
+/** Lower-case hex of a 16-byte message id. */
+export type MessageId = string & { readonly brand?: 'MessageId' };
+/** Lower-case hex of a 16-byte mailbox address. */
+export type MailboxId = string & { readonly brand?: 'MailboxId' };
+/** Lower-case hex of H32("envelope", bytes)[0..16]. */
+export type EnvelopeId = string & { readonly brand?: 'EnvelopeId' };
+
+/** The owner of this home. */
+export interface SelfRecord {
+  readonly name: string;
+  /** URL of the relay where new mailboxes are opened. */
+  readonly relay: string;
+  /** packIdentity(…), secret. */
+  readonly identity: Uint8Array;
+  readonly createdAt: number;
+  /** The last value given out as MessageRecord.position. */
+  readonly position: number;
+}
+
+/** A mailbox that we own: one contact and one direction (or one invitation that nobody has accepted yet). */
+export interface OwnMailbox {
+  readonly relay: string;
+  readonly mailbox: MailboxId;
+  /** 32-byte Ed25519 seed of the owner key, made for this mailbox alone. */
+  readonly ownerSeed: Uint8Array;
+  /** 16-byte send token that we give to the contact. */
+  readonly token: Uint8Array;
+}
+
+/** A mailbox of a contact: where we put envelopes for them. */
+export interface PeerMailbox {
+  readonly relay: string;
+  readonly mailbox: MailboxId;
+  readonly token: Uint8Array;
+}
+
+/** An invitation that we gave out and that nobody has accepted yet. */
+export interface InvitationRecord {
+  /** Lower-case hex of the 16-byte lookup id. */
+  readonly lookup: string;
+  readonly link: string;
+  /** packInvitation(…), secret: the one-time private keys. */
+  readonly secret: Uint8Array;
+  /** The sealed card, kept until the relay has it. */
+  readonly card: Uint8Array;
+  readonly published: boolean;
+  readonly mailbox: OwnMailbox;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+}
+
+/** Whether a direct path may be opened to a contact (who then sees our IP address). */
+export type Policy = 'direct' | 'relay-only';
+
+export interface ContactRecord {
+  readonly id: ContactId;
+  readonly name: string;
+  /** 64 bytes: idEd | idX. */
+  readonly identity: Uint8Array;
+  readonly createdAt: number;
+  readonly policy: Policy;
+  /** packSession(…), secret. */
+  readonly session: Uint8Array;
+  /** While the contact has not answered: the first-flight prefix that every message repeats (PROTOCOL.md §4). */
+  readonly flight: Uint8Array | null;
+  /** EK of the first flight that made this session on our side as responder: a second flight with it is not a new session. */
+  readonly flightKey: Uint8Array | null;
+  readonly inbox: OwnMailbox;
+  readonly outbox: PeerMailbox;
+  /** Numbers of our own Texts: the last one given out and its chain value (8 bytes). */
+  readonly sentNumber: number;
+  readonly sentChain: Uint8Array;
+  /** The contact's Texts: everything up to here is shown or ready to be; its chain value; numbers kept beyond a gap. */
+  readonly receivedNumber: number;
+  readonly receivedChain: Uint8Array;
+  readonly held: readonly number[];
+  /** The last number that the person has read, and what the contact has been told. */
+  readonly readNumber: number;
+  /** When anything decrypted last came from this contact, 0 if never. */
+  readonly heardAt: number;
+}
+
+export type MessageState = 'queued' | 'accepted' | 'delivered' | 'read' | 'failed' | 'received';
+/** How bytes went or came. */
+export type PathName = 'relay' | 'direct';
+
+/** One text in a conversation. */
+export interface MessageRecord {
+  readonly id: MessageId;
+  readonly contact: ContactId;
+  readonly direction: 'in' | 'out';
+  readonly number: number;
+  readonly text: string;
+  readonly state: MessageState;
+  /** The path of the last step of `state`; null while queued. */
+  readonly path: PathName | null;
+  /** Why the state is what it is: an error code or a word such as `offline`; null where there is nothing to say. */
+  readonly reason: string | null;
+  readonly sentAt: number;
+  readonly receivedAt: number | null;
+  readonly acceptedAt: number | null;
+  readonly deliveredAt: number | null;
+  readonly readAt: number | null;
+  /** Place in the order of this home, growing by one; null while a received message is held back by a gap. */
+  readonly position: number | null;
+}
+
+/** What may not be lost on the way to the store: sealed bytes that wait to be accepted or delivered. */
+export interface OutgoingRecord {
+  readonly envelope: EnvelopeId;
+  readonly contact: ContactId;
+  /** Grows by one per home: order of sending. */
+  readonly order: number;
+  readonly bytes: Uint8Array;
+  /** The Text's number where this is one; null for idempotent messages, which are done when accepted. */
+  readonly number: number | null;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly acceptedAt: number | null;
+}
+
+/** Everything the core holds in memory. */
+export interface Snapshot {
+  readonly self: SelfRecord;
+  readonly contacts: readonly ContactRecord[];
+  readonly invitations: readonly InvitationRecord[];
+  readonly outgoing: readonly OutgoingRecord[];
+  /** Our own Texts that are not yet delivered, or delivered and not yet read, by order; without their text where the store can leave it out. */
+  readonly pending: readonly MessageRecord[];
+  /** The contact's Texts held back by a gap. */
+  readonly held: readonly MessageRecord[];
+}
+
+/** One write. A list of them is one transaction; a later change of the same record replaces an earlier one. */
+export type Change =
+  | { readonly kind: 'self'; readonly record: SelfRecord }
+  | { readonly kind: 'contact'; readonly record: ContactRecord }
+  | { readonly kind: 'invitation'; readonly record: InvitationRecord }
+  | { readonly kind: 'invitation-removed'; readonly lookup: string }
+  | { readonly kind: 'outgoing'; readonly record: OutgoingRecord }
+  | { readonly kind: 'outgoing-removed'; readonly envelope: EnvelopeId }
+  | { readonly kind: 'message'; readonly record: MessageRecord };

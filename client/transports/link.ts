@@ -1,0 +1,33 @@
+// The interface of a connection to one relay in one role. It reconnects by itself and speaks relay/wire; it knows nothing of
+// sessions or contacts, and keeps nothing: what was not answered is for the caller to do again.
+
+import type { OwnMailbox, PeerMailbox } from '../core/records.js';
+
+export interface LinkOptions {
+  /** http(s) URL of the relay, without a path. */
+  readonly relay: string;
+  readonly role: 'collect' | 'deposit';
+  /** Called on each change. `rttMs` is the last heartbeat's round trip, `stunPort` what Welcome said (0: none). */
+  readonly onState: (state: LinkState) => void;
+  /** An envelope came (collect only). */
+  readonly onDelivery: (delivery: { readonly mailbox: string; readonly sequence: number; readonly envelope: Uint8Array; readonly ageMs: number }) => void;
+}
+
+export type LinkState =
+  | { readonly online: true; readonly rttMs: number; readonly stunPort: number }
+  | { readonly online: false; readonly reason: string };
+
+/** Every method rejects with a SottoError: the relay's own code, or `relay-unreachable` if the connection is or goes down. */
+export interface Link {
+  collect(mailbox: OwnMailbox): Promise<void>;
+  acknowledge(mailbox: string, sequences: readonly number[]): Promise<void>;
+  closeMailbox(mailbox: string): Promise<void>;
+  put(to: PeerMailbox, envelope: Uint8Array, ttlSeconds: number): Promise<void>;
+  putCard(lookup: Uint8Array, card: Uint8Array, ttlSeconds: number): Promise<void>;
+  takeCard(lookup: Uint8Array, claim: Uint8Array): Promise<Uint8Array>;
+  /** The network has changed: try at once, forget the backoff. */
+  hurry(): void;
+  close(): void;
+}
+
+export type OpenLink = (options: LinkOptions) => Link;

@@ -1,0 +1,77 @@
+// The one class of error and the one table of codes, for every room of the house.
+// It lives in the lowest room because everyone may import from here. A code is stable and documented in
+// PROTOCOL.md §9; its sentence is what a person reads, and says what to do.
+
+/** Whose fault an error is: the one who called us, the other client, the relay, the network between, or our own disk. */
+export type Fault = 'caller' | 'peer' | 'relay' | 'network' | 'disk';
+
+/** Every code, whose fault it is, and the sentence that a person reads when nothing more exact is known. */
+export const ERRORS = {
+  // Cryptography. One code for every inner reason of a failed decryption, so that errors are no oracle.
+  'undecryptable': { fault: 'peer', sentence: 'A message could not be decrypted and was set aside; nothing else changed.' },
+  'duplicate': { fault: 'peer', sentence: 'This message was received before; it is not shown again.' },
+  'malformed': { fault: 'peer', sentence: 'The data is not in the form that the protocol asks for; it was refused.' },
+  'link-invalid': { fault: 'caller', sentence: 'This is not an invitation link; ask for it again and paste it whole.' },
+  'card-invalid': { fault: 'relay', sentence: 'The relay gave a false invitation; ask your contact for a new link.' },
+  'invitation-expired': { fault: 'caller', sentence: 'This invitation has expired; ask your contact for a new link.' },
+  'session-exhausted': { fault: 'caller', sentence: 'This contact has not answered for too long; invite them again to go on.' },
+  'message-too-large': { fault: 'caller', sentence: 'The message is too long; split it into shorter ones.' },
+
+  // The relay's refusals (relay/wire/relay.proto, Refused.code).
+  'mailbox-unknown': { fault: 'relay', sentence: 'The contact has closed this mailbox or the relay has lost it; the message stays queued.' },
+  'mailbox-full': { fault: 'relay', sentence: "The contact's mailbox is full; the message stays queued until they collect." },
+  'mailbox-taken': { fault: 'relay', sentence: 'This mailbox belongs to another key; nothing was changed.' },
+  'token-wrong': { fault: 'caller', sentence: 'The contact no longer accepts messages from here.' },
+  'signature-wrong': { fault: 'caller', sentence: 'The relay could not verify that this mailbox is ours.' },
+  'not-collecting': { fault: 'caller', sentence: 'This mailbox is not collected on this connection.' },
+  'envelope-too-large': { fault: 'caller', sentence: 'The message is larger than the relay takes; split it into shorter ones.' },
+  'card-unknown': { fault: 'caller', sentence: 'This invitation was used, has expired, or never existed; ask your contact for a new link.' },
+  'card-taken': { fault: 'caller', sentence: 'Somebody has used this invitation already; ask your contact for a new link, and tell them.' },
+  'frame-malformed': { fault: 'caller', sentence: 'The relay did not understand the request; update Sotto on the older side.' },
+  'wrong-connection': { fault: 'caller', sentence: 'Collecting and depositing use separate connections.' },
+  'relay-busy': { fault: 'relay', sentence: 'The relay is at its limit; it will be tried again.' },
+  'relay-failed': { fault: 'relay', sentence: 'The relay could not store this; it will be tried again.' },
+
+  // The client.
+  'relay-unreachable': { fault: 'network', sentence: 'The relay cannot be reached; check the network and the address, then try again.' },
+  'relay-url-invalid': { fault: 'caller', sentence: 'The relay address must look like https://relay.example or http://127.0.0.1:8080.' },
+  'home-missing': { fault: 'caller', sentence: 'There is no identity here yet; run "sotto init --name NAME" first.' },
+  'home-exists': { fault: 'caller', sentence: 'There is an identity here already; choose another folder with --home DIR.' },
+  'home-in-use': { fault: 'caller', sentence: 'Another process has this home open and does not answer; end it and try again.' },
+  'passphrase-required': { fault: 'caller', sentence: 'This home is locked with a passphrase; add --passphrase, or set SOTTO_PASSPHRASE.' },
+  'passphrase-wrong': { fault: 'caller', sentence: 'The passphrase is wrong; try again.' },
+  'store-damaged': { fault: 'disk', sentence: 'The message store is damaged or the key is wrong; restore it from a backup.' },
+  'store-failed': { fault: 'disk', sentence: 'The message store could not be written; check the free space of the disk.' },
+  'contact-unknown': { fault: 'caller', sentence: 'No contact has this name or id; "sotto contacts" lists them.' },
+  'contact-ambiguous': { fault: 'caller', sentence: 'Several contacts match; give more characters of the id.' },
+  'contact-exists': { fault: 'caller', sentence: 'This person is a contact already; write to them with "sotto chat".' },
+  'own-invitation': { fault: 'caller', sentence: 'This is your own invitation; send the link to the person you want to talk to.' },
+  'name-invalid': { fault: 'caller', sentence: 'A name has 1 to 64 bytes and no line breaks or control characters.' },
+  'message-empty': { fault: 'caller', sentence: 'The message is empty; write something first.' },
+  'option-invalid': { fault: 'caller', sentence: 'An option has a value that it cannot take; see --help.' },
+  'timed-out': { fault: 'network', sentence: 'It did not happen in time; the message stays queued and is sent as soon as possible.' },
+  'port-in-use': { fault: 'caller', sentence: 'Another program uses this port; choose another with --port.' },
+  'internal': { fault: 'caller', sentence: 'Something went wrong inside Sotto; please report it with what you did.' },
+} as const satisfies Record<string, { readonly fault: Fault; readonly sentence: string }>;
+
+/** A documented error code. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error with a code, whose fault it is, and one sentence for a person. */
+export class SottoError extends Error {
+  readonly code: ErrorCode;
+  readonly fault: Fault;
+
+  /** @param sentence replaces the table's sentence where more exact words are known (numbers, names). */
+  constructor(code: ErrorCode, sentence?: string, cause?: unknown) {
+    super(sentence ?? ERRORS[code].sentence, cause === undefined ? undefined : { cause });
+    this.name = 'SottoError';
+    this.code = code;
+    this.fault = ERRORS[code].fault;
+  }
+}
+
+/** Whether a string from outside is one of our codes. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
