@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file client/core/message.proto.
  */
 export const file_client_core_message: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnQvY29yZS9tZXNzYWdlLnByb3RvEhBzb3R0by5tZXNzYWdlLnYxIrIDCgRCb2R5Eg8KB3NlbnRfYXQYASABKAQSKAoFaGVsbG8YAiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLkhlbGxvSAASJgoEdGV4dBgDIAEoCzIWLnNvdHRvLm1lc3NhZ2UudjEuVGV4dEgAEiwKB3JlY2VpcHQYBCABKAsyGS5zb3R0by5tZXNzYWdlLnYxLlJlY2VpcHRIABIsCgdtaXNzaW5nGAUgASgLMhkuc290dG8ubWVzc2FnZS52MS5NaXNzaW5nSAASLgoIcHJlc2VuY2UYBiABKAsyGi5zb3R0by5tZXNzYWdlLnYxLlByZXNlbmNlSAASKAoFb2ZmZXIYByABKAsyFy5zb3R0by5tZXNzYWdlLnYxLk9mZmVySAASKgoGYW5zd2VyGAggASgLMhguc290dG8ubWVzc2FnZS52MS5BbnN3ZXJIABIyCgpjYW5kaWRhdGVzGAkgASgLMhwuc290dG8ubWVzc2FnZS52MS5DYW5kaWRhdGVzSAASJgoEYmluZBgKIAEoCzIWLnNvdHRvLm1lc3NhZ2UudjEuQmluZEgAQgkKB2NvbnRlbnQiPwoFSGVsbG8SDAoEbmFtZRgBIAEoCRIoCgVyZXBseRgCIAEoCzIZLnNvdHRvLm1lc3NhZ2UudjEuQWRkcmVzcyI4CgdBZGRyZXNzEg0KBXJlbGF5GAEgASgJEg8KB21haWxib3gYAiABKAwSDQoFdG9rZW4YAyABKAwiPwoEVGV4dBIKCgJpZBgBIAEoDBIOCgZudW1iZXIYAiABKA0SDQoFY2hhaW4YAyABKAwSDAoEdGV4dBgEIAEoCSI6CgdSZWNlaXB0EhEKCWRlbGl2ZXJlZBgBIAEoDRIOCgZiZXlvbmQYAiADKA0SDAoEcmVhZBgDIAEoDSIaCgdNaXNzaW5nEg8KB251bWJlcnMYASADKA0iKAoIUHJlc2VuY2USDgoGYW5zd2VyGAEgASgIEgwKBGxhc3QYAiABKA0iXwoFT2ZmZXISDAoEY2FsbBgBIAEoDBIyCgtkZXNjcmlwdGlvbhgCIAEoCzIdLnNvdHRvLm1lc3NhZ2UudjEuRGVzY3JpcHRpb24SFAoMcmVsYXlfcnR0X21zGAMgASgNIl4KBkFuc3dlchIMCgRjYWxsGAEgASgMEhIKCm9mZmVyX2hhc2gYAiABKAwSMgoLZGVzY3JpcHRpb24YAyABKAsyHS5zb3R0by5tZXNzYWdlLnYxLkRlc2NyaXB0aW9uIi4KCkNhbmRpZGF0ZXMSDAoEY2FsbBgBIAEoDBISCgpjYW5kaWRhdGVzGAIgAygJIiMKBEJpbmQSDAoEY2FsbBgBIAEoDBINCgVwcm9vZhgCIAEoDCJhCgtEZXNjcmlwdGlvbhINCgV1ZnJhZxgBIAEoCRILCgNwd2QYAiABKAkSEwoLZmluZ2VycHJpbnQYAyABKAwSDQoFc2V0dXAYBCABKAkSEgoKY2FuZGlkYXRlcxgFIAMoCWIGcHJvdG8z");
+  fileDesc("ChljbGllbnQvY29yZS9tZXNzYWdlLnByb3RvEhBzb3R0by5tZXNzYWdlLnYxIoIDCgRCb2R5Eg8KB3NlbnRfYXQYASABKAQSJgoFaGVsbG8YAiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLkhlbGxvEiYKBHRleHQYAyABKAsyFi5zb3R0by5tZXNzYWdlLnYxLlRleHRIABIsCgdyZWNlaXB0GAQgASgLMhkuc290dG8ubWVzc2FnZS52MS5SZWNlaXB0SAASLgoIcHJlc2VuY2UYBSABKAsyGi5zb3R0by5tZXNzYWdlLnYxLlByZXNlbmNlSAASKAoFb2ZmZXIYBiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLk9mZmVySAASKgoGYW5zd2VyGAcgASgLMhguc290dG8ubWVzc2FnZS52MS5BbnN3ZXJIABIyCgpjYW5kaWRhdGVzGAggASgLMhwuc290dG8ubWVzc2FnZS52MS5DYW5kaWRhdGVzSAASJgoEYmluZBgJIAEoCzIWLnNvdHRvLm1lc3NhZ2UudjEuQmluZEgAQgkKB2NvbnRlbnQiPwoFSGVsbG8SDAoEbmFtZRgBIAEoCRIoCgVyZXBseRgCIAEoCzIZLnNvdHRvLm1lc3NhZ2UudjEuQWRkcmVzcyI4CgdBZGRyZXNzEg0KBXJlbGF5GAEgASgJEg8KB21haWxib3gYAiABKAwSDQoFdG9rZW4YAyABKAwiPwoEVGV4dBIKCgJpZBgBIAEoDBIOCgZudW1iZXIYAiABKA0SDQoFY2hhaW4YAyABKAwSDAoEdGV4dBgEIAEoCSJKCgdSZWNlaXB0EhEKCWRlbGl2ZXJlZBgBIAEoDRIPCgdsYWNraW5nGAIgAygNEgwKBHJlYWQYAyABKA0SDQoFYWdhaW4YBCABKAgiKAoIUHJlc2VuY2USDgoGYW5zd2VyGAEgASgIEgwKBGxhc3QYAiABKA0iXwoFT2ZmZXISDAoEY2FsbBgBIAEoDBIyCgtkZXNjcmlwdGlvbhgCIAEoCzIdLnNvdHRvLm1lc3NhZ2UudjEuRGVzY3JpcHRpb24SFAoMcmVsYXlfcnR0X21zGAMgASgNIl4KBkFuc3dlchIMCgRjYWxsGAEgASgMEhIKCm9mZmVyX2hhc2gYAiABKAwSMgoLZGVzY3JpcHRpb24YAyABKAsyHS5zb3R0by5tZXNzYWdlLnYxLkRlc2NyaXB0aW9uIi4KCkNhbmRpZGF0ZXMSDAoEY2FsbBgBIAEoDBISCgpjYW5kaWRhdGVzGAIgAygJIiMKBEJpbmQSDAoEY2FsbBgBIAEoDBINCgVwcm9vZhgCIAEoDCJhCgtEZXNjcmlwdGlvbhINCgV1ZnJhZxgBIAEoCRILCgNwd2QYAiABKAkSEwoLZmluZ2VycHJpbnQYAyABKAwSDQoFc2V0dXAYBCABKAkSEgoKY2FuZGlkYXRlcxgFIAMoCWIGcHJvdG8z");
 
 /**
  * @generated from message sotto.message.v1.Body
@@ -26,15 +26,16 @@ export type Body = Message<"sotto.message.v1.Body"> & {
   sentAt: bigint;
 
   /**
+   * in the first message of each direction, and again until the other side has answered
+   *
+   * @generated from field: sotto.message.v1.Hello hello = 2;
+   */
+  hello?: Hello | undefined;
+
+  /**
    * @generated from oneof sotto.message.v1.Body.content
    */
   content: {
-    /**
-     * @generated from field: sotto.message.v1.Hello hello = 2;
-     */
-    value: Hello;
-    case: "hello";
-  } | {
     /**
      * @generated from field: sotto.message.v1.Text text = 3;
      */
@@ -48,37 +49,31 @@ export type Body = Message<"sotto.message.v1.Body"> & {
     case: "receipt";
   } | {
     /**
-     * @generated from field: sotto.message.v1.Missing missing = 5;
-     */
-    value: Missing;
-    case: "missing";
-  } | {
-    /**
-     * @generated from field: sotto.message.v1.Presence presence = 6;
+     * @generated from field: sotto.message.v1.Presence presence = 5;
      */
     value: Presence;
     case: "presence";
   } | {
     /**
-     * @generated from field: sotto.message.v1.Offer offer = 7;
+     * @generated from field: sotto.message.v1.Offer offer = 6;
      */
     value: Offer;
     case: "offer";
   } | {
     /**
-     * @generated from field: sotto.message.v1.Answer answer = 8;
+     * @generated from field: sotto.message.v1.Answer answer = 7;
      */
     value: Answer;
     case: "answer";
   } | {
     /**
-     * @generated from field: sotto.message.v1.Candidates candidates = 9;
+     * @generated from field: sotto.message.v1.Candidates candidates = 8;
      */
     value: Candidates;
     case: "candidates";
   } | {
     /**
-     * @generated from field: sotto.message.v1.Bind bind = 10;
+     * @generated from field: sotto.message.v1.Bind bind = 9;
      */
     value: Bind;
     case: "bind";
@@ -93,7 +88,7 @@ export const BodySchema: GenMessage<Body> = /*@__PURE__*/
   messageDesc(file_client_core_message, 0);
 
 /**
- * Who I am and where I collect; the first message of a session in each direction.
+ * Who I am and where I collect.
  *
  * @generated from message sotto.message.v1.Hello
  */
@@ -200,18 +195,18 @@ export const TextSchema: GenMessage<Text> = /*@__PURE__*/
  */
 export type Receipt = Message<"sotto.message.v1.Receipt"> & {
   /**
-   * every number up to here
+   * every number up to here …
    *
    * @generated from field: uint32 delivered = 1;
    */
   delivered: number;
 
   /**
-   * and these, past a gap
+   * … except these
    *
-   * @generated from field: repeated uint32 beyond = 2;
+   * @generated from field: repeated uint32 lacking = 2;
    */
-  beyond: number[];
+  lacking: number[];
 
   /**
    * every number up to here was shown to the person; 0 where that is not told
@@ -219,6 +214,13 @@ export type Receipt = Message<"sotto.message.v1.Receipt"> & {
    * @generated from field: uint32 read = 3;
    */
   read: number;
+
+  /**
+   * the lacking ones have been waited for: send them again from your history
+   *
+   * @generated from field: bool again = 4;
+   */
+  again: boolean;
 };
 
 /**
@@ -227,25 +229,6 @@ export type Receipt = Message<"sotto.message.v1.Receipt"> & {
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_client_core_message, 4);
-
-/**
- * Idempotent: numbers that the receiver lacks; the sender sends them again from its history.
- *
- * @generated from message sotto.message.v1.Missing
- */
-export type Missing = Message<"sotto.message.v1.Missing"> & {
-  /**
-   * @generated from field: repeated uint32 numbers = 1;
-   */
-  numbers: number[];
-};
-
-/**
- * Describes the message sotto.message.v1.Missing.
- * Use `create(MissingSchema)` to create a new message.
- */
-export const MissingSchema: GenMessage<Missing> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 5);
 
 /**
  * Transient: I am here now.
@@ -273,7 +256,7 @@ export type Presence = Message<"sotto.message.v1.Presence"> & {
  * Use `create(PresenceSchema)` to create a new message.
  */
 export const PresenceSchema: GenMessage<Presence> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 6);
+  messageDesc(file_client_core_message, 5);
 
 /**
  * Transient: signaling of one peer connection (PROTOCOL.md §8).
@@ -304,7 +287,7 @@ export type Offer = Message<"sotto.message.v1.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 7);
+  messageDesc(file_client_core_message, 6);
 
 /**
  * @generated from message sotto.message.v1.Answer
@@ -333,7 +316,7 @@ export type Answer = Message<"sotto.message.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 8);
+  messageDesc(file_client_core_message, 7);
 
 /**
  * @generated from message sotto.message.v1.Candidates
@@ -355,7 +338,7 @@ export type Candidates = Message<"sotto.message.v1.Candidates"> & {
  * Use `create(CandidatesSchema)` to create a new message.
  */
 export const CandidatesSchema: GenMessage<Candidates> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 9);
+  messageDesc(file_client_core_message, 8);
 
 /**
  * The first frame on an open data channel: K(session id, "bind", call, role, fingerprints as seen).L
@@ -381,7 +364,7 @@ export type Bind = Message<"sotto.message.v1.Bind"> & {
  * Use `create(BindSchema)` to create a new message.
  */
 export const BindSchema: GenMessage<Bind> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 10);
+  messageDesc(file_client_core_message, 9);
 
 /**
  * One side of a peer connection. SDP is made from this by a template; no SDP is ever received.
@@ -424,5 +407,5 @@ export type Description = Message<"sotto.message.v1.Description"> & {
  * Use `create(DescriptionSchema)` to create a new message.
  */
 export const DescriptionSchema: GenMessage<Description> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 11);
+  messageDesc(file_client_core_message, 10);
 

@@ -72,15 +72,21 @@ export interface ContactRecord {
   readonly flightKey: Uint8Array | null;
   readonly inbox: OwnMailbox;
   readonly outbox: PeerMailbox;
-  /** Numbers of our own Texts: the last one given out and its chain value (8 bytes). */
+  /** Our own Texts: the last number given out, and its chain value (8 bytes). */
   readonly sentNumber: number;
   readonly sentChain: Uint8Array;
-  /** The contact's Texts: everything up to here is shown or ready to be; its chain value; numbers kept beyond a gap. */
+  /** The contact's Texts: the highest number known to exist, and those up to it that we do not have. */
   readonly receivedNumber: number;
-  readonly receivedChain: Uint8Array;
-  readonly held: readonly number[];
-  /** The last number that the person has read, and what the contact has been told. */
+  readonly lacking: readonly number[];
+  /** Every number up to here was given out to be shown, or is no longer waited for; its chain value (8 bytes). */
+  readonly readyNumber: number;
+  readonly readyChain: Uint8Array;
+  /** The last number that our person has read. */
   readonly readNumber: number;
+  /** A Receipt must be sent: something has changed since the last one. */
+  readonly receiptOwed: boolean;
+  /** Ratchet messages sent since anything came from this contact. */
+  readonly unanswered: number;
   /** When anything decrypted last came from this contact, 0 if never. */
   readonly heardAt: number;
 }
@@ -132,7 +138,7 @@ export interface Snapshot {
   readonly outgoing: readonly OutgoingRecord[];
   /** Our own Texts that are not yet delivered, or delivered and not yet read, by order; without their text where the store can leave it out. */
   readonly pending: readonly MessageRecord[];
-  /** The contact's Texts held back by a gap. */
+  /** The contact's Texts held back by a gap (position null). */
   readonly held: readonly MessageRecord[];
 }
 
