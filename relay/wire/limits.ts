@@ -31,8 +31,8 @@ export const CARD_MAX_TTL_SECONDS = 7 * 24 * 3600;
 /** Most sequences in one Acknowledge, so that one frame is bounded work. */
 export const ACKNOWLEDGE_MAX = 1_000;
 
-/** Label of the owner's signature over challenge | mailbox | token_hash. */
-export const COLLECT_LABEL = 'sotto1/collect';
+/** Label of the owner's signature over challenge | mailbox | token_hash; crypto/signature.ts puts "sotto1/" before it. */
+export const COLLECT_LABEL = 'collect';
 
 /** Paths of the two connections. */
 export const COLLECT_PATH = '/v1/collect';
