@@ -38,6 +38,7 @@ export const ERRORS = {
   'home-missing': { fault: 'caller', sentence: 'There is no identity here yet; run "sotto init --name NAME" first.' },
   'home-exists': { fault: 'caller', sentence: 'There is an identity here already; choose another folder with --home DIR.' },
   'home-in-use': { fault: 'caller', sentence: 'Another process has this home open and does not answer; end it and try again.' },
+  'owner-gone': { fault: 'caller', sentence: 'The process that has this home open ended in the middle; look at "sotto history" before you try again.' },
   'passphrase-required': { fault: 'caller', sentence: 'This home is locked with a passphrase; add --passphrase, or set SOTTO_PASSPHRASE.' },
   'passphrase-wrong': { fault: 'caller', sentence: 'The passphrase is wrong; try again.' },
   'store-damaged': { fault: 'disk', sentence: 'The message store is damaged or the key is wrong; restore it from a backup.' },
