@@ -1,0 +1,111 @@
+// What an invitation says once its card is open: who invites, with which one-time keys, until when, and where to answer
+// (PROTOCOL.md §4.2). Signed by the inviter; everything in it was chosen by whoever made it, so it is read as a stranger's.
+
+import { Reader, text, utf8, Writer } from './bytes.js';
+import { SottoError } from './error.js';
+import { hash } from './hash.js';
+import { type Identity, packPublicIdentity, PUBLIC_IDENTITY_BYTES, type PublicIdentity, unpackPublicIdentity } from './identity.js';
+import { sign, verify } from './signature.js';
+import { XWING_PUBLIC_BYTES } from './sodium.js';
+
+declare const URL: new (text: string) => { readonly protocol: string; readonly origin: string; readonly href: string };
+
+/** The one suite so far: X25519, X-Wing, Ed25519, XChaCha20-Poly1305, BLAKE2b. */
+export const SUITE = 1;
+
+/** Longest name in UTF-8 bytes: fits a line on every screen. */
+export const NAME_MAX_BYTES = 64;
+
+/** Longest relay origin in bytes: what one length byte can say; a DNS name has at most 253. */
+const RELAY_MAX_BYTES = 255;
+
+const FLAGS = 0;
+const LABEL = 'bundle';
+const SIGNATURE_BYTES = 64;
+
+/** What the inviter signs. */
+export interface BundleContents {
+  readonly identity: PublicIdentity;
+  /** What the inviter calls themselves, 1 to 64 bytes of UTF-8 without control characters. */
+  readonly name: string;
+  /** Origin of the relay where the inviter collects the answer. */
+  readonly relay: string;
+  /** 16 bytes. */
+  readonly mailbox: Uint8Array;
+  /** 16 bytes, the mailbox's send token. */
+  readonly token: Uint8Array;
+  /** One-time X25519 public key, 32 bytes. */
+  readonly spk: Uint8Array;
+  /** One-time X-Wing public key, 1216 bytes. */
+  readonly pq: Uint8Array;
+  /** ms since 1970. */
+  readonly expiresAt: number;
+}
+
+/** The signed bundle. Throws `name-invalid` or `relay-url-invalid`. */
+export function packBundle(contents: BundleContents & { readonly identity: Identity }): Uint8Array {
+  const name = utf8(contents.name);
+  if (!isName(contents.name)) throw new SottoError('name-invalid');
+  const relay = utf8(relayOrigin(contents.relay));
+  const signed = new Writer()
+    .number(SUITE, 1)
+    .number(FLAGS, 1)
+    .bytes(packPublicIdentity(contents.identity), contents.spk, contents.pq)
+    .number(contents.expiresAt, 6)
+    .bytes(contents.mailbox, contents.token)
+    .number(name.length, 1)
+    .bytes(name)
+    .number(relay.length, 1)
+    .bytes(relay)
+    .finish();
+  return new Writer().bytes(signed, sign(contents.identity.edSeed, LABEL, signed)).finish();
+}
+
+/** Reads packBundle(…) and checks its signature. Throws a SottoError for anything wrong. */
+export function unpackBundle(packed: Uint8Array): BundleContents {
+  const reader = new Reader(packed);
+  reader.expect(SUITE);
+  reader.expect(FLAGS);
+  const contents = {
+    identity: unpackPublicIdentity(reader.bytes(PUBLIC_IDENTITY_BYTES)),
+    spk: reader.bytes(32),
+    pq: reader.bytes(XWING_PUBLIC_BYTES),
+    expiresAt: reader.number(6),
+    mailbox: reader.bytes(16),
+    token: reader.bytes(16),
+    name: text(reader.bytes(reader.number(1))),
+    relay: relayOrigin(text(reader.bytes(reader.number(1)))),
+  };
+  const signature = reader.bytes(SIGNATURE_BYTES);
+  reader.end();
+  const signed = packed.subarray(0, packed.length - SIGNATURE_BYTES);
+  if (!isName(contents.name) || !verify(contents.identity.ed, LABEL, signed, signature)) throw new SottoError('malformed');
+  return contents;
+}
+
+/** 32 bytes that stand for every byte of a bundle. */
+export function bundleHash(packed: Uint8Array): Uint8Array {
+  return hash(LABEL, packed);
+}
+
+/** The origin of a relay's address (scheme, host, port), normal as in a URL. Throws `relay-url-invalid` if it is not http(s) or says more. */
+export function relayOrigin(relay: string): string {
+  const url = parseUrl(relay);
+  const isOrigin = (url.protocol === 'https:' || url.protocol === 'http:') && url.href === `${url.origin}/`;
+  if (!isOrigin || url.origin.length > RELAY_MAX_BYTES) throw new SottoError('relay-url-invalid');
+  return url.origin;
+}
+
+function parseUrl(address: string): InstanceType<typeof URL> {
+  try {
+    return new URL(address);
+  } catch (cause) {
+    throw new SottoError('relay-url-invalid', undefined, cause);
+  }
+}
+
+/** Control characters in a name could speak to a terminal. */
+function isName(name: string): boolean {
+  const length = utf8(name).length;
+  return length >= 1 && length <= NAME_MAX_BYTES && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name);
+}

@@ -1,0 +1,41 @@
+// The header of a ratchet message: sealed, so that nobody outside sees keys or counters, and checked before anything else is
+// done, so that what a stranger sends costs a few short decryptions and nothing more (PROTOCOL.md §6.1).
+
+import { Reader, Writer } from '../bytes.js';
+import { open, seal, TAG_BYTES } from '../sodium.js';
+
+/** 32 bytes that seal the headers of one chain. */
+export type HeaderKey = Uint8Array & { readonly brand?: 'HeaderKey' };
+
+/** Where a message stands. */
+export interface Header {
+  /** The sender's X25519 ratchet key, 32 bytes. */
+  readonly dh: Uint8Array;
+  /** Messages in the sender's chain before this one. */
+  readonly previous: number;
+  /** Number of the message in its chain, from 0. */
+  readonly n: number;
+}
+
+const HEADER_BYTES = 44;
+
+/** Length of a sealed header. */
+export const SEALED_HEADER_BYTES = HEADER_BYTES + TAG_BYTES;
+
+/** flags u8 | post-quantum epoch u24, both for later versions: a receiver that does not know a value must not guess. */
+const RESERVED = 0;
+
+/** Seals a header: 60 bytes. `transcript` binds it to its session. */
+export function sealHeader(key: HeaderKey, nonce: Uint8Array, transcript: Uint8Array, header: Header): Uint8Array {
+  const plain = new Writer().bytes(header.dh).number(header.previous, 4).number(header.n, 4).number(RESERVED, 4).finish();
+  return seal(key, nonce, plain, transcript);
+}
+
+/** The header, or null if this key did not seal it for this session, or a later version did. */
+export function openHeader(key: HeaderKey, nonce: Uint8Array, transcript: Uint8Array, sealed: Uint8Array): Header | null {
+  const plain = open(key, nonce, sealed, transcript);
+  if (plain === null) return null;
+  const reader = new Reader(plain);
+  const header = { dh: reader.bytes(32), previous: reader.number(4), n: reader.number(4) };
+  return reader.number(4) === RESERVED ? header : null;
+}

@@ -1,0 +1,35 @@
+// One ratchet message as bytes: nonce 24 | sealed header 60 | sealed body. Every part looks uniformly random to those without
+// its key (PROTOCOL.md §6.1).
+
+import { NONCE_BYTES, open, seal, TAG_BYTES } from '../sodium.js';
+import { SEALED_HEADER_BYTES } from './header.js';
+
+/** 32 bytes that seal one body, once. */
+export type MessageKey = Uint8Array & { readonly brand?: 'MessageKey' };
+
+/** What a message is longer than its padded body. */
+export const MESSAGE_OVERHEAD_BYTES = NONCE_BYTES + SEALED_HEADER_BYTES + TAG_BYTES;
+
+/** A message cut at its fixed places. */
+export interface MessageParts {
+  readonly nonce: Uint8Array;
+  readonly header: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** The parts of a message, or null if it is too short to have them. */
+export function splitMessage(message: Uint8Array): MessageParts | null {
+  if (message.length < MESSAGE_OVERHEAD_BYTES) return null;
+  const bodyAt = NONCE_BYTES + SEALED_HEADER_BYTES;
+  return { nonce: message.subarray(0, NONCE_BYTES), header: message.subarray(NONCE_BYTES, bodyAt), body: message.subarray(bodyAt) };
+}
+
+/** Seals a padded body, bound to its sealed header. The nonce is the header's: the two keys are independent. */
+export function sealBody(key: MessageKey, nonce: Uint8Array, header: Uint8Array, padded: Uint8Array): Uint8Array {
+  return seal(key, nonce, padded, header);
+}
+
+/** The padded body, or null if it is not what this key sealed behind this header. */
+export function openBody(key: MessageKey, parts: MessageParts): Uint8Array | null {
+  return open(key, parts.nonce, parts.body, parts.header);
+}

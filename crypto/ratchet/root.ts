@@ -1,0 +1,17 @@
+// The root key: every Diffie-Hellman result is mixed into it, and each mix begins a chain (PROTOCOL.md §6.2).
+
+import { derive } from '../hash.js';
+import type { ChainKey } from './chain.js';
+import type { HeaderKey } from './header.js';
+
+/** 32 bytes that join all Diffie-Hellman results of a session so far. */
+export type RootKey = Uint8Array & { readonly brand?: 'RootKey' };
+
+/** The root after a Diffie-Hellman result, the chain that begins there, and the header key of the chain after that one. Erases the result. */
+export function stepRoot(root: RootKey, shared: Uint8Array): { root: RootKey; chainKey: ChainKey; nextHeaderKey: HeaderKey } {
+  const { left, right } = derive(root, 'rk', shared);
+  shared.fill(0);
+  const { left: chainKey, right: nextHeaderKey } = derive(right, 'hk');
+  right.fill(0);
+  return { root: left, chainKey, nextHeaderKey };
+}
