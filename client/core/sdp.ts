@@ -1,7 +1,8 @@
 // SDP by a template and ICE candidates by a strict grammar. Text from the other side never reaches a WebRTC library: a
-// candidate is read into its five fields and written anew, a description is its fields in our template. The only SDP that
-// is read is what our own library made.
+// description is its fields in our template, a candidate is read into its five fields and written anew, and each goes its own
+// way, so that there is one gate for candidates. The only SDP that is read is what our own library made.
 
+import { fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { Description, Setup } from './description.js';
 
@@ -59,9 +60,9 @@ export function isLoopback(address: string): boolean {
   return reach(address) === 'loopback';
 }
 
-/** Whether a candidate's address is a name that only multicast DNS resolves. */
+/** Whether a candidate's address is hidden behind a name that only multicast DNS resolves. */
 export function isHidden(candidate: string): boolean {
-  return parseCandidate(candidate)?.address.endsWith('.local') ?? false;
+  return candidate.includes('.local ');
 }
 
 /**
@@ -72,24 +73,23 @@ export function describe(sdp: string): Description {
   const lines = sdp.split(/\r?\n/);
   const values = (name: string): string[] => lines.filter((line) => line.startsWith(`a=${name}:`)).map((line) => line.slice(name.length + 3));
   const value = (name: string): string => values(name)[0] ?? '';
-  const pairs = /^sha-256 ((?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i.exec(value('fingerprint'))?.[1]?.split(':') ?? [];
+  const fingerprint = /^sha-256 ((?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i.exec(value('fingerprint'))?.[1] ?? '';
   return checked({
     ufrag: value('ice-ufrag'),
     pwd: value('ice-pwd'),
-    fingerprint: Uint8Array.from(pairs, (pair) => Number.parseInt(pair, 16)),
+    fingerprint: fromHex(fingerprint.replaceAll(':', '')),
     setup: value('setup') as Setup,
     candidates: values('candidate').map((line) => `candidate:${line}`),
   });
 }
 
 /**
- * SDP for one data channel that libdatachannel and browsers take, as offer and as answer. `setup` replaces the
- * description's own DTLS role. Candidates that do not parse, and those past CANDIDATES_MAX, are left out.
+ * SDP for one data channel that libdatachannel and browsers take, as offer and as answer, without candidates. `setup`
+ * replaces the description's own DTLS role.
  * @throws SottoError `malformed`.
  */
 export function render(description: Description, setup: Setup = description.setup): string {
-  const { ufrag, pwd, fingerprint, candidates } = checked(description);
-  const parsed = candidates.slice(0, CANDIDATES_MAX).map(parseCandidate).filter((candidate) => candidate !== null);
+  const { ufrag, pwd, fingerprint } = checked(description);
   const lines = [
     'v=0',
     'o=- 1 1 IN IP4 127.0.0.1',
@@ -103,11 +103,10 @@ export function render(description: Description, setup: Setup = description.setu
     `a=ice-ufrag:${ufrag}`,
     `a=ice-pwd:${pwd}`,
     'a=ice-options:trickle',
-    `a=fingerprint:sha-256 ${Array.from(fingerprint, (byte) => byte.toString(16).padStart(2, '0').toUpperCase()).join(':')}`,
+    `a=fingerprint:sha-256 ${toHex(fingerprint).toUpperCase().match(/../g)?.join(':')}`,
     `a=setup:${setup}`,
     'a=sctp-port:5000',
     `a=max-message-size:${CHANNEL_MESSAGE_MAX_BYTES}`,
-    ...parsed.map((candidate) => `a=${formatCandidate(candidate)}`),
   ];
   return `${lines.join('\r\n')}\r\n`;
 }
