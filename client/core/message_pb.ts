@@ -169,7 +169,7 @@ export type Text = Message<"sotto.message.v1.Text"> & {
   number: number;
 
   /**
-   * 8, H32("chain", chain of number-1, id, text)[0..8]: what the sender says it has said so far
+   * 8, H32("chain", chain of number-1, id, text)[0..8]: what the sender says it has said so far; empty where a text is sent again
    *
    * @generated from field: bytes chain = 3;
    */

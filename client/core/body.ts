@@ -1,0 +1,108 @@
+// The body of a ratchet message: message.proto with every length and range checked. What passes decodeBody is well-formed;
+// whether it is true is for others to find out.
+
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { SottoError } from '../../crypto/error.js';
+import { LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
+import { BodySchema } from './message_pb.js';
+import type { Body, Hello } from './message_pb.js';
+
+/** Longest name of a person, in bytes of UTF-8: one line on every screen. */
+export const NAME_MAX_BYTES = 64;
+/** Most numbers in Receipt.lacking: a gap longer than this is given up from its old end. */
+export const LACKING_MAX = 1_000;
+/** Length of a call id and of a message id: random, unguessable. */
+export const ID_BYTES = LOOKUP_BYTES;
+/** Length of a chain value: evidence, not a commitment. */
+export const CHAIN_BYTES = 8;
+/** Highest text number: leaves room in a signed 32-bit integer. */
+export const NUMBER_MAX = 0x7fff_ffff;
+/** Most candidates in one message: what ICE stacks gather at most. */
+export const CANDIDATES_MAX = 30;
+/** Latest sent_at that a JavaScript Date can show. */
+const TIME_MAX_MS = 8_640_000_000_000_000n;
+
+/** What a message says; the cases of Body.content in message.proto. */
+export type Content = NonNullable<MessageInitShape<typeof BodySchema>['content']>;
+
+/** Encodes a body; `sentAt` in ms since 1970. */
+export function encodeBody(sentAt: number, content: Content | null, hello: MessageInitShape<typeof BodySchema>['hello'] | null): Uint8Array {
+  return toBinary(BodySchema, create(BodySchema, { sentAt: BigInt(sentAt), ...(content && { content }), ...(hello && { hello }) }));
+}
+
+/** Decodes a body. Throws `malformed`. */
+export function decodeBody(bytes: Uint8Array): Body {
+  let body: Body;
+  try {
+    body = fromBinary(BodySchema, bytes);
+  } catch (cause) {
+    throw new SottoError('malformed', undefined, cause);
+  }
+  if (body.sentAt > TIME_MAX_MS || !isHelloValid(body.hello) || !isContentValid(body.content)) throw new SottoError('malformed');
+  return body;
+}
+
+/** Whether a text can be somebody's name: one line, visible, not too long. */
+export function isNameValid(name: string): boolean {
+  // Control, format and separator characters would let a name pretend to be something else on the screen.
+  return name.trim() !== '' && name === name.trim() && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(name) && utf8Length(name) <= NAME_MAX_BYTES;
+}
+
+function utf8Length(text: string): number {
+  let length = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0)!;
+    length += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x1_0000 ? 3 : 4;
+  }
+  return length;
+}
+
+function isHelloValid(hello: Hello | undefined): boolean {
+  if (hello === undefined) return true;
+  const reply = hello.reply;
+  return isNameValid(hello.name)
+    && (reply === undefined || (reply.mailbox.length === MAILBOX_BYTES && reply.token.length === TOKEN_BYTES && /^https?:\/\/[^\s/]+$/.test(reply.relay)));
+}
+
+function isContentValid(content: Body['content']): boolean {
+  switch (content.case) {
+    case undefined:
+      return true;
+    case 'text':
+      return content.value.id.length === ID_BYTES && (content.value.chain.length === CHAIN_BYTES || content.value.chain.length === 0) && isNumber(content.value.number) && content.value.text !== '';
+    case 'receipt':
+      return content.value.delivered <= NUMBER_MAX && content.value.read <= NUMBER_MAX
+        && content.value.lacking.length <= LACKING_MAX && content.value.lacking.every(isNumber);
+    case 'presence':
+      return content.value.last <= NUMBER_MAX;
+    case 'offer':
+      return isCall(content.value.call) && isDescriptionValid(content.value.description);
+    case 'answer':
+      return isCall(content.value.call) && content.value.offerHash.length === 32 && isDescriptionValid(content.value.description);
+    case 'candidates':
+      return isCall(content.value.call) && content.value.candidates.length <= CANDIDATES_MAX;
+    case 'bind':
+      return isCall(content.value.call) && content.value.proof.length === 32;
+  }
+}
+
+function isNumber(number: number): boolean {
+  return number >= 1 && number <= NUMBER_MAX;
+}
+
+function isCall(call: Uint8Array): boolean {
+  return call.length === ID_BYTES;
+}
+
+type WireDescription = NonNullable<Extract<Body['content'], { case: 'offer' }>['value']['description']>;
+
+// ICE characters and lengths: RFC 8839 §5.4.
+function isDescriptionValid(description: WireDescription | undefined): description is WireDescription {
+  return description !== undefined
+    && /^[A-Za-z0-9+/]{4,256}$/.test(description.ufrag)
+    && /^[A-Za-z0-9+/]{22,256}$/.test(description.pwd)
+    && description.fingerprint.length === 32
+    && /^(actpass|active|passive)$/.test(description.setup)
+    && description.candidates.length <= CANDIDATES_MAX;
+}

@@ -1,0 +1,218 @@
+// The texts of one conversation: numbers, order, gaps, receipts, and the states of our own texts.
+// A state is claimed only on proof: `accepted` on the relay's answer, `delivered` and `read` on the contact's receipt.
+
+import { SottoError } from '../../crypto/error.js';
+import { equal, fromHex, toHex, utf8 } from '../../crypto/bytes.js';
+import { hash } from '../../crypto/hash.js';
+import { CHAIN_BYTES, ID_BYTES, LACKING_MAX } from './body.js';
+import type { Contact, Memory } from './memory.js';
+import type { Receipt, Text } from './message_pb.js';
+import { enqueue, flush, remove } from './outbox.js';
+import type { MessageRecord, MessageState, PathName } from './records.js';
+import type { RequestId } from './input.js';
+
+/** Shortest time between two receipts: a stream of texts is answered in batches. */
+const RECEIPT_INTERVAL_MS = 100;
+/** How long a gap may be a mere race of two paths, before the missing texts are asked for; then ever more patiently. */
+const GAP_FIRST_MS = 2_000;
+const GAP_MAX_MS = 600_000;
+/** How long texts wait behind a gap before they are shown without what is missing. */
+const HOLD_MS = 20_000;
+/** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
+const UNREAD_MAX = 1_000;
+
+/** What may follow what. A missing entry means that the news is old. */
+const NEXT: Record<MessageState, readonly MessageState[]> = {
+  queued: ['accepted', 'delivered', 'read', 'failed'],
+  accepted: ['delivered', 'read', 'failed'],
+  delivered: ['read'],
+  read: [],
+  failed: ['delivered', 'read'],
+  received: [],
+};
+
+/** The person sends a text. Throws what `enqueue` throws; then nothing has changed. */
+export function sendText(memory: Memory, contact: Contact, request: RequestId, text: string): void {
+  if (text === '') throw new SottoError('message-empty');
+  const id = memory.random(ID_BYTES);
+  const number = contact.record.sentNumber + 1;
+  const chain = nextChain(contact.record.sentChain, id, text);
+  enqueue(memory, contact, { case: 'text', value: { id, number, chain, text } }, number);
+  memory.update(contact, { sentNumber: number, sentChain: chain });
+  const record: MessageRecord = {
+    id: toHex(id), contact: contact.record.id, direction: 'out', number, text, state: 'queued', path: null, reason: null,
+    sentAt: memory.now, receivedAt: null, acceptedAt: null, deliveredAt: null, readAt: null, position: memory.nextPosition(),
+  };
+  contact.undelivered.set(number, record);
+  memory.saveText(record, null);
+  memory.emit({ type: 'answer', request, result: { type: 'sent', message: record } });
+}
+
+function nextChain(chain: Uint8Array, id: Uint8Array, text: string): Uint8Array {
+  return hash('chain', chain, id, hash('text', utf8(text))).slice(0, CHAIN_BYTES);
+}
+
+/** A Text of the contact has come, by whichever path. */
+export function onText(memory: Memory, contact: Contact, text: Text, sentAt: number, path: PathName): void {
+  owe(memory, contact);
+  const { receivedNumber, lacking } = contact.record;
+  if (text.number <= receivedNumber && !lacking.includes(text.number)) return;
+  noteLast(memory, contact, text.number - 1);
+  if (text.number > contact.record.receivedNumber + 1) return; // a gap too wide to remember: it comes again once that is repaired
+  memory.update(contact, {
+    receivedNumber: Math.max(receivedNumber, text.number),
+    lacking: contact.record.lacking.filter((number) => number !== text.number),
+  });
+  const record: MessageRecord = {
+    id: toHex(text.id), contact: contact.record.id, direction: 'in', number: text.number, text: text.text, state: 'received', path, reason: null,
+    sentAt, receivedAt: memory.now, acceptedAt: null, deliveredAt: null, readAt: null, position: null,
+  };
+  if (text.number <= contact.record.readyNumber) {
+    show(memory, record);
+    return;
+  }
+  contact.held.set(text.number, record);
+  if (text.number === contact.record.readyNumber + 1) {
+    checkChain(memory, contact, text);
+    release(memory, contact, text.chain);
+  } else {
+    memory.saveText(record, null);
+  }
+}
+
+// What the contact says it has said must continue what we have. After a gap that was given up there is nothing to compare.
+function checkChain(memory: Memory, contact: Contact, text: Text): void {
+  const { readyChain } = contact.record;
+  if (readyChain.length === 0 || text.chain.length === 0 || equal(nextChain(readyChain, text.id, text.text), text.chain)) return;
+  memory.emit({ type: 'notice', contact: contact.record.id, code: 'history-differs' });
+}
+
+function show(memory: Memory, record: MessageRecord): void {
+  memory.saveText({ ...record, position: memory.nextPosition() }, 'message');
+}
+
+// Gives out, in order, every held text that has no gap before it. `claimed` is the chain value that came with the first of
+// them: taken where a gap has left us with none of our own.
+function release(memory: Memory, contact: Contact, claimed: Uint8Array): void {
+  let { readyNumber, readyChain } = contact.record;
+  const first = readyNumber + 1;
+  for (let record = contact.held.get(readyNumber + 1); record !== undefined; record = contact.held.get(readyNumber + 1)) {
+    contact.held.delete(record.number);
+    readyNumber = record.number;
+    readyChain = readyChain.length > 0 ? nextChain(readyChain, fromHex(record.id), record.text) : readyNumber === first ? claimed : readyChain;
+    show(memory, record);
+  }
+  memory.update(contact, { readyNumber, readyChain });
+}
+
+/** The contact's texts exist up to `last`: those that we have not seen are lacking, as many as we can remember. */
+export function noteLast(memory: Memory, contact: Contact, last: number): void {
+  const { receivedNumber, lacking } = contact.record;
+  const known = Math.min(last, receivedNumber + LACKING_MAX - lacking.length);
+  if (known <= receivedNumber) return;
+  const missing = Array.from({ length: known - receivedNumber }, (_, index) => receivedNumber + 1 + index);
+  memory.update(contact, { receivedNumber: known, lacking: [...lacking, ...missing] });
+  memory.timers.start(`gap:${contact.record.id}`, memory.now + GAP_FIRST_MS);
+  memory.timers.start(`hold:${contact.record.id}`, memory.now + HOLD_MS);
+}
+
+/** Timer `gap:`: the missing texts were not just late; ask for them, ever more patiently. */
+export function askAgain(memory: Memory, contact: Contact): void {
+  if (contact.record.lacking.length === 0) {
+    contact.gapAsked = 0;
+    return;
+  }
+  sendReceipt(memory, contact, true);
+  contact.gapAsked += 1;
+  memory.timers.set(`gap:${contact.record.id}`, memory.now + Math.min(GAP_MAX_MS, GAP_FIRST_MS * 4 ** contact.gapAsked));
+}
+
+/** Timer `hold:`: show what waits behind a gap. What is missing is still asked for, and shown late if it comes. */
+export function giveUpGap(memory: Memory, contact: Contact): void {
+  if (contact.held.size === 0) return;
+  memory.update(contact, { readyNumber: Math.min(...contact.held.keys()) - 1, readyChain: new Uint8Array() });
+  memory.emit({ type: 'notice', contact: contact.record.id, code: 'gap' });
+  release(memory, contact, new Uint8Array());
+  if (contact.held.size > 0) memory.timers.set(`hold:${contact.record.id}`, memory.now + HOLD_MS);
+}
+
+/** The contact must be told what we have: soon, and once for many texts. Survives a crash as `receiptOwed`. */
+export function owe(memory: Memory, contact: Contact): void {
+  if (!contact.record.receiptOwed) memory.update(contact, { receiptOwed: true });
+  memory.timers.start(`receipt:${contact.record.id}`, Math.max(memory.now, contact.lastReceiptAt + RECEIPT_INTERVAL_MS));
+}
+
+/** Timer `receipt:`. */
+export function sendReceipt(memory: Memory, contact: Contact, again = false): void {
+  const { receivedNumber, lacking, readNumber } = contact.record;
+  contact.lastReceiptAt = memory.now;
+  memory.update(contact, { receiptOwed: false });
+  enqueue(memory, contact, { case: 'receipt', value: { delivered: receivedNumber, lacking: [...lacking], read: readNumber, again } }, null);
+}
+
+/** Our person has seen the contact's texts up to a number. */
+export function markRead(memory: Memory, contact: Contact, number: number): void {
+  const read = Math.min(number, contact.record.readyNumber);
+  if (read <= contact.record.readNumber) return;
+  memory.update(contact, { readNumber: read });
+  owe(memory, contact);
+}
+
+/** The contact tells what it has and what its person has read. */
+export function onReceipt(memory: Memory, contact: Contact, receipt: Receipt): void {
+  if (receipt.delivered > contact.record.sentNumber || receipt.read > contact.record.sentNumber) {
+    memory.emit({ type: 'notice', contact: contact.record.id, code: 'rolled-back' });
+    return;
+  }
+  const lacking = new Set(receipt.lacking);
+  for (const text of contact.undelivered.values()) {
+    if (text.number > receipt.delivered) break;
+    if (!lacking.has(text.number)) delivered(memory, contact, text);
+  }
+  for (const text of contact.unread.values()) {
+    if (text.number > receipt.read) break;
+    contact.unread.delete(text.number);
+    move(memory, text, 'read', { readAt: memory.now });
+  }
+  if (receipt.again) sendAgain(memory, contact, lacking);
+  flush(memory, contact);
+}
+
+function delivered(memory: Memory, contact: Contact, text: MessageRecord): void {
+  const outgoing = contact.byNumber.get(text.number);
+  const path = outgoing === undefined || outgoing.record.acceptedAt !== null ? text.path ?? 'relay' : outgoing.via ?? 'relay';
+  if (outgoing !== undefined) remove(memory, contact, outgoing);
+  contact.undelivered.delete(text.number);
+  const moved = move(memory, text, 'delivered', { path, deliveredAt: memory.now });
+  contact.unread.set(text.number, moved);
+  if (contact.unread.size > UNREAD_MAX) contact.unread.delete(contact.unread.keys().next().value!);
+}
+
+function move(memory: Memory, text: MessageRecord, state: MessageState, patch: Partial<MessageRecord>): MessageRecord {
+  if (!NEXT[text.state].includes(state)) return text;
+  const moved: MessageRecord = { ...text, ...patch, state, reason: null };
+  memory.saveText(moved, 'state');
+  return moved;
+}
+
+/** The contact has waited for these in vain: seal them anew, unless they are still on their way from here. */
+function sendAgain(memory: Memory, contact: Contact, numbers: ReadonlySet<number>): void {
+  for (const number of numbers) {
+    const text = contact.undelivered.get(number);
+    const outgoing = contact.byNumber.get(number);
+    if (text === undefined || (outgoing !== undefined && outgoing.record.acceptedAt === null)) continue;
+    if (outgoing !== undefined) remove(memory, contact, outgoing);
+    enqueueText(memory, contact, text);
+  }
+}
+
+/** A new session has taken the place of an old one: everything not delivered is sealed anew. */
+export function sendAllAgain(memory: Memory, contact: Contact): void {
+  for (const outgoing of [...contact.outgoing.values()]) remove(memory, contact, outgoing);
+  for (const text of [...contact.undelivered.values()]) enqueueText(memory, contact, text);
+}
+
+// Sealed again, a text makes no claim about the chain: what it stood on is already settled.
+function enqueueText(memory: Memory, contact: Contact, text: MessageRecord): void {
+  enqueue(memory, contact, { case: 'text', value: { id: fromHex(text.id), number: text.number, chain: new Uint8Array(), text: text.text } }, text.number);
+}

@@ -1,0 +1,275 @@
+// The brain of a client: handle(input, now) gives outputs, in one synchronous call, with no socket, clock or disk.
+// It never throws on what comes from outside: a rejected input is an output with a code, and changes nothing else.
+
+import { SottoError } from '../../crypto/error.js';
+import type { ErrorCode } from '../../crypto/error.js';
+import { FLIGHT_BYTES } from '../../crypto/handshake.js';
+import type { Random } from '../../crypto/random.js';
+import { decrypt } from '../../crypto/session.js';
+import { decodeBody } from './body.js';
+import * as conversation from './conversation.js';
+import * as direct from './direct.js';
+import type { CallId, Input } from './input.js';
+import * as invitations from './invitations.js';
+import { Memory } from './memory.js';
+import type { Call, Contact } from './memory.js';
+import type { Body } from './message_pb.js';
+import * as outbox from './outbox.js';
+import type { Output } from './output.js';
+import type { ContactId, InvitationRecord, MailboxId, PathName, Snapshot } from './records.js';
+
+/** Wait before a mailbox that the relay refused for now is collected again. */
+const COLLECT_AGAIN_MS = 5_000;
+/** How often expired invitations are looked for. */
+const INVITATIONS_CHECK_MS = 60_000;
+
+export interface CoreOptions {
+  readonly random: Random;
+  /** Whether this process stays long enough to open direct paths. */
+  readonly direct: boolean;
+}
+
+export class Core {
+  /** What the core knows, to be read by the runtime's views; only the core writes it. */
+  readonly memory: Memory;
+  #wakeAt: number | null = null;
+
+  /** Throws `malformed` if the snapshot is damaged. */
+  constructor(snapshot: Snapshot, options: CoreOptions, now: number) {
+    this.memory = new Memory(snapshot, options.random, options.direct, now);
+  }
+
+  /** The first outputs: what was owed when the last process ended. */
+  start(now: number): Output[] {
+    const memory = this.memory;
+    memory.now = now;
+    const wanted = new Set([`collect ${memory.self.relay}`, `deposit ${memory.self.relay}`]);
+    for (const mailbox of memory.mailboxes()) wanted.add(`collect ${mailbox.relay}`);
+    for (const contact of memory.contacts.values()) wanted.add(`deposit ${contact.record.outbox.relay}`);
+    for (const link of wanted) {
+      const [role, relay] = link.split(' ') as ['collect' | 'deposit', string];
+      memory.emit({ type: 'link', relay, role });
+    }
+    for (const contact of memory.contacts.values()) resume(memory, contact);
+    memory.timers.set('expiry', now);
+    memory.timers.set('invitations', now);
+    return this.#finish(now);
+  }
+
+  /** Takes one input. `now` is ms since 1970 and may jump. */
+  handle(input: Input, now: number): Output[] {
+    this.memory.now = now;
+    const request = 'request' in input ? input.request : null;
+    try {
+      dispatch(this.memory, input);
+    } catch (error) {
+      if (request === null || !(error instanceof SottoError)) throw error;
+      this.memory.accepting.delete(request);
+      this.memory.emit({ type: 'answer', request, result: error });
+    }
+    return this.#finish(now);
+  }
+
+  #finish(now: number): Output[] {
+    const { timers } = this.memory;
+    for (const name of timers.take(now)) onTimer(this.memory, name);
+    const next = timers.next();
+    if (next !== null && next !== this.#wakeAt) this.memory.emit({ type: 'wake', at: next });
+    this.#wakeAt = next;
+    return this.memory.takeOutputs();
+  }
+}
+
+// After a start: what the last process still owed to this contact.
+function resume(memory: Memory, contact: Contact): void {
+  const { receiptOwed, lacking, id } = contact.record;
+  if (receiptOwed) conversation.owe(memory, contact);
+  if (lacking.length > 0) memory.timers.start(`gap:${id}`, memory.now);
+  if (contact.held.size > 0) memory.timers.start(`hold:${id}`, memory.now);
+}
+
+function dispatch(memory: Memory, input: Input): void {
+  switch (input.type) {
+    case 'invite': return invitations.invite(memory, input.request, input.lifetimeMs);
+    case 'accept': return invitations.accept(memory, input.request, input.link);
+    case 'send': return conversation.sendText(memory, knownContact(memory, input.contact), input.request, input.text);
+    case 'read': return conversation.markRead(memory, knownContact(memory, input.contact), input.number);
+    case 'policy': return onPolicy(memory, knownContact(memory, input.contact), input.policy);
+    case 'link': return onLink(memory, input);
+    case 'collected': return onCollected(memory, input.mailbox, input.error);
+    case 'published': return invitations.onPublished(memory, input.lookup, input.error);
+    case 'card': return invitations.onCard(memory, input.request, input.card, input.error);
+    case 'delivery': return onDelivery(memory, input);
+    case 'put': return withContact(memory, input.contact, (contact) => outbox.onPut(memory, contact, input.envelope, input.error));
+    case 'peer-description': return withCall(memory, input.call, (call, contact) => direct.onDescription(memory, call, contact, input.description));
+    case 'peer-candidates': return withCall(memory, input.call, (call, contact) => direct.onLocalCandidates(memory, call, contact, input.candidates));
+    case 'peer-open': return withCall(memory, input.call, (call, contact) => direct.onOpen(memory, call, contact, input.local, input.remote));
+    case 'peer-frame': return withCall(memory, input.call, (_call, contact) => void onEnvelope(memory, contact, input.frame, 'direct', true));
+    case 'peer-closed': return withCall(memory, input.call, (call, contact) => direct.onCallEnded(memory, call, contact, input.reason));
+    case 'network-changed': return direct.onNetworkChanged(memory);
+    case 'wake': return;
+  }
+}
+
+function onTimer(memory: Memory, timer: string): void {
+  const [name, key] = timer.split(':') as [string, string | undefined];
+  switch (name) {
+    case 'expiry': return outbox.expire(memory);
+    case 'invitations':
+      invitations.expireInvitations(memory);
+      return memory.timers.set('invitations', memory.now + INVITATIONS_CHECK_MS);
+    case 'collect': return collectAgain(memory, key!);
+    case 'call': return withCall(memory, key!, (call, contact) => direct.onCallEnded(memory, call, contact, 'timed-out'));
+    default: return withContact(memory, key!, (contact) => onContactTimer(memory, contact, name));
+  }
+}
+
+function onContactTimer(memory: Memory, contact: Contact, name: string): void {
+  switch (name) {
+    case 'receipt': return conversation.sendReceipt(memory, contact);
+    case 'gap': return conversation.askAgain(memory, contact);
+    case 'hold': return conversation.giveUpGap(memory, contact);
+    case 'race': return outbox.race(memory, contact);
+    case 'put': return outbox.retry(memory, contact);
+    case 'redial': return direct.redial(memory, contact);
+  }
+}
+
+function knownContact(memory: Memory, id: ContactId): Contact {
+  const contact = memory.contacts.get(id);
+  if (contact === undefined) throw new SottoError('contact-unknown');
+  return contact;
+}
+
+function withContact(memory: Memory, id: ContactId, act: (contact: Contact) => void): void {
+  const contact = memory.contacts.get(id);
+  if (contact !== undefined) act(contact);
+}
+
+function withCall(memory: Memory, id: CallId, act: (call: Call, contact: Contact) => void): void {
+  const call = memory.calls.get(id);
+  if (call !== undefined) withContact(memory, call.contact, (contact) => act(call, contact));
+}
+
+function onPolicy(memory: Memory, contact: Contact, policy: 'direct' | 'relay-only'): void {
+  if (contact.record.policy === policy) return;
+  memory.update(contact, { policy });
+  direct.onPolicy(memory, contact);
+}
+
+function onLink(memory: Memory, link: Extract<Input, { type: 'link' }>): void {
+  const wasOnline = memory.isOnline(link.relay, link.role);
+  memory.links.set(`${link.role} ${link.relay}`, { online: link.online, rttMs: link.rttMs });
+  if (link.online === wasOnline) return;
+  if (link.role === 'deposit') {
+    if (link.online) onDepositOnline(memory, link.relay);
+    return;
+  }
+  for (const mailbox of memory.mailboxes()) {
+    if (mailbox.relay !== link.relay) continue;
+    memory.collected.delete(mailbox.mailbox);
+    if (link.online) memory.emit({ type: 'collect', mailbox });
+  }
+  if (!link.online) return;
+  for (const invitation of memory.invitations.values()) {
+    if (invitation.mailbox.relay === link.relay && !invitation.published && !memory.inviting.has(invitation.lookup)) invitations.publish(memory, invitation);
+  }
+}
+
+function onDepositOnline(memory: Memory, relay: string): void {
+  for (const contact of memory.contacts.values()) {
+    if (contact.record.outbox.relay !== relay) continue;
+    outbox.flush(memory, contact);
+    direct.greet(memory, contact);
+  }
+}
+
+function onCollected(memory: Memory, mailbox: MailboxId, error: ErrorCode | null): void {
+  const { contact, invitation } = ownerOf(memory, mailbox);
+  if (error !== null) {
+    if (error === 'mailbox-taken' || error === 'signature-wrong') memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: 'mailbox-lost' });
+    else if (error === 'relay-unreachable') return;
+    else memory.timers.set(`collect:${mailbox}`, memory.now + COLLECT_AGAIN_MS);
+    if (invitation !== null) invitations.failInvite(memory, invitation, error);
+    return;
+  }
+  memory.collected.add(mailbox);
+  if (invitation !== null) invitations.answerInvite(memory, invitation);
+  if (contact !== null) outbox.flush(memory, contact);
+}
+
+function collectAgain(memory: Memory, mailbox: MailboxId): void {
+  for (const own of memory.mailboxes()) if (own.mailbox === mailbox && memory.isOnline(own.relay, 'collect')) memory.emit({ type: 'collect', mailbox: own });
+}
+
+function ownerOf(memory: Memory, mailbox: MailboxId): { readonly contact: Contact | null; readonly invitation: InvitationRecord | null; readonly relay: string | null } {
+  for (const contact of memory.contacts.values()) if (contact.record.inbox.mailbox === mailbox) return { contact, invitation: null, relay: contact.record.inbox.relay };
+  for (const invitation of memory.invitations.values()) if (invitation.mailbox.mailbox === mailbox) return { contact: null, invitation, relay: invitation.mailbox.relay };
+  return { contact: null, invitation: null, relay: null };
+}
+
+function onDelivery(memory: Memory, delivery: Extract<Input, { type: 'delivery' }>): void {
+  const { contact, invitation, relay } = ownerOf(memory, delivery.mailbox);
+  if (relay === null) return;
+  const isFresh = delivery.ageMs <= direct.FRESH_MS;
+  let heard: Contact | null = null;
+  if (contact !== null) heard = onEnvelope(memory, contact, delivery.envelope, 'relay', isFresh) ? contact : null;
+  else if (invitation !== null) heard = onFlight(memory, invitation, delivery.envelope, isFresh);
+  // Released with the saves of this input: the relay deletes the envelope only when its content is on our disk.
+  memory.emit({ type: 'acknowledge', relay, mailbox: delivery.mailbox, sequence: delivery.sequence });
+  if (heard !== null && isFresh) direct.onAlive(memory, heard);
+}
+
+/** An envelope of a contact, by whichever path. True if it was new and genuine. */
+function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path: PathName, isFresh: boolean): boolean {
+  const message = invitations.isFlightOf(contact, envelope) ? envelope.subarray(FLIGHT_BYTES) : envelope;
+  let opened: ReturnType<typeof decrypt>;
+  try {
+    opened = decrypt(contact.session, message, memory.random, memory.now);
+  } catch (error) {
+    onRejected(memory, contact, error);
+    return false;
+  }
+  memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null });
+  try {
+    onBody(memory, contact, decodeBody(opened.body), path, isFresh);
+  } catch (error) {
+    onRejected(memory, contact, error);
+  }
+  return true;
+}
+
+function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array, isFresh: boolean): Contact | null {
+  try {
+    const opened = invitations.onFlight(memory, invitation, envelope);
+    if (opened === null) return null;
+    onBody(memory, opened.contact, opened.body, 'relay', isFresh);
+    return opened.contact;
+  } catch (error) {
+    onRejected(memory, null, error);
+    return null;
+  }
+}
+
+function onRejected(memory: Memory, contact: Contact | null, error: unknown): void {
+  if (!(error instanceof SottoError)) throw error;
+  // Somebody repeats what we have: they may have missed our receipt.
+  if (error.code === 'duplicate' && contact !== null) conversation.owe(memory, contact);
+  else memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: 'undecryptable' });
+}
+
+function onBody(memory: Memory, contact: Contact, body: Body, path: PathName, isFresh: boolean): void {
+  const { content } = body;
+  switch (content.case) {
+    case undefined: return;
+    case 'text': return conversation.onText(memory, contact, content.value, Number(body.sentAt), path);
+    case 'receipt': return conversation.onReceipt(memory, contact, content.value);
+    case 'presence':
+      conversation.noteLast(memory, contact, content.value.last);
+      return isFresh ? direct.onPresence(memory, contact, content.value) : undefined;
+    case 'offer': return isFresh ? direct.onOffer(memory, contact, content.value) : undefined;
+    case 'answer': return direct.onAnswer(memory, contact, content.value);
+    case 'candidates': return direct.onCandidates(memory, contact, content.value);
+    case 'bind': return direct.onBind(memory, contact, content.value);
+  }
+}

@@ -1,0 +1,244 @@
+// The direct path to a contact: when it is tried, how its signaling runs inside the session, when it is believed.
+// A call is one attempt. The identity with the lower id dials, so that two never cross; the other asks to be dialed by Presence.
+// A path is used only when both sides have proven, inside the session, which DTLS certificates they see (PROTOCOL.md §8).
+
+import { equal, fromHex, toHex, utf8 } from '../../crypto/bytes.js';
+import { derive, hash } from '../../crypto/hash.js';
+import { sessionId } from '../../crypto/session.js';
+import type { Description } from './description.js';
+import { ID_BYTES } from './body.js';
+import { owe } from './conversation.js';
+import type { CallId } from './input.js';
+import type { Answer, Bind, Candidates, Description as WireDescription, Offer, Presence } from './message_pb.js';
+import type { Call, Contact, Memory, WhyRelay } from './memory.js';
+import { flush, reroute, sendTransient } from './outbox.js';
+
+/** From dialing to an open, proven channel; libraries give up much later, by then a new call is better. */
+const CALL_MS = 8_000;
+/** Waits after calls that failed in a row. */
+const REDIAL_MS = [1_000, 8_000, 30_000, 120_000] as const;
+/** Shortest time between two greetings that nobody asked for. */
+const GREET_INTERVAL_MS = 5_000;
+/** Signaling older than this is about a call that is over. */
+export const FRESH_MS = 20_000;
+/** A path that was open this long was worth trying again at once. */
+const PROVEN_MS = 10_000;
+
+/** The contact was heard just now by the relay: try to go direct, or ask to be dialed. */
+export function onAlive(memory: Memory, contact: Contact): void {
+  if (!isWanted(memory, contact) || callOf(memory, contact) !== null) return;
+  if (isDialer(memory, contact) && memory.now >= contact.nextCallAt) dial(memory, contact);
+  else if (!isDialer(memory, contact) && memory.now >= contact.nextGreetAt) greet(memory, contact);
+}
+
+/** Tells the contact that we are here now, and up to where we have written. */
+export function greet(memory: Memory, contact: Contact, answer = false): void {
+  if (!memory.direct) return;
+  contact.nextGreetAt = memory.now + GREET_INTERVAL_MS;
+  sendTransient(memory, contact, { case: 'presence', value: { answer, last: contact.record.sentNumber } }, null);
+}
+
+/** A fresh Presence. */
+export function onPresence(memory: Memory, contact: Contact, presence: Presence): void {
+  owe(memory, contact);
+  if (!presence.answer) {
+    // Whoever greets has no open path, whatever we believe: dial beside the old one.
+    const open = contact.openCall === null ? null : memory.calls.get(contact.openCall) ?? null;
+    if (isWanted(memory, contact) && isDialer(memory, contact) && callOf(memory, contact) === open && memory.now >= contact.nextCallAt) dial(memory, contact);
+    else greet(memory, contact, true);
+    return;
+  }
+  onAlive(memory, contact);
+}
+
+/** The network has changed: what was open may be dead, and what failed may work now. */
+export function onNetworkChanged(memory: Memory): void {
+  for (const contact of memory.contacts.values()) {
+    contact.callFailures = 0;
+    contact.nextCallAt = 0;
+    if (isWanted(memory, contact) && isDialer(memory, contact) && contact.openCall !== null) dial(memory, contact);
+  }
+}
+
+/** The person's policy has changed. */
+export function onPolicy(memory: Memory, contact: Contact): void {
+  if (contact.record.policy === 'direct') {
+    contact.nextCallAt = 0;
+    greet(memory, contact);
+    return;
+  }
+  for (const call of [...memory.calls.values()]) if (call.contact === contact.record.id) end(memory, contact, call, 'policy');
+}
+
+function isWanted(memory: Memory, contact: Contact): boolean {
+  return memory.direct && contact.record.policy === 'direct' && contact.record.flight === null && contact.record.heardAt > 0;
+}
+
+function isDialer(memory: Memory, contact: Contact): boolean {
+  return memory.id < contact.record.id;
+}
+
+// The newest call with a contact, open or not.
+function callOf(memory: Memory, contact: Contact): Call | null {
+  let newest: Call | null = null;
+  for (const call of memory.calls.values()) if (call.contact === contact.record.id) newest = call;
+  return newest;
+}
+
+function dial(memory: Memory, contact: Contact): void {
+  open(memory, contact, toHex(memory.random(ID_BYTES)), 'offerer');
+}
+
+function open(memory: Memory, contact: Contact, id: CallId, role: Call['role']): Call {
+  const call: Call = { id, contact: contact.record.id, role, startedAt: memory.now, phase: 'dialing', offerHash: null, remote: null, fingerprints: null, proof: null };
+  memory.calls.set(id, call);
+  memory.timers.set(`call:${id}`, memory.now + CALL_MS);
+  if (contact.openCall === null) setWhy(memory, contact, 'dialing');
+  memory.emit({ type: 'dial', call: id, role, relay: memory.self.relay });
+  return call;
+}
+
+/** Our description is gathered: it travels inside the session, never past it. */
+export function onDescription(memory: Memory, call: Call, contact: Contact, description: Description): void {
+  const wire = { ...description, candidates: [...description.candidates] };
+  if (call.role === 'offerer') {
+    call.offerHash = hashOffer(call.id, description);
+    sendTransient(memory, contact, { case: 'offer', value: { call: fromHex(call.id), description: wire, relayRttMs: relayRttMs(memory) } }, null);
+  } else {
+    sendTransient(memory, contact, { case: 'answer', value: { call: fromHex(call.id), offerHash: call.offerHash!, description: wire } }, null);
+  }
+}
+
+function hashOffer(call: CallId, description: Description): Uint8Array {
+  const { ufrag, pwd, fingerprint, setup, candidates } = description;
+  return hash('offer', fromHex(call), utf8(ufrag), utf8(pwd), fingerprint, utf8(setup), utf8(candidates.join('\n')));
+}
+
+function relayRttMs(memory: Memory): number {
+  return Math.round(memory.links.get(`deposit ${memory.self.relay}`)?.rttMs ?? 0);
+}
+
+export function onLocalCandidates(memory: Memory, call: Call, contact: Contact, candidates: readonly string[]): void {
+  sendTransient(memory, contact, { case: 'candidates', value: { call: fromHex(call.id), candidates: [...candidates] } }, null);
+}
+
+/** The contact dials us. */
+export function onOffer(memory: Memory, contact: Contact, offer: Offer): void {
+  const id = toHex(offer.call);
+  if (!isWanted(memory, contact) || isDialer(memory, contact) || memory.calls.has(id)) return;
+  const description = fromWire(offer.description!);
+  for (const other of [...memory.calls.values()]) if (other.contact === contact.record.id && other.phase !== 'open') end(memory, contact, other, 'replaced');
+  const call = open(memory, contact, id, 'answerer');
+  call.offerHash = hashOffer(id, description);
+  call.remote = description;
+  // The peer farther from the relay should be the DTLS client: its ICE is ready later, and a ClientHello must not come too early.
+  const dtls = offer.relayRttMs >= relayRttMs(memory) ? 'server' : 'client';
+  memory.emit({ type: 'peer-remote', call: id, description, dtls });
+}
+
+/** The contact answers our offer. */
+export function onAnswer(memory: Memory, contact: Contact, answer: Answer): void {
+  const call = memory.calls.get(toHex(answer.call));
+  if (call?.contact !== contact.record.id || call.role !== 'offerer' || call.remote !== null) return;
+  if (call.offerHash === null || !equal(call.offerHash, answer.offerHash)) return;
+  call.remote = fromWire(answer.description!);
+  memory.emit({ type: 'peer-remote', call: call.id, description: call.remote, dtls: 'client' });
+}
+
+export function onCandidates(memory: Memory, contact: Contact, message: Candidates): void {
+  const call = memory.calls.get(toHex(message.call));
+  if (call?.contact === contact.record.id) memory.emit({ type: 'peer-candidates', call: call.id, candidates: message.candidates });
+}
+
+function fromWire(description: WireDescription): Description {
+  const { ufrag, pwd, fingerprint, setup, candidates } = description;
+  return { ufrag, pwd, fingerprint, setup: setup as Description['setup'], candidates };
+}
+
+/** The channel is open: prove which certificates we see, before anything is believed. */
+export function onOpen(memory: Memory, call: Call, contact: Contact, local: Uint8Array, remote: Uint8Array): void {
+  if (call.remote === null || !equal(call.remote.fingerprint, remote)) {
+    memory.emit({ type: 'notice', contact: contact.record.id, code: 'fingerprint-mismatch' });
+    end(memory, contact, call, 'fingerprint-mismatch');
+    return;
+  }
+  call.fingerprints = { local, remote };
+  call.phase = 'binding';
+  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof: proof(contact, call, call.role, local, remote) } }, call.id);
+  if (call.proof !== null) check(memory, contact, call, call.proof);
+}
+
+/** The contact's proof of what it sees; it may come before we know that the channel is open. */
+export function onBind(memory: Memory, contact: Contact, bind: Bind): void {
+  const call = memory.calls.get(toHex(bind.call));
+  if (call?.contact !== contact.record.id || call.phase === 'open') return;
+  if (call.fingerprints === null) call.proof = bind.proof;
+  else check(memory, contact, call, bind.proof);
+}
+
+function proof(contact: Contact, call: Call, role: Call['role'], local: Uint8Array, remote: Uint8Array): Uint8Array {
+  return derive(hash('bind', sessionId(contact.session)), 'bind', fromHex(call.id), utf8(role), local, remote).left;
+}
+
+function check(memory: Memory, contact: Contact, call: Call, theirs: Uint8Array): void {
+  const { local, remote } = call.fingerprints!;
+  const expected = proof(contact, call, call.role === 'offerer' ? 'answerer' : 'offerer', remote, local);
+  if (!equal(expected, theirs)) {
+    memory.emit({ type: 'notice', contact: contact.record.id, code: 'fingerprint-mismatch' });
+    end(memory, contact, call, 'fingerprint-mismatch');
+    return;
+  }
+  const old = contact.openCall === null ? undefined : memory.calls.get(contact.openCall);
+  call.phase = 'open';
+  memory.timers.clear(`call:${call.id}`);
+  contact.openCall = call.id;
+  contact.pathSince = memory.now;
+  if (old !== undefined) {
+    // Make before break: the new path carries what the old one owed.
+    forget(memory, old);
+    reroute(memory, contact);
+  }
+  owe(memory, contact);
+  flush(memory, contact);
+  memory.emit({ type: 'path', contact: contact.record.id });
+}
+
+/** The connection of a call is gone, or its time is up. */
+export function onCallEnded(memory: Memory, call: Call, contact: Contact, reason: string): void {
+  end(memory, contact, call, reason);
+}
+
+function forget(memory: Memory, call: Call): void {
+  memory.calls.delete(call.id);
+  memory.timers.clear(`call:${call.id}`);
+  memory.emit({ type: 'hang-up', call: call.id });
+}
+
+function end(memory: Memory, contact: Contact, call: Call, reason: string): void {
+  forget(memory, call);
+  if (contact.openCall === call.id) {
+    contact.openCall = null;
+    contact.pathSince = memory.now;
+    if (memory.now - call.startedAt >= PROVEN_MS) contact.callFailures = 0;
+    reroute(memory, contact);
+    memory.emit({ type: 'path', contact: contact.record.id });
+  }
+  if (reason === 'replaced' || contact.openCall !== null) return;
+  setWhy(memory, contact, reason === 'policy' ? 'policy' : 'failed');
+  const wait = REDIAL_MS[Math.min(contact.callFailures, REDIAL_MS.length - 1)]!;
+  contact.callFailures += 1;
+  contact.nextCallAt = memory.now + wait;
+  if (isWanted(memory, contact)) memory.timers.set(`redial:${contact.record.id}`, contact.nextCallAt);
+}
+
+/** Timer `redial:`: ask whether the contact is there; the answer starts a call. */
+export function redial(memory: Memory, contact: Contact): void {
+  if (isWanted(memory, contact) && contact.openCall === null) greet(memory, contact);
+}
+
+function setWhy(memory: Memory, contact: Contact, why: WhyRelay): void {
+  if (contact.why === why) return;
+  contact.why = why;
+  memory.emit({ type: 'path', contact: contact.record.id });
+}
+

@@ -1,0 +1,182 @@
+// How strangers become contacts: an invitation given out, a link accepted, a first flight received (PROTOCOL.md §3, §4).
+// The one-time private keys of an invitation are erased in the same transaction that stores the session they made.
+
+import { equal, fromHex, toHex } from '../../crypto/bytes.js';
+import { SottoError } from '../../crypto/error.js';
+import type { ErrorCode } from '../../crypto/error.js';
+import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { hash } from '../../crypto/hash.js';
+import { identityId, packPublicIdentity } from '../../crypto/identity.js';
+import { createInvitation, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
+import { decrypt } from '../../crypto/session.js';
+import type { Session } from '../../crypto/session.js';
+import { CLAIM_BYTES, LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
+import { CHAIN_BYTES, decodeBody } from './body.js';
+import { owe, sendAllAgain } from './conversation.js';
+import type { RequestId } from './input.js';
+import type { Contact, Memory } from './memory.js';
+import type { Body } from './message_pb.js';
+import { enqueue } from './outbox.js';
+import type { ContactRecord, InvitationRecord, OwnMailbox, PeerMailbox } from './records.js';
+
+/** Length of the seed of a mailbox's owner key (Ed25519). */
+const SEED_BYTES = 32;
+
+/** The person wants a link. It is answered when the relay holds the card and the mailbox. */
+export function invite(memory: Memory, request: RequestId, lifetimeMs: number): void {
+  const mailbox = createMailbox(memory);
+  const expiresAt = memory.now + lifetimeMs;
+  const { name, relay } = memory.self;
+  const created = createInvitation({ identity: memory.identity, name, relay, mailbox: fromHex(mailbox.mailbox), token: mailbox.token, expiresAt }, memory.random);
+  const record: InvitationRecord = {
+    lookup: toHex(created.lookup), link: created.link, secret: packInvitation(created.secret), card: created.card,
+    published: false, mailbox, createdAt: memory.now, expiresAt,
+  };
+  memory.invitations.set(record.lookup, record);
+  memory.inviting.set(record.lookup, request);
+  memory.emit({ type: 'save', change: { kind: 'invitation', record } });
+  collect(memory, mailbox);
+  publish(memory, record);
+}
+
+/** Gives the card to the relay; again after a crash in between. */
+export function publish(memory: Memory, record: InvitationRecord): void {
+  const ttlSeconds = Math.ceil((record.expiresAt - memory.now) / 1000);
+  memory.emit({ type: 'publish', relay: record.mailbox.relay, lookup: record.lookup, card: record.card, ttlSeconds });
+}
+
+/** The relay has the card, or refused it. */
+export function onPublished(memory: Memory, lookup: string, error: ErrorCode | null): void {
+  const record = memory.invitations.get(lookup);
+  if (record === undefined) return;
+  if (error === null) {
+    const published = { ...record, published: true };
+    memory.invitations.set(lookup, published);
+    memory.emit({ type: 'save', change: { kind: 'invitation', record: published } });
+    answerInvite(memory, published);
+  } else {
+    failInvite(memory, record, error);
+  }
+}
+
+/** The link works once the card is published and the mailbox exists. */
+export function answerInvite(memory: Memory, record: InvitationRecord): void {
+  const request = memory.inviting.get(record.lookup);
+  if (request === undefined || !record.published || !memory.collected.has(record.mailbox.mailbox)) return;
+  memory.inviting.delete(record.lookup);
+  memory.emit({ type: 'answer', request, result: { type: 'invited', link: record.link, expiresAt: record.expiresAt } });
+}
+
+/** An invitation that never worked is forgotten, so that nobody waits for it. */
+export function failInvite(memory: Memory, record: InvitationRecord, error: ErrorCode): void {
+  const request = memory.inviting.get(record.lookup);
+  if (request === undefined) return;
+  memory.inviting.delete(record.lookup);
+  forget(memory, record);
+  memory.emit({ type: 'answer', request, result: new SottoError(error) });
+}
+
+/** Timer `invitations`: expired ones lose their keys and their mailbox. */
+export function expireInvitations(memory: Memory): void {
+  for (const record of [...memory.invitations.values()]) {
+    if (record.expiresAt > memory.now) continue;
+    forget(memory, record);
+    memory.emit({ type: 'close-mailbox', mailbox: record.mailbox });
+  }
+}
+
+function forget(memory: Memory, record: InvitationRecord): void {
+  memory.invitations.delete(record.lookup);
+  memory.emit({ type: 'save', change: { kind: 'invitation-removed', lookup: record.lookup } });
+}
+
+/** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`. */
+export function accept(memory: Memory, request: RequestId, text: string): void {
+  const link = parseLink(text);
+  const id = toHex(link.idHash);
+  if (id === memory.id) throw new SottoError('own-invitation');
+  if (memory.contacts.has(id)) throw new SottoError('contact-exists');
+  memory.accepting.set(request, link);
+  memory.emit({ type: 'link', relay: link.relay, role: 'deposit' });
+  // Ours alone, and the same again after a crash: the relay gives a card to one claim only.
+  const claim = hash('claim', memory.identity.edSeed, link.linkKey).slice(0, CLAIM_BYTES);
+  memory.emit({ type: 'take', request, relay: link.relay, lookup: link.lookup.slice(0, LOOKUP_BYTES), claim });
+}
+
+/** The relay has given us the card of the link that is being accepted. Throws what openCard throws. */
+export function onCard(memory: Memory, request: RequestId, card: Uint8Array | null, error: ErrorCode | null): void {
+  const link = memory.accepting.get(request);
+  memory.accepting.delete(request);
+  if (link === undefined) return;
+  if (card === null) throw new SottoError(error ?? 'card-unknown');
+  const bundle = openCard(link, card, memory.now);
+  const { session, flight } = initiate(memory.identity, bundle, memory.random);
+  const outbox: PeerMailbox = { relay: bundle.relay, mailbox: toHex(bundle.mailbox), token: bundle.token };
+  const record = createContact(memory, bundle.identity, bundle.name, createMailbox(memory), outbox);
+  const contact = memory.addContact({ ...record, flight }, session);
+  memory.update(contact, {});
+  collect(memory, record.inbox);
+  memory.emit({ type: 'contact', contact: contact.record });
+  enqueue(memory, contact, null, null);
+  memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: record.id } });
+}
+
+// A new mailbox is collected at once; if the relay is away, with all others when it is back.
+function collect(memory: Memory, mailbox: OwnMailbox): void {
+  if (memory.isOnline(mailbox.relay, 'collect')) memory.emit({ type: 'collect', mailbox });
+}
+
+function createMailbox(memory: Memory): OwnMailbox {
+  return { relay: memory.self.relay, mailbox: toHex(memory.random(MAILBOX_BYTES)), ownerSeed: memory.random(SEED_BYTES), token: memory.random(TOKEN_BYTES) };
+}
+
+function createContact(memory: Memory, identity: { ed: Uint8Array; x: Uint8Array }, name: string, inbox: OwnMailbox, outbox: PeerMailbox): ContactRecord {
+  return {
+    id: toHex(identityId(identity)), name, identity: packPublicIdentity(identity), createdAt: memory.now, policy: 'direct',
+    session: new Uint8Array(), flight: null, flightKey: null, inbox, outbox,
+    sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
+    receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(CHAIN_BYTES),
+    readNumber: 0, receiptOwed: false, unanswered: 0, heardAt: 0,
+  };
+}
+
+/** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */
+export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
+  if (envelope.length <= FLIGHT_BYTES) throw new SottoError('undecryptable');
+  const secret = unpackInvitation(invitation.secret);
+  const opened = respond(memory.identity, secret, envelope.subarray(0, FLIGHT_BYTES), memory.random);
+  const { session, body: bytes } = decrypt(opened.session, envelope.subarray(FLIGHT_BYTES), memory.random, memory.now);
+  const body = decodeBody(bytes);
+  const reply = body.hello?.reply;
+  if (body.hello === undefined || reply === undefined) throw new SottoError('malformed');
+  const outbox: PeerMailbox = { relay: reply.relay, mailbox: toHex(reply.mailbox), token: reply.token };
+  const record = createContact(memory, opened.peer, body.hello.name, invitation.mailbox, outbox);
+  const known = memory.contacts.get(record.id);
+  if (known !== undefined && wins(memory, known)) return null;
+  forget(memory, invitation);
+  const contact = known === undefined ? memory.addContact(record, session) : replaceSession(memory, known, record, session);
+  memory.advance(contact, session, { flightKey: opened.flightKey, heardAt: memory.now });
+  memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
+  if (known === undefined) memory.emit({ type: 'contact', contact: contact.record });
+  owe(memory, contact);
+  return { contact, body };
+}
+
+// Two flights that cross: the session of the lower identity id wins on both sides.
+function wins(memory: Memory, known: Contact): boolean {
+  return known.record.flight !== null && memory.id < known.record.id;
+}
+
+function replaceSession(memory: Memory, known: Contact, record: ContactRecord, session: Session): Contact {
+  if (known.record.flight === null) memory.emit({ type: 'notice', contact: record.id, code: 'session-replaced' });
+  memory.emit({ type: 'close-mailbox', mailbox: known.record.inbox });
+  memory.advance(known, session, { flight: null, inbox: record.inbox, outbox: record.outbox, unanswered: 0 });
+  sendAllAgain(memory, known);
+  return known;
+}
+
+/** Whether an envelope repeats the flight that made this contact's session; its ratchet message follows the flight. */
+export function isFlightOf(contact: Contact, envelope: Uint8Array): boolean {
+  const { flightKey } = contact.record;
+  return flightKey !== null && envelope.length > FLIGHT_BYTES && equal(envelope.subarray(0, flightKey.length), flightKey);
+}

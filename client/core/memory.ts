@@ -1,0 +1,198 @@
+// What the core holds in memory, and the way everything leaves it: records that change are saved, the rest is emitted.
+// Nothing here decides anything.
+
+import { packSession, unpackSession } from '../../crypto/session.js';
+import type { Session } from '../../crypto/session.js';
+import { identityId, unpackIdentity } from '../../crypto/identity.js';
+import type { Identity } from '../../crypto/identity.js';
+import type { InvitationLink } from '../../crypto/invitation.js';
+import type { Random } from '../../crypto/random.js';
+import { toHex } from '../../crypto/bytes.js';
+import type { Description } from './description.js';
+import type { CallId, LinkRole, RequestId } from './input.js';
+import type { Output } from './output.js';
+import type { ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, OutgoingRecord, OwnMailbox, SelfRecord, Snapshot } from './records.js';
+import { Timers } from './timers.js';
+
+/** An envelope on its way out, and where it is in flight now. */
+export interface Outgoing {
+  record: OutgoingRecord;
+  via: 'relay' | 'direct' | null;
+  /** When it went by the direct path, to notice that no receipt comes. */
+  sentAt: number;
+}
+
+/** One attempt to open a direct path, from the dialing to its end (direct.ts). */
+export interface Call {
+  readonly id: CallId;
+  readonly contact: ContactId;
+  readonly role: 'offerer' | 'answerer';
+  readonly startedAt: number;
+  phase: 'dialing' | 'binding' | 'open';
+  /** Hash of the offer, sent or received. */
+  offerHash: Uint8Array | null;
+  remote: Description | null;
+  /** What DTLS used, once it is open. */
+  fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array } | null;
+  /** The contact's Bind, if it came before our channel was open. */
+  proof: Uint8Array | null;
+}
+
+/** Why a conversation does not go directly (sentences in client/run.ts). */
+export type WhyRelay = 'short-lived' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
+
+/** A contact, its session, and what is under way with it. */
+export interface Contact {
+  record: ContactRecord;
+  session: Session;
+  /** Our Texts by number: not yet delivered; delivered and not yet read. */
+  readonly undelivered: Map<number, MessageRecord>;
+  readonly unread: Map<number, MessageRecord>;
+  /** The contact's Texts that wait behind a gap. */
+  readonly held: Map<number, MessageRecord>;
+  /** Everything that is on its way out, and the part of it that is not in flight, in order. */
+  readonly outgoing: Map<EnvelopeId, Outgoing>;
+  readonly byNumber: Map<number, Outgoing>;
+  waiting: Outgoing[];
+  inFlight: number;
+  /** Puts that failed in a row, and whether we wait before the next one. */
+  putFailures: number;
+  putPaused: boolean;
+  /** The bound, open call; null when the conversation uses the relay. */
+  openCall: CallId | null;
+  callFailures: number;
+  nextCallAt: number;
+  nextGreetAt: number;
+  pathSince: number;
+  why: WhyRelay;
+  lastReceiptAt: number;
+  gapAsked: number;
+}
+
+/** A link to a relay as last reported. */
+interface LinkMemory {
+  readonly online: boolean;
+  readonly rttMs: number;
+}
+
+/** Takes an envelope into a contact's outgoing ones. */
+export function keep(contact: Contact, record: OutgoingRecord): Outgoing {
+  const outgoing: Outgoing = { record, via: null, sentAt: 0 };
+  contact.outgoing.set(record.envelope, outgoing);
+  if (record.number !== null) contact.byNumber.set(record.number, outgoing);
+  return outgoing;
+}
+
+export class Memory {
+  self: SelfRecord;
+  readonly identity: Identity;
+  readonly id: ContactId;
+  readonly contacts = new Map<ContactId, Contact>();
+  readonly invitations = new Map<string, InvitationRecord>();
+  readonly calls = new Map<CallId, Call>();
+  readonly timers = new Timers();
+  readonly random: Random;
+  /** Whether this process stays long enough to open direct paths. */
+  readonly direct: boolean;
+  /** Mailboxes that the relay delivers on the present connection. */
+  readonly collected = new Set<MailboxId>();
+  /** Requests that wait for the relay: by lookup id of the invitation; with the link that is being accepted. */
+  readonly inviting = new Map<string, RequestId>();
+  readonly accepting = new Map<RequestId, InvitationLink>();
+  readonly links = new Map<string, LinkMemory>();
+  order = 0;
+  now = 0;
+  #outputs: Output[] = [];
+  readonly #changed = new Set<Contact>();
+  #selfChanged = false;
+
+  constructor(snapshot: Snapshot, random: Random, direct: boolean, now: number) {
+    this.random = random;
+    this.direct = direct;
+    this.now = now;
+    this.self = snapshot.self;
+    this.identity = unpackIdentity(snapshot.self.identity);
+    this.id = toHex(identityId(this.identity));
+    for (const record of snapshot.invitations) this.invitations.set(record.lookup, record);
+    for (const record of snapshot.contacts) this.addContact(record, unpackSession(record.session));
+    for (const record of snapshot.outgoing.toSorted((a, b) => a.order - b.order)) this.#load(record);
+    for (const text of snapshot.pending.toSorted((a, b) => a.number - b.number)) {
+      const contact = this.contacts.get(text.contact);
+      (text.state === 'delivered' ? contact?.unread : contact?.undelivered)?.set(text.number, text);
+    }
+    for (const text of snapshot.held) this.contacts.get(text.contact)?.held.set(text.number, text);
+  }
+
+  #load(record: OutgoingRecord): void {
+    const contact = this.contacts.get(record.contact);
+    if (contact === undefined) return;
+    const outgoing = keep(contact, record);
+    if (record.acceptedAt === null) contact.waiting.push(outgoing);
+    this.order = Math.max(this.order, record.order);
+  }
+
+  addContact(record: ContactRecord, session: Session): Contact {
+    const contact: Contact = {
+      record, session,
+      undelivered: new Map(), unread: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
+      waiting: [], inFlight: 0, putFailures: 0, putPaused: false,
+      openCall: null, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
+      lastReceiptAt: 0, gapAsked: 0,
+    };
+    this.contacts.set(record.id, contact);
+    return contact;
+  }
+
+  /** Changes a contact's record; it is saved, with its session, at the end of this input. */
+  update(contact: Contact, patch: Partial<ContactRecord>): void {
+    contact.record = { ...contact.record, ...patch };
+    this.#changed.add(contact);
+  }
+
+  /** The session moved on: as `update`, with the ratchet. */
+  advance(contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
+    contact.session = session;
+    this.update(contact, patch);
+  }
+
+  /** The next place in the order of this home. */
+  nextPosition(): number {
+    this.self = { ...this.self, position: this.self.position + 1 };
+    this.#selfChanged = true;
+    return this.self.position;
+  }
+
+  emit(output: Output): void {
+    this.#outputs.push(output);
+  }
+
+  /** Saves an own or received text and tells the person where that is due. */
+  saveText(record: MessageRecord, event: 'message' | 'state' | null): void {
+    this.emit({ type: 'save', change: { kind: 'message', record } });
+    if (event !== null) this.emit({ type: event, message: record });
+  }
+
+  isOnline(relay: string, role: LinkRole): boolean {
+    return this.links.get(`${role} ${relay}`)?.online ?? false;
+  }
+
+  /** Own mailboxes, of contacts and of invitations that nobody has accepted yet. */
+  *mailboxes(): Generator<OwnMailbox> {
+    for (const contact of this.contacts.values()) yield contact.record.inbox;
+    for (const invitation of this.invitations.values()) yield invitation.mailbox;
+  }
+
+  /** All that this input led to, saves included; empties the list. */
+  takeOutputs(): Output[] {
+    if (this.#selfChanged) this.emit({ type: 'save', change: { kind: 'self', record: this.self } });
+    for (const contact of this.#changed) {
+      contact.record = { ...contact.record, session: packSession(contact.session) };
+      this.emit({ type: 'save', change: { kind: 'contact', record: contact.record } });
+    }
+    this.#selfChanged = false;
+    this.#changed.clear();
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
+  }
+}

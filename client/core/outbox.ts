@@ -1,0 +1,208 @@
+// Everything sealed that goes out: which path it takes, what the relay answered, when it is tried again, when it is given up.
+// The same bytes may go by both paths; the receiver's ratchet takes them once (PROTOCOL.md §7).
+
+import { fromHex, toHex } from '../../crypto/bytes.js';
+import { hash } from '../../crypto/hash.js';
+import type { ErrorCode } from '../../crypto/error.js';
+import { encrypt } from '../../crypto/session.js';
+import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
+import { encodeBody } from './body.js';
+import type { Content } from './body.js';
+import { keep } from './memory.js';
+import type { Contact, Memory, Outgoing } from './memory.js';
+import type { CallId } from './input.js';
+import type { EnvelopeId, MessageRecord } from './records.js';
+
+/** Envelopes of one contact in flight at a time: keeps the receiver's gaps far below the ratchet's longest jump (1,000). */
+const IN_FLIGHT_MAX = 500;
+/** How long an envelope on the direct path waits for its receipt before it also goes by the relay. */
+const DIRECT_PATIENCE_MS = 3_000;
+/** First and longest wait after a refused put. */
+const RETRY_MIN_MS = 2_000;
+const RETRY_MAX_MS = 300_000;
+/** How often expiry is looked at. */
+const EXPIRY_CHECK_MS = 3_600_000;
+/** Transient messages are worthless later. */
+export const TRANSIENT_TTL_SECONDS = 30;
+/** No more transient messages to somebody who has not answered this many: lost ones cost them skipped keys. */
+const TRANSIENT_UNANSWERED_MAX = 100;
+
+/** Seals a body for a contact and moves the session on. Throws `message-too-large` or `session-exhausted` and then changes nothing. */
+function seal(memory: Memory, contact: Contact, content: Content | null): { readonly envelope: EnvelopeId; readonly bytes: Uint8Array } {
+  const { record } = contact;
+  // Until the contact has answered, they may have lost any earlier message: each one introduces us again.
+  const hello = record.flight === null ? null : { name: memory.self.name, reply: address(contact) };
+  const body = encodeBody(memory.now, content, hello);
+  const { session, message } = encrypt(contact.session, body, memory.random, memory.now, record.flight ?? undefined);
+  memory.advance(contact, session, { unanswered: record.unanswered + 1 });
+  return { envelope: toHex(hash('envelope', message).subarray(0, 16)), bytes: message };
+}
+
+function address(contact: Contact): { relay: string; mailbox: Uint8Array; token: Uint8Array } {
+  const { relay, mailbox, token } = contact.record.inbox;
+  return { relay, mailbox: fromHex(mailbox), token };
+}
+
+/** Queues a durable or idempotent message: saved now, sent as soon as a path is there. `number` is the Text's, null for others. */
+export function enqueue(memory: Memory, contact: Contact, content: Content | null, number: number | null): void {
+  const { envelope, bytes } = seal(memory, contact, content);
+  memory.order += 1;
+  const outgoing = keep(contact, {
+    envelope, bytes, number, contact: contact.record.id, order: memory.order,
+    createdAt: memory.now, expiresAt: memory.now + ENVELOPE_MAX_TTL_SECONDS * 1000, acceptedAt: null,
+  });
+  contact.waiting.push(outgoing);
+  memory.emit({ type: 'save', change: { kind: 'outgoing', record: outgoing.record } });
+  flush(memory, contact);
+}
+
+/** Sends a message that is worthless later: by the given call, or by the relay if that is reachable now. Dropped otherwise. */
+export function sendTransient(memory: Memory, contact: Contact, content: Content, call: CallId | null): void {
+  const { record } = contact;
+  if (call === null && (record.unanswered >= TRANSIENT_UNANSWERED_MAX || record.flight !== null || !memory.isOnline(record.outbox.relay, 'deposit'))) return;
+  const { envelope, bytes } = seal(memory, contact, content);
+  if (call !== null) memory.emit({ type: 'peer-send', call, frame: bytes });
+  else memory.emit({ type: 'put', contact: record.id, envelope, to: record.outbox, bytes, ttlSeconds: TRANSIENT_TTL_SECONDS });
+}
+
+/** Sends what waits, by the best path there is now. */
+export function flush(memory: Memory, contact: Contact): void {
+  while (contact.waiting.length > 0 && contact.inFlight < IN_FLIGHT_MAX) {
+    if (contact.openCall !== null) sendDirect(memory, contact, contact.waiting.shift()!, contact.openCall);
+    else if (isRelayReady(memory, contact)) sendByRelay(memory, contact, contact.waiting.shift()!);
+    else return;
+  }
+}
+
+function isRelayReady(memory: Memory, contact: Contact): boolean {
+  const { inbox, outbox, flight } = contact.record;
+  // Before our first message is out, the mailbox for its answer must exist.
+  return memory.isOnline(outbox.relay, 'deposit') && !contact.putPaused && (flight === null || memory.collected.has(inbox.mailbox));
+}
+
+function sendDirect(memory: Memory, contact: Contact, outgoing: Outgoing, call: CallId): void {
+  memory.emit({ type: 'peer-send', call, frame: outgoing.record.bytes });
+  if (outgoing.record.number === null) {
+    // Receipts are cumulative: a lost one is made good by the next, which every change of path brings.
+    remove(memory, contact, outgoing);
+    return;
+  }
+  outgoing.via = 'direct';
+  outgoing.sentAt = memory.now;
+  contact.inFlight += 1;
+  memory.timers.start(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
+}
+
+function sendByRelay(memory: Memory, contact: Contact, outgoing: Outgoing): void {
+  outgoing.via = 'relay';
+  contact.inFlight += 1;
+  const { envelope, bytes, expiresAt } = outgoing.record;
+  memory.emit({ type: 'put', contact: contact.record.id, envelope, to: contact.record.outbox, bytes, ttlSeconds: Math.max(1, Math.ceil((expiresAt - memory.now) / 1000)) });
+}
+
+/** The direct path is gone: what it took without a receipt goes by the relay. */
+export function reroute(memory: Memory, contact: Contact): void {
+  for (const outgoing of contact.outgoing.values()) if (outgoing.via === 'direct') putBack(contact, outgoing);
+  contact.waiting.sort((a, b) => a.record.order - b.record.order);
+  flush(memory, contact);
+}
+
+/** Timer `race:`: receipts are overdue on the direct path, so the relay gets the envelopes too. */
+export function race(memory: Memory, contact: Contact): void {
+  const overdue = [...contact.outgoing.values()].filter((outgoing) => outgoing.via === 'direct' && outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
+  if (isRelayReady(memory, contact)) {
+    for (const outgoing of overdue) {
+      contact.inFlight -= 1;
+      sendByRelay(memory, contact, outgoing);
+    }
+  }
+  if ([...contact.outgoing.values()].some((outgoing) => outgoing.via === 'direct')) memory.timers.start(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
+}
+
+function putBack(contact: Contact, outgoing: Outgoing): void {
+  outgoing.via = null;
+  contact.inFlight -= 1;
+  contact.waiting.push(outgoing);
+}
+
+/** The relay has answered a put. */
+export function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null): void {
+  const outgoing = contact.outgoing.get(envelope);
+  if (outgoing?.via !== 'relay') return;
+  if (error === null) accepted(memory, contact, outgoing);
+  else refused(memory, contact, outgoing, error);
+}
+
+function accepted(memory: Memory, contact: Contact, outgoing: Outgoing): void {
+  contact.putFailures = 0;
+  if (outgoing.record.number === null) {
+    remove(memory, contact, outgoing);
+  } else {
+    outgoing.via = null;
+    contact.inFlight -= 1;
+    outgoing.record = { ...outgoing.record, acceptedAt: memory.now };
+    memory.emit({ type: 'save', change: { kind: 'outgoing', record: outgoing.record } });
+    const text = textOf(contact, outgoing);
+    if (text?.state === 'queued') setText(memory, contact, { ...text, state: 'accepted', path: 'relay', reason: null, acceptedAt: memory.now });
+  }
+  flush(memory, contact);
+}
+
+function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: ErrorCode): void {
+  if (error === 'token-wrong' || error === 'envelope-too-large') {
+    fail(memory, contact, outgoing, error);
+    return;
+  }
+  putBack(contact, outgoing);
+  contact.waiting.sort((a, b) => a.record.order - b.record.order);
+  const text = textOf(contact, outgoing);
+  if (text?.state === 'queued' && text.reason !== error) setText(memory, contact, { ...text, reason: error });
+  // An unreachable relay is tried again when its link is back; a refusal after a while.
+  if (error === 'relay-unreachable' || contact.putPaused) return;
+  contact.putPaused = true;
+  memory.timers.set(`put:${contact.record.id}`, memory.now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** contact.putFailures));
+  contact.putFailures += 1;
+}
+
+/** Timer `put:`: try again after a refusal. */
+export function retry(memory: Memory, contact: Contact): void {
+  contact.putPaused = false;
+  flush(memory, contact);
+}
+
+/** Timer `expiry`: what nobody collected in its time has failed, and says so. */
+export function expire(memory: Memory): void {
+  for (const contact of memory.contacts.values()) {
+    for (const outgoing of contact.outgoing.values()) {
+      if (outgoing.record.expiresAt <= memory.now) fail(memory, contact, outgoing, 'expired');
+    }
+  }
+  memory.timers.set('expiry', memory.now + EXPIRY_CHECK_MS);
+}
+
+function fail(memory: Memory, contact: Contact, outgoing: Outgoing, reason: string): void {
+  remove(memory, contact, outgoing);
+  const text = textOf(contact, outgoing);
+  if (text === undefined) return;
+  contact.undelivered.delete(text.number);
+  memory.saveText({ ...text, state: 'failed', reason }, 'state');
+}
+
+/** Forgets an envelope that has done its work. */
+export function remove(memory: Memory, contact: Contact, outgoing: Outgoing): void {
+  if (outgoing.via !== null) contact.inFlight -= 1;
+  contact.outgoing.delete(outgoing.record.envelope);
+  if (outgoing.record.number !== null) contact.byNumber.delete(outgoing.record.number);
+  if (outgoing.via === null && outgoing.record.acceptedAt === null) contact.waiting = contact.waiting.filter((other) => other !== outgoing);
+  memory.emit({ type: 'save', change: { kind: 'outgoing-removed', envelope: outgoing.record.envelope } });
+}
+
+/** Keeps and saves the new state of an own text that is not delivered yet, and tells the person. */
+function setText(memory: Memory, contact: Contact, text: MessageRecord): void {
+  contact.undelivered.set(text.number, text);
+  memory.saveText(text, 'state');
+}
+
+function textOf(contact: Contact, outgoing: Outgoing): MessageRecord | undefined {
+  return outgoing.record.number === null ? undefined : contact.undelivered.get(outgoing.record.number);
+}

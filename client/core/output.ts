@@ -1,0 +1,49 @@
+// Everything that the core asks of the runtime. Saves come first: the runtime writes them in one transaction and releases the
+// others, in order, only when they are durable (save precedes send).
+
+import type { SottoError } from '../../crypto/error.js';
+import type { Description } from './description.js';
+import type { CallId, LinkRole, RequestId } from './input.js';
+import type { Change, ContactId, ContactRecord, MailboxId, MessageRecord, OwnMailbox, PeerMailbox } from './records.js';
+
+/** What a request of the person's came to. */
+export type Result =
+  | { readonly type: 'invited'; readonly link: string; readonly expiresAt: number }
+  | { readonly type: 'accepted'; readonly contact: ContactId }
+  | { readonly type: 'sent'; readonly message: MessageRecord };
+
+export type Output =
+  | { readonly type: 'save'; readonly change: Change }
+  | { readonly type: 'answer'; readonly request: RequestId; readonly result: Result | SottoError }
+  // The relays. `link` asks that a connection is kept open; the others are done on it, when and if it is online.
+  | { readonly type: 'link'; readonly relay: string; readonly role: LinkRole }
+  | { readonly type: 'collect'; readonly mailbox: OwnMailbox }
+  | { readonly type: 'acknowledge'; readonly relay: string; readonly mailbox: MailboxId; readonly sequence: number }
+  | { readonly type: 'close-mailbox'; readonly mailbox: OwnMailbox }
+  | { readonly type: 'publish'; readonly relay: string; readonly lookup: string; readonly card: Uint8Array; readonly ttlSeconds: number }
+  | { readonly type: 'take'; readonly request: RequestId; readonly relay: string; readonly lookup: Uint8Array; readonly claim: Uint8Array }
+  | { readonly type: 'put'; readonly contact: ContactId; readonly envelope: string; readonly to: PeerMailbox; readonly bytes: Uint8Array; readonly ttlSeconds: number }
+  // The peer connections.
+  | { readonly type: 'dial'; readonly call: CallId; readonly role: 'offerer' | 'answerer'; readonly relay: string }
+  | { readonly type: 'peer-remote'; readonly call: CallId; readonly description: Description; readonly dtls: 'client' | 'server' }
+  | { readonly type: 'peer-candidates'; readonly call: CallId; readonly candidates: readonly string[] }
+  | { readonly type: 'peer-send'; readonly call: CallId; readonly frame: Uint8Array }
+  | { readonly type: 'hang-up'; readonly call: CallId }
+  // The next moment at which the core wants Input `wake`; replaces the one before.
+  | { readonly type: 'wake'; readonly at: number }
+  // What the person sees, as it happens. `message` has a position: it may be shown now.
+  | { readonly type: 'message'; readonly message: MessageRecord }
+  | { readonly type: 'state'; readonly message: MessageRecord }
+  | { readonly type: 'contact'; readonly contact: ContactRecord }
+  | { readonly type: 'path'; readonly contact: ContactId }
+  | { readonly type: 'notice'; readonly contact: ContactId | null; readonly code: Notice };
+
+/** Things a person should know that are nobody's answer (sentences in client/run.ts). */
+export type Notice =
+  | 'undecryptable' // something came that no key opens; it was set aside
+  | 'history-differs' // the contact's chain of texts does not continue what we have
+  | 'gap' // texts of the contact are missing; they were asked for again
+  | 'session-replaced' // the contact accepted a second invitation: a new session began
+  | 'rolled-back' // the contact has more of our texts than we have sent: this home is an old copy
+  | 'fingerprint-mismatch' // somebody stood between on the direct path; it was closed
+  | 'mailbox-lost'; // the relay no longer lets us collect a mailbox

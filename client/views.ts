@@ -1,0 +1,73 @@
+// What the runtime shows of the core's memory: plain JSON for people's programs, and the sentences that go with it.
+
+import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus } from './client.js';
+import type { Contact, Memory, WhyRelay } from './core/memory.js';
+import type { Notice } from './core/output.js';
+import type { MessageRecord } from './core/records.js';
+import type { LinkState } from './transports/link.js';
+import type { Peer } from './transports/peer.js';
+
+const WHY: Record<WhyRelay, string> = {
+  'short-lived': 'this command does not stay long enough to open a direct path',
+  'policy': 'you have chosen that this contact never sees your address',
+  'unconfirmed': 'the contact has not answered the invitation yet',
+  'away': 'the contact has not been seen since this program started',
+  'dialing': 'a direct path is being tried',
+  'failed': 'no direct path could be opened; it will be tried again',
+};
+
+const NOTICES: Record<Notice, string> = {
+  'undecryptable': 'Something came that no key opens; it was set aside, and nothing else changed.',
+  'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
+  'gap': 'Messages of this contact are missing; they have been asked for again.',
+  'session-replaced': 'This contact accepted a second invitation and has a new session; compare safety numbers.',
+  'rolled-back': 'This contact has more of your messages than this home knows of: it is an old copy. Invite them again.',
+  'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
+  'mailbox-lost': 'The relay no longer lets us collect a mailbox; invite this contact again.',
+};
+
+export function noticeEvent(memory: Memory, contact: string | null, code: Notice): ClientEvent {
+  const known = contact === null ? undefined : memory.contacts.get(contact);
+  return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text: NOTICES[code] };
+}
+
+export function contactView(contact: Contact): ContactView {
+  return { id: contact.record.id, name: contact.record.name };
+}
+
+export function messageView(memory: Memory, record: MessageRecord): MessageView {
+  const contact = memory.contacts.get(record.contact);
+  const { id, direction, text, state, path, reason, sentAt, receivedAt, acceptedAt, deliveredAt, readAt } = record;
+  return {
+    id, contact: { id: record.contact, name: contact?.record.name ?? '' }, direction, text, state, path, reason,
+    sentAt, receivedAt, acceptedAt, deliveredAt, readAt, position: record.position ?? 0,
+  };
+}
+
+export function contactStatus(contact: Contact, peer: Peer | undefined): ContactStatus {
+  const { record } = contact;
+  const isDirect = contact.openCall !== null;
+  return {
+    ...contactView(contact),
+    path: isDirect ? 'direct' : 'relay',
+    since: contact.pathSince,
+    why: isDirect ? 'both networks let packets through, and both sides have proven who they are' : WHY[whyRelay(contact)],
+    pair: peer?.pair() ?? null,
+    rttMs: peer?.rttMs() ?? null,
+    policy: record.policy,
+    heardAt: record.heardAt === 0 ? null : record.heardAt,
+    undelivered: contact.undelivered.size,
+    unread: record.readyNumber - record.readNumber - record.lacking.filter((number) => number > record.readNumber && number <= record.readyNumber).length,
+  };
+}
+
+function whyRelay(contact: Contact): WhyRelay {
+  if (contact.record.policy === 'relay-only') return 'policy';
+  if (contact.record.flight !== null) return 'unconfirmed';
+  return contact.why;
+}
+
+export function relayStatus(url: string, state: LinkState | undefined): RelayStatus {
+  if (state === undefined) return { url, online: false, rttMs: null, reason: 'not connected' };
+  return state.online ? { url, online: true, rttMs: state.rttMs, reason: null } : { url, online: false, rttMs: null, reason: state.reason };
+}
