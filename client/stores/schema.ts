@@ -1,0 +1,102 @@
+// What a store keeps: the tables, one step per version of them, and how each record lies in its table. Knows no engine and
+// runs nothing. A message that waits behind a gap lies in `held`; it has no place in the order yet and is in no search.
+
+import type { ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, SelfRecord } from '../core/records.js';
+import { table, type Columns } from './table.js';
+
+/** Step n takes a store from version n (`user_version`) to n + 1. A step that was released is never changed: append. */
+export const MIGRATIONS: readonly string[] = [`
+  CREATE TABLE self (
+    id INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (id = 1),
+    name TEXT NOT NULL, relay TEXT NOT NULL, identity BLOB NOT NULL, createdAt INTEGER NOT NULL, position INTEGER NOT NULL
+  );
+  CREATE TABLE contacts (
+    id BLOB NOT NULL UNIQUE, name TEXT NOT NULL, identity BLOB NOT NULL, createdAt INTEGER NOT NULL, policy TEXT NOT NULL,
+    session BLOB NOT NULL, flight BLOB, flightKey BLOB,
+    "inbox.relay" TEXT NOT NULL, "inbox.mailbox" BLOB NOT NULL, "inbox.ownerSeed" BLOB NOT NULL, "inbox.token" BLOB NOT NULL,
+    "outbox.relay" TEXT NOT NULL, "outbox.mailbox" BLOB NOT NULL, "outbox.token" BLOB NOT NULL,
+    sentNumber INTEGER NOT NULL, sentChain BLOB NOT NULL,
+    receivedNumber INTEGER NOT NULL, lacking TEXT NOT NULL, readyNumber INTEGER NOT NULL, readyChain BLOB NOT NULL,
+    readNumber INTEGER NOT NULL, receiptOwed INTEGER NOT NULL, unanswered INTEGER NOT NULL, heardAt INTEGER NOT NULL
+  );
+  CREATE TABLE invitations (
+    lookup BLOB NOT NULL UNIQUE, link TEXT NOT NULL, secret BLOB NOT NULL, card BLOB NOT NULL, published INTEGER NOT NULL,
+    "mailbox.relay" TEXT NOT NULL, "mailbox.mailbox" BLOB NOT NULL, "mailbox.ownerSeed" BLOB NOT NULL, "mailbox.token" BLOB NOT NULL,
+    createdAt INTEGER NOT NULL, expiresAt INTEGER NOT NULL
+  );
+  CREATE TABLE outgoing (
+    envelope BLOB NOT NULL UNIQUE, contact BLOB NOT NULL, "order" INTEGER NOT NULL, bytes BLOB NOT NULL, number INTEGER,
+    createdAt INTEGER NOT NULL, expiresAt INTEGER NOT NULL, acceptedAt INTEGER
+  );
+  CREATE TABLE messages (
+    position INTEGER PRIMARY KEY,
+    id BLOB NOT NULL, contact BLOB NOT NULL, direction TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
+    state TEXT NOT NULL, path TEXT, reason TEXT,
+    sentAt INTEGER NOT NULL, receivedAt INTEGER, acceptedAt INTEGER, deliveredAt INTEGER, readAt INTEGER,
+    UNIQUE (id, contact, direction)
+  );
+  CREATE INDEX messages_conversation ON messages (contact, position);
+  CREATE INDEX messages_sent ON messages (contact, number) WHERE direction = 'out';
+  CREATE INDEX messages_pending ON messages (position) WHERE direction = 'out' AND state <> 'read';
+  CREATE TABLE held (
+    position INTEGER,
+    id BLOB NOT NULL, contact BLOB NOT NULL, direction TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
+    state TEXT NOT NULL, path TEXT, reason TEXT,
+    sentAt INTEGER NOT NULL, receivedAt INTEGER, acceptedAt INTEGER, deliveredAt INTEGER, readAt INTEGER,
+    UNIQUE (id, contact, direction)
+  );
+
+  CREATE VIRTUAL TABLE words USING fts5 (
+    text, content = 'messages', content_rowid = 'position', tokenize = 'unicode61 remove_diacritics 2'
+  );
+  CREATE TRIGGER messages_inserted AFTER INSERT ON messages BEGIN
+    INSERT INTO words (rowid, text) VALUES (new.position, new.text);
+  END;
+  CREATE TRIGGER messages_changed AFTER UPDATE OF text ON messages WHEN new.text <> old.text BEGIN
+    INSERT INTO words (words, rowid, text) VALUES ('delete', old.position, old.text);
+    INSERT INTO words (rowid, text) VALUES (new.position, new.text);
+  END;
+`];
+
+const MESSAGE: Columns<MessageRecord> = {
+  position: 'number',
+  id: 'hex', contact: 'hex', direction: 'text', number: 'number', text: 'text',
+  state: 'text', path: 'text', reason: 'text',
+  sentAt: 'number', receivedAt: 'number', acceptedAt: 'number', deliveredAt: 'number', readAt: 'number',
+};
+
+/** What makes two messages the same one. The id alone does not: the contact chooses the ids of its own. */
+const MESSAGE_KEY = ['id', 'contact', 'direction'];
+
+export const SELF = table<SelfRecord>('self', ['id'], {
+  name: 'text', relay: 'text', identity: 'bytes', createdAt: 'number', position: 'number',
+});
+
+export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
+  id: 'hex', name: 'text', identity: 'bytes', createdAt: 'number', policy: 'text',
+  session: 'bytes', flight: 'bytes', flightKey: 'bytes',
+  'inbox.relay': 'text', 'inbox.mailbox': 'hex', 'inbox.ownerSeed': 'bytes', 'inbox.token': 'bytes',
+  'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
+  sentNumber: 'number', sentChain: 'bytes',
+  receivedNumber: 'number', lacking: 'numbers', readyNumber: 'number', readyChain: 'bytes',
+  readNumber: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
+});
+
+export const INVITATIONS = table<InvitationRecord>('invitations', ['lookup'], {
+  lookup: 'hex', link: 'text', secret: 'bytes', card: 'bytes', published: 'flag',
+  'mailbox.relay': 'text', 'mailbox.mailbox': 'hex', 'mailbox.ownerSeed': 'bytes', 'mailbox.token': 'bytes',
+  createdAt: 'number', expiresAt: 'number',
+});
+
+export const OUTGOING = table<OutgoingRecord>('outgoing', ['envelope'], {
+  envelope: 'hex', contact: 'hex', order: 'number', bytes: 'bytes', number: 'number',
+  createdAt: 'number', expiresAt: 'number', acceptedAt: 'number',
+});
+
+/** A message keeps its first position, and its text where a change comes without one. */
+export const MESSAGES = table<MessageRecord>('messages', MESSAGE_KEY, MESSAGE, {
+  position: 'messages.position',
+  text: "CASE excluded.text WHEN '' THEN messages.text ELSE excluded.text END",
+});
+
+export const HELD = table<MessageRecord>('held', MESSAGE_KEY, MESSAGE);

@@ -1,0 +1,193 @@
+// The store in SQL, the same on every platform. It takes an open database and keeps the records of client/core in it. It knows
+// nothing of files, keys, threads or the network, and understands no record.
+
+import { fromHex } from '../../crypto/bytes.js';
+import { SottoError } from '../../crypto/error.js';
+import type { Change, ContactId, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
+import { CONTACTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, SELF } from './schema.js';
+import type { Database, SqlValue } from './sqlite.js';
+import type { MessageQuery, Store } from './store.js';
+import type { Table } from './table.js';
+
+/** Words of a search beyond this many are not looked at: FTS5 refuses an expression deeper than 256. */
+const SEARCH_WORDS = 32;
+
+/**
+ * The store in an open database, which it brings to the newest version and closes when it is closed.
+ * @throws SottoError `store-damaged`, also where a newer version of Sotto has written it; `store-failed`.
+ */
+export async function openStore(database: Database): Promise<Store> {
+  try {
+    await migrate(database);
+    return new SqlStore(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function migrate(database: Database): Promise<void> {
+  const [row] = await database.run('PRAGMA user_version');
+  const version = Number(row?.[0]);
+  if (version === MIGRATIONS.length) return;
+  if (version > MIGRATIONS.length) throw new SottoError('store-damaged', 'A newer version of Sotto wrote this message store; update this one.');
+  await database.transaction(async () => {
+    for (const step of MIGRATIONS.slice(version)) await database.script(step);
+    await database.script(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  });
+}
+
+class SqlStore implements Store {
+  readonly #database: Database;
+  /** Settles when the calls before have: the database takes one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  load(): Promise<Snapshot | null> {
+    return this.#inTurn(async () => {
+      const [self] = await this.#records(SELF, 'FROM self');
+      if (self === undefined) return null;
+      return {
+        self,
+        contacts: await this.#records(CONTACTS, 'FROM contacts ORDER BY createdAt, id'),
+        invitations: await this.#records(INVITATIONS, 'FROM invitations ORDER BY createdAt, lookup'),
+        outgoing: await this.#records(OUTGOING, 'FROM outgoing ORDER BY "order"'),
+        pending: await this.#records(MESSAGES, "FROM messages WHERE direction = 'out' AND state <> 'read' ORDER BY position"),
+        held: await this.#records(HELD, 'FROM held ORDER BY contact, number'),
+      };
+    });
+  }
+
+  create(self: SelfRecord): Promise<void> {
+    return this.#inTurn(() => this.#database.transaction(async () => {
+      const before = await this.#records(SELF, 'FROM self');
+      if (before.length > 0) throw new SottoError('home-exists');
+      await this.#put(SELF, self);
+    }));
+  }
+
+  commit(changes: readonly Change[]): Promise<void> {
+    return this.#inTurn(() => this.#database.transaction(async () => {
+      for (const change of lastOfEach(changes)) await this.#write(change);
+    }));
+  }
+
+  messages({ contact, direction, before, after, limit }: MessageQuery): Promise<MessageRecord[]> {
+    const conditions: string[] = [];
+    const values: SqlValue[] = [];
+    const where = (condition: string, value: SqlValue | undefined) => {
+      if (value === undefined) return;
+      conditions.push(condition);
+      values.push(value);
+    };
+    where('contact = ?', contact === undefined ? undefined : fromHex(contact));
+    where('direction = ?', direction);
+    where('position < ?', before);
+    where('position > ?', after);
+    const newest = after === undefined;
+    const filter = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+    return this.#inTurn(async () => {
+      const messages = await this.#records(MESSAGES, `FROM messages ${filter} ORDER BY position ${newest ? 'DESC' : 'ASC'} LIMIT ?`, [...values, limit]);
+      return newest ? messages.toReversed() : messages;
+    });
+  }
+
+  sent(contact: ContactId, numbers: readonly number[]): Promise<MessageRecord[]> {
+    return this.#inTurn(async () => {
+      const found: MessageRecord[] = [];
+      for (const number of numbers) {
+        found.push(...await this.#records(MESSAGES, "FROM messages WHERE direction = 'out' AND contact = ? AND number = ?", [fromHex(contact), number]));
+      }
+      return found;
+    });
+  }
+
+  message(id: MessageId): Promise<MessageRecord | null> {
+    return this.#inTurn(async () => {
+      // Our own first: a contact that copies the id of one of our messages must not hide it.
+      const [message] = await this.#records(MESSAGES, "FROM messages WHERE id = ? ORDER BY direction = 'out' DESC LIMIT 1", [fromHex(id)]);
+      const [held] = message === undefined ? await this.#records(HELD, 'FROM held WHERE id = ? LIMIT 1', [fromHex(id)]) : [];
+      return message ?? held ?? null;
+    });
+  }
+
+  async search(words: string, limit: number): Promise<MessageRecord[]> {
+    // Only letters, marks and digits get through, which is what the tokenizer keeps: no input is FTS5 syntax.
+    const terms = words.match(/[\p{L}\p{M}\p{N}\p{Co}]+/gu)?.slice(0, SEARCH_WORDS);
+    if (terms === undefined) return [];
+    const match = terms.map((term) => `"${term}"*`).join(' ');
+    return this.#inTurn(() => this.#records(
+      MESSAGES, 'FROM words JOIN messages ON messages.position = words.rowid WHERE words MATCH ? ORDER BY words.rank LIMIT ?', [match, limit]));
+  }
+
+  close(): Promise<void> {
+    return this.#closed ??= this.#inTurn(() => this.#database.close());
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  async #records<T>(table: Table<T>, from: string, values: readonly SqlValue[] = []): Promise<T[]> {
+    const rows = await this.#database.run(`SELECT ${table.select} ${from}`, values);
+    return rows.map((row) => table.record(row));
+  }
+
+  async #put<T>(table: Table<T>, record: T): Promise<void> {
+    await this.#database.run(table.upsert, table.values(record));
+  }
+
+  async #write(change: Change): Promise<void> {
+    switch (change.kind) {
+      case 'self': return this.#put(SELF, change.record);
+      case 'contact': return this.#put(CONTACTS, change.record);
+      case 'invitation': return this.#put(INVITATIONS, change.record);
+      case 'outgoing': return this.#put(OUTGOING, change.record);
+      case 'message': return this.#writeMessage(change.record);
+      case 'invitation-removed':
+        await this.#database.run('DELETE FROM invitations WHERE lookup = ?', [fromHex(change.lookup)]);
+        return;
+      case 'outgoing-removed':
+        await this.#database.run('DELETE FROM outgoing WHERE envelope = ?', [fromHex(change.envelope)]);
+    }
+  }
+
+  async #writeMessage(message: MessageRecord): Promise<void> {
+    if (message.position === null) return this.#put(HELD, message);
+    if (message.direction === 'in') {
+      await this.#database.run("DELETE FROM held WHERE id = ? AND contact = ? AND direction = 'in'", [fromHex(message.id), fromHex(message.contact)]);
+    }
+    return this.#put(MESSAGES, message);
+  }
+}
+
+/** The changes of a commit with only the last one of each record, as they come to the same. */
+function lastOfEach(changes: readonly Change[]): Iterable<Change> {
+  const last = new Map<string, Change>();
+  for (const change of changes) {
+    const key = recordKey(change);
+    const before = last.get(key);
+    // A change of a message without its text leaves the text as it is, here as in the table.
+    const keepsText = change.kind === 'message' && change.record.text === '' && before?.kind === 'message';
+    last.set(key, keepsText ? { kind: 'message', record: { ...change.record, text: before.record.text } } : change);
+  }
+  return last.values();
+}
+
+function recordKey(change: Change): string {
+  switch (change.kind) {
+    case 'self': return 'self';
+    case 'contact': return `contact ${change.record.id}`;
+    case 'invitation': return `invitation ${change.record.lookup}`;
+    case 'invitation-removed': return `invitation ${change.lookup}`;
+    case 'outgoing': return `outgoing ${change.record.envelope}`;
+    case 'outgoing-removed': return `outgoing ${change.envelope}`;
+    case 'message': return `message ${change.record.id} ${change.record.contact} ${change.record.direction}`;
+  }
+}
