@@ -1,5 +1,5 @@
 // What an invitation says once its card is open: who invites, with which one-time keys, until when, and where to answer
-// (PROTOCOL.md §4.2). Signed by the inviter; everything in it was chosen by whoever made it, so it is read as a stranger's.
+// (PROTOCOL.md §3.2). Signed by the inviter; everything in it was chosen by whoever made it, so it is read as a stranger's.
 
 import { Reader, text, utf8, Writer } from './bytes.js';
 import { SottoError } from './error.js';

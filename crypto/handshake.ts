@@ -1,5 +1,5 @@
 // One flight makes a session: the guest has the inviter's bundle, adds a fresh key, an X-Wing ciphertext and a sealed identity,
-// and may write at once (PROTOCOL.md §5). Who answers from the other end is proven by the first message that decrypts.
+// and may write at once (PROTOCOL.md §4). Who answers from the other end is proven by the first message that decrypts.
 
 import { SUITE } from './bundle.js';
 import { concat } from './bytes.js';

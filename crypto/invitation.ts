@@ -1,5 +1,5 @@
 // An invitation is a link, which people hand to each other, and a card, which the relay keeps: the card is the bundle sealed
-// under a key that only the link has (PROTOCOL.md §4). The relay must never be able to read, forge or exchange it.
+// under a key that only the link has (PROTOCOL.md §3). The relay must never be able to read, forge or exchange it.
 
 import { bundleHash, type BundleContents, packBundle, relayOrigin, unpackBundle } from './bundle.js';
 import { concat, equal, fromBase64url, Reader, toBase64url, Writer } from './bytes.js';

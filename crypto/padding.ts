@@ -1,5 +1,5 @@
 // Padding hides how long a message is: a whole envelope has one of eight lengths, and what it carries ends with 0x80 and
-// zeros (ISO/IEC 7816-4).
+// zeros (ISO/IEC 7816-4; PROTOCOL.md §5.7).
 
 import { SottoError } from './error.js';
 

@@ -1,4 +1,4 @@
-// The number that two people compare aloud to know that nobody stands between them (PROTOCOL.md §3). Both see the same one.
+// The number that two people compare aloud to know that nobody stands between them (PROTOCOL.md §2.1). Both see the same one.
 
 import { concat } from './bytes.js';
 import { identityId, type PublicIdentity } from './identity.js';

@@ -1,4 +1,4 @@
-// The ratchet: a Double Ratchet with encrypted headers (PROTOCOL.md §6). Bytes and a session in, bytes and the next session out;
+// The ratchet: a Double Ratchet with encrypted headers (PROTOCOL.md §5). Bytes and a session in, bytes and the next session out;
 // the session that was given never changes, and whoever stores the next one before letting its bytes go loses nothing.
 // It must never know who the two are, or how bytes travel.
 

@@ -1,4 +1,4 @@
-// A chain: the keys of the messages that one side sends between two answers of the other (PROTOCOL.md §6.3). It only goes
+// A chain: the keys of the messages that one side sends between two answers of the other (PROTOCOL.md §5.3). It only goes
 // forward: from a chain key nobody finds an earlier message key.
 
 import { SottoError } from '../error.js';

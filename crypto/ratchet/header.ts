@@ -1,5 +1,5 @@
 // The header of a ratchet message: sealed, so that nobody outside sees keys or counters, and checked before anything else is
-// done, so that what a stranger sends costs a few short decryptions and nothing more (PROTOCOL.md §6.1).
+// done, so that what a stranger sends costs a few short decryptions and nothing more (PROTOCOL.md §5.1).
 
 import { Reader, Writer } from '../bytes.js';
 import { open, seal, TAG_BYTES } from '../sodium.js';

@@ -1,5 +1,5 @@
 // One ratchet message as bytes: nonce 24 | sealed header 60 | sealed body. Every part looks uniformly random to those without
-// its key (PROTOCOL.md §6.1).
+// its key (PROTOCOL.md §5.1).
 
 import { NONCE_BYTES, open, seal, TAG_BYTES } from '../sodium.js';
 import { SEALED_HEADER_BYTES } from './header.js';

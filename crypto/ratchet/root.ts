@@ -1,4 +1,4 @@
-// The root key: every Diffie-Hellman result is mixed into it, and each mix begins a chain (PROTOCOL.md §6.2).
+// The root key: every Diffie-Hellman result is mixed into it, and each mix begins a chain (PROTOCOL.md §5.3).
 
 import { derive } from '../hash.js';
 import type { ChainKey } from './chain.js';

@@ -1,5 +1,5 @@
 // Keys of messages that have not come yet, although later ones have. Each opens one message; what does not come within the
-// limits is given up (PROTOCOL.md §6.5). A list is never changed, and stays the same object while it says the same.
+// limits is given up (PROTOCOL.md §5.6). A list is never changed, and stays the same object while it says the same.
 
 import type { NumberedKey } from './chain.js';
 
