@@ -1,0 +1,47 @@
+// The client's commands: their names, arguments and help. What each does is in the file of its name.
+
+import type { Command } from 'commander';
+import { accept } from './accept.js';
+import { chat } from './chat.js';
+import { action, addCommand } from './command.js';
+import { contacts } from './contacts.js';
+import { doctor } from './doctor.js';
+import { EXIT_CODES } from './exit.js';
+import { history } from './history.js';
+import { DEFAULT_RELAY, init } from './init.js';
+import { invite } from './invite.js';
+import { listen } from './listen.js';
+import { policy } from './policy.js';
+import { send } from './send.js';
+import { status } from './status.js';
+import { verify } from './verify.js';
+
+const EXIT_CODE_HELP = ['', 'Exit codes:', ...Object.entries(EXIT_CODES).map(([code, meaning]) => `  ${code}  ${meaning}`)].join('\n');
+
+/** Adds every client command to the program. A command ends the process with one of EXIT_CODES. */
+export function addClientCommands(program: Command): void {
+  addCommand(program, 'init', 'make an identity')
+    .requiredOption('--name <name>', 'the name that your contacts see')
+    .option('--relay <url>', 'the relay where your messages wait for you', DEFAULT_RELAY)
+    .action(action(init));
+  addCommand(program, 'invite', 'make a link for one new contact').action(action(invite));
+  addCommand(program, 'accept <link>', 'make a contact of an invitation link').action(action(accept));
+  addCommand(program, 'contacts', 'list the contacts').action(action(contacts));
+  addCommand(program, 'send <contact> <text>', 'send a message; the text - is read from the standard input')
+    .option('--wait <state>', 'queued, accepted (by the relay), delivered or read', 'accepted')
+    .option('--timeout <seconds>', 'how long to wait for it', '30')
+    .action(action(send));
+  addCommand(program, 'listen', 'show messages as they come, each exactly once').action(action(listen));
+  addCommand(program, 'chat <contact>', 'talk with a contact in the terminal').action(action(chat));
+  addCommand(program, 'history <contact>', 'show the messages with a contact')
+    .option('--limit <count>', 'how many, the newest', '50')
+    .option('--search <words>', 'only messages with all of these words')
+    .action(action(history));
+  addCommand(program, 'status', 'show the relay and the path to each contact, and why').action(action(status));
+  addCommand(program, 'verify <contact>', 'show the number that proves who your contact is').action(action(verify));
+  addCommand(program, 'policy <contact> <policy>', 'who may see your address: direct or relay-only').action(action(policy));
+  addCommand(program, 'doctor', 'find out what this network lets through')
+    .option('--relay <url>', 'the relay to ask; that of the home if absent')
+    .action(action(doctor));
+  program.addHelpText('after', EXIT_CODE_HELP);
+}

@@ -1,0 +1,111 @@
+// `sotto listen`: every received message, in order, exactly once, and what happens beside. It keeps its place in a cursor (cursor.ts)
+// and takes messages from the history alone; a live event only says that there is something to take.
+
+import type { ClientEvent, MessageView } from '../client.js';
+import { homeFiles, lockHome } from '../home.js';
+import { type Cursor, openCursor } from './cursor.js';
+import { messageLine, stateWords } from './message.js';
+import { homeOf, type HomeOptions, type Opened, stayWithClient } from './open.js';
+import { writeLine, writeNote } from './output.js';
+import { ownerIsGone } from './rpc.js';
+import { pathWords, relayWords } from './status.js';
+import { stopRequested } from './stop.js';
+import { jsonLine, safeLine, safeText } from './text.js';
+
+const PAGE = 100;
+
+export async function listen(options: HomeOptions): Promise<void> {
+  const json = options.json ?? false;
+  const stop = stopRequested();
+  await stayWithClient(options, async (opened) => {
+    const home = homeOf(options);
+    const unlock = lockHome(home, 'listen');
+    const cursor = openCursor(homeFiles(home).shown);
+    try {
+      if (!json) await writeNote(`Listening as ${safeLine((await opened.client.status()).identity.name)}; Ctrl-C ends.`);
+      return await show(opened, cursor, json, stop, writeLine);
+    } finally {
+      cursor.close();
+      unlock();
+    }
+  });
+}
+
+/** Shows everything past the cursor, then whatever happens, until the owner of the home is gone or the person has had enough. */
+export async function show(
+  { client, gone }: Pick<Opened, 'client' | 'gone'>,
+  cursor: Cursor,
+  json: boolean,
+  stop: Promise<void>,
+  write: (line: string) => Promise<void>,
+): Promise<'ended' | 'gone'> {
+  let over = false;
+  const showNew = async () => {
+    for (let more = true; more;) {
+      const messages = await client.history(null, { after: cursor.done, direction: 'in', limit: PAGE });
+      for (const message of messages) {
+        if (over) return;
+        cursor.intend(message.position);
+        await write(json ? jsonLine(messageEvent(message, cursor)) : messageLine(message, Date.now()));
+        cursor.finish(message.position);
+      }
+      more = messages.length === PAGE;
+    }
+  };
+  const { add, failed, rest } = inOrder();
+  const unsubscribe = client.subscribe((event) => {
+    if (event.type === 'message') add(showNew);
+    else add(() => write(json ? jsonLine(plainEvent(event)) : eventWords(event, Date.now())));
+  });
+  add(showNew);
+  try {
+    return await Promise.race([stop.then(() => 'ended' as const), gone.then(() => 'gone' as const), failed]);
+  } catch (error) {
+    if (ownerIsGone(error)) return 'gone';
+    throw error;
+  } finally {
+    over = true;
+    unsubscribe();
+    await rest();
+  }
+}
+
+/** Steps that run one after the other; `failed` rejects with the first that fails, and none runs after it. */
+function inOrder() {
+  let last = Promise.resolve();
+  let fail: (error: unknown) => void;
+  const failed = new Promise<never>((_resolve, reject) => (fail = reject));
+  const add = (step: () => Promise<void>) => {
+    last = last.then(step);
+    last.catch(fail);
+  };
+  return { add, failed, rest: () => last.catch(() => {}) };
+}
+
+function messageEvent({ id, contact, text, sentAt, receivedAt, path, position }: MessageView, cursor: Cursor): object {
+  const again = position === cursor.doubtful ? { again: true } : {};
+  return { type: 'message', id, contact, text, sentAt, receivedAt, path, ...again };
+}
+
+type OtherEvent = Exclude<ClientEvent, { readonly type: 'message' }>;
+
+function plainEvent(event: OtherEvent): object {
+  if (event.type !== 'state') return event;
+  const { id, contact, state, path, reason } = event.message;
+  return { type: 'state', id, contact, state, path, reason };
+}
+
+function eventWords(event: OtherEvent, now: number): string {
+  switch (event.type) {
+    case 'state':
+      return `* to ${safeLine(event.message.contact.name)}: ${stateWords(event.message)}`;
+    case 'contact':
+      return `* ${safeLine(event.contact.name)} is your contact now`;
+    case 'path':
+      return `* ${safeLine(event.contact.name)}: ${pathWords(event.contact, now)}: ${safeLine(event.contact.why)}`;
+    case 'relay':
+      return `* ${relayWords(event.relay)}`;
+    case 'notice':
+      return `* ${event.contact ? `${safeLine(event.contact.name)}: ` : ''}${safeText(event.text)}`;
+  }
+}

@@ -1,0 +1,35 @@
+// How one message reads as lines of text, and the words for its states. It decides nothing about a message.
+
+import type { MessageView } from '../client.js';
+import { safeLine, safeText } from './text.js';
+import { moment } from './time.js';
+
+/** What each state of an own message means, shortest first; the legend of `sotto chat`. */
+export const STATE_WORDS = {
+  queued: 'waits here to be sent',
+  sent: 'the relay keeps it until your contact comes',
+  delivered: "it is on your contact's device",
+  read: 'your contact has seen it',
+  failed: 'it will not be sent; the reason stands beside it',
+} as const;
+
+/** The state of an own message in a word or two: "queued", "sent", "delivered, direct", "failed: mailbox-full". */
+export function stateWords({ state, path, reason }: Pick<MessageView, 'state' | 'path' | 'reason'>): string {
+  if (state === 'failed') return reason ? `failed: ${safeLine(reason)}` : 'failed';
+  if (state === 'queued') return reason ? `queued: ${safeLine(reason)}` : 'queued';
+  const word = state === 'accepted' ? 'sent' : state;
+  return path === 'direct' && state !== 'read' ? `${word}, direct` : word;
+}
+
+/** When a message was said or came: what the order of the conversation shows. */
+export function messageTime(message: MessageView): number {
+  return message.receivedAt ?? message.sentAt;
+}
+
+/** "yesterday 14:02  Bob: text", further lines of the text indented; own messages end with their state. */
+export function messageLine(message: MessageView, now: number): string {
+  const own = message.direction === 'out';
+  const who = own ? 'you' : safeLine(message.contact.name);
+  const state = own ? `  [${stateWords(message)}]` : '';
+  return `${moment(messageTime(message), now)}  ${who}: ${safeText(message.text).replaceAll('\n', '\n    ')}${state}`;
+}

@@ -1,0 +1,43 @@
+// Where a passphrase comes from: the environment, or a person who types it unseen. It is never an argument, which others could read.
+
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { SottoError } from '../../crypto/error.js';
+import { writeNote } from './output.js';
+
+let remembered: string | null = null;
+
+/**
+ * The passphrase of an existing home; asked for once per process. Rejects with `passphrase-required`.
+ * @param mayAsk --passphrase was given.
+ */
+export async function askPassphrase(mayAsk: boolean): Promise<string> {
+  remembered ??= process.env['SOTTO_PASSPHRASE'] || (mayAsk ? await readHidden('Passphrase: ') : null);
+  if (remembered === null) throw new SottoError('passphrase-required');
+  return remembered;
+}
+
+/** The passphrase of a new home, typed twice; null if the person wants none. */
+export async function newPassphrase(wanted: boolean): Promise<string | null> {
+  if (process.env['SOTTO_PASSPHRASE']) return process.env['SOTTO_PASSPHRASE'];
+  if (!wanted) return null;
+  const passphrase = await readHidden('New passphrase: ');
+  if (passphrase === '') throw new SottoError('passphrase-required', 'An empty passphrase protects nothing; type one, or leave --passphrase out.');
+  if ((await readHidden('The same again: ')) !== passphrase) throw new SottoError('passphrase-wrong', 'The two passphrases differ; try again.');
+  return passphrase;
+}
+
+async function readHidden(prompt: string): Promise<string> {
+  if (!process.stdin.isTTY) throw new SottoError('passphrase-required', 'There is no terminal to ask for the passphrase; set SOTTO_PASSPHRASE.');
+  await writeNote(prompt);
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    lines.once('SIGINT', () => reject(new SottoError('passphrase-required')));
+  });
+  try {
+    return await Promise.race([lines.question(''), interrupted]);
+  } finally {
+    lines.close();
+  }
+}
