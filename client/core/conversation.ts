@@ -69,15 +69,15 @@ export function onText(memory: Memory, contact: Contact, text: Text, sentAt: num
   };
   if (text.number <= contact.record.readyNumber) {
     show(memory, record);
-    return;
-  }
-  contact.held.set(text.number, record);
-  if (text.number === contact.record.readyNumber + 1) {
+  } else if (text.number === contact.record.readyNumber + 1) {
     checkChain(memory, contact, text);
+    contact.held.set(text.number, record);
     release(memory, contact, text.chain);
   } else {
+    contact.held.set(text.number, record);
     memory.saveText(record, null);
   }
+  watchGap(memory, contact);
 }
 
 // What the contact says it has said must continue what we have. After a gap that was given up there is nothing to compare.
@@ -112,16 +112,24 @@ export function noteLast(memory: Memory, contact: Contact, last: number): void {
   if (known <= receivedNumber) return;
   const missing = Array.from({ length: known - receivedNumber }, (_, index) => receivedNumber + 1 + index);
   memory.update(contact, { receivedNumber: known, lacking: [...lacking, ...missing] });
-  memory.timers.start(`gap:${contact.record.id}`, memory.now + GAP_FIRST_MS);
-  memory.timers.start(`hold:${contact.record.id}`, memory.now + HOLD_MS);
+  watchGap(memory, contact);
+}
+
+/** Keeps the two timers of a gap running while there is one. */
+export function watchGap(memory: Memory, contact: Contact): void {
+  const { id, lacking } = contact.record;
+  if (contact.held.size > 0) memory.timers.start(`hold:${id}`, memory.now + HOLD_MS);
+  else memory.timers.clear(`hold:${id}`);
+  if (lacking.length > 0) {
+    memory.timers.start(`gap:${id}`, memory.now + GAP_FIRST_MS);
+  } else {
+    memory.timers.clear(`gap:${id}`);
+    contact.gapAsked = 0;
+  }
 }
 
 /** Timer `gap:`: the missing texts were not just late; ask for them, ever more patiently. */
 export function askAgain(memory: Memory, contact: Contact): void {
-  if (contact.record.lacking.length === 0) {
-    contact.gapAsked = 0;
-    return;
-  }
   sendReceipt(memory, contact, true);
   contact.gapAsked += 1;
   memory.timers.set(`gap:${contact.record.id}`, memory.now + Math.min(GAP_MAX_MS, GAP_FIRST_MS * 4 ** contact.gapAsked));
@@ -129,11 +137,10 @@ export function askAgain(memory: Memory, contact: Contact): void {
 
 /** Timer `hold:`: show what waits behind a gap. What is missing is still asked for, and shown late if it comes. */
 export function giveUpGap(memory: Memory, contact: Contact): void {
-  if (contact.held.size === 0) return;
   memory.update(contact, { readyNumber: Math.min(...contact.held.keys()) - 1, readyChain: new Uint8Array() });
   memory.emit({ type: 'notice', contact: contact.record.id, code: 'gap' });
   release(memory, contact, new Uint8Array());
-  if (contact.held.size > 0) memory.timers.set(`hold:${contact.record.id}`, memory.now + HOLD_MS);
+  watchGap(memory, contact);
 }
 
 /** The contact must be told what we have: soon, and once for many texts. Survives a crash as `receiptOwed`. */

@@ -82,10 +82,8 @@ export class Core {
 
 // After a start: what the last process still owed to this contact.
 function resume(memory: Memory, contact: Contact): void {
-  const { receiptOwed, lacking, id } = contact.record;
-  if (receiptOwed) conversation.owe(memory, contact);
-  if (lacking.length > 0) memory.timers.start(`gap:${id}`, memory.now);
-  if (contact.held.size > 0) memory.timers.start(`hold:${id}`, memory.now);
+  if (contact.record.receiptOwed) conversation.owe(memory, contact);
+  conversation.watchGap(memory, contact);
 }
 
 function dispatch(memory: Memory, input: Input): void {
