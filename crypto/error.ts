@@ -30,6 +30,7 @@ export const ERRORS = {
   'frame-malformed': { fault: 'caller', sentence: 'The relay did not understand the request; update Sotto on the older side.' },
   'wrong-connection': { fault: 'caller', sentence: 'Collecting and depositing use separate connections.' },
   'relay-busy': { fault: 'relay', sentence: 'The relay is at its limit; it will be tried again.' },
+  'relay-closing': { fault: 'relay', sentence: 'The relay is shutting down; it will be tried again.' },
   'relay-failed': { fault: 'relay', sentence: 'The relay could not store this; it will be tried again.' },
 
   // The client.
@@ -52,6 +53,7 @@ export const ERRORS = {
   'option-invalid': { fault: 'caller', sentence: 'An option has a value that it cannot take; see --help.' },
   'timed-out': { fault: 'network', sentence: 'It did not happen in time; the message stays queued and is sent as soon as possible.' },
   'port-in-use': { fault: 'caller', sentence: 'Another program uses this port; choose another with --port.' },
+  'data-in-use': { fault: 'caller', sentence: 'Another relay uses this data folder; end it, or choose another with --data DIR.' },
   'internal': { fault: 'caller', sentence: 'Something went wrong inside Sotto; please report it with what you did.' },
 } as const satisfies Record<string, { readonly fault: Fault; readonly sentence: string }>;
 
