@@ -1,0 +1,143 @@
+// Keys and records of the lmdb store as bytes. Integers are 48 bits, big-endian, so that keys sort by them; they hold
+// milliseconds and sequences for longer than any of this will run. Knows nothing of transactions.
+//
+//   mailboxes   mailbox 16                        owner 32 | token hash 32 | last sequence 6 | count 4 | bytes 4
+//   envelopes   mailbox 16 | sequence 6           stored at 6 | expires at 6 | id 16 | envelope
+//   ids         mailbox 16 | id 16                sequence 6
+//   cards       lookup 16                         expires at 6 | claimed 1 | claim 16 | card
+//   expiry      expires at 6 | mailbox 16 | sequence 6, or expires at 6 | lookup 16      (nothing)
+
+import { CLAIM_BYTES, MAILBOX_BYTES } from '../wire/limits.js';
+
+const INTEGER_BYTES = 6;
+const ID_BYTES = 16;
+
+/** Largest integer of the layout. */
+export const INTEGER_MAX = 2 ** (8 * INTEGER_BYTES) - 1;
+
+export interface MailboxRecord {
+  readonly owner: Uint8Array;
+  readonly tokenHash: Uint8Array;
+  /** The last sequence given out, 0 if none was. */
+  readonly sequence: number;
+  /** How many envelopes wait, and how many bytes they have. */
+  readonly count: number;
+  readonly bytes: number;
+}
+
+export interface EnvelopeRecord {
+  readonly storedAt: number;
+  readonly expiresAt: number;
+  readonly id: Uint8Array;
+  readonly envelope: Uint8Array;
+}
+
+export interface CardRecord {
+  readonly expiresAt: number;
+  /** Who has taken the card; null while nobody has. */
+  readonly claim: Uint8Array | null;
+  readonly card: Uint8Array;
+}
+
+/** What an expiry key names. */
+export type Due =
+  | { readonly kind: 'envelope'; readonly mailbox: Uint8Array; readonly sequence: number }
+  | { readonly kind: 'card'; readonly lookup: Uint8Array };
+
+export function integer(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(INTEGER_BYTES);
+  bytes.writeUIntBE(value, 0, INTEGER_BYTES);
+  return bytes;
+}
+
+export function readInteger(bytes: Buffer, offset = 0): number {
+  return bytes.readUIntBE(offset, INTEGER_BYTES);
+}
+
+export function envelopeKey(mailbox: Uint8Array, sequence: number): Buffer {
+  return Buffer.concat([mailbox, integer(sequence)]);
+}
+
+export function sequenceOf(key: Buffer): number {
+  return readInteger(key, MAILBOX_BYTES);
+}
+
+export function idKey(mailbox: Uint8Array, id: Uint8Array): Buffer {
+  return Buffer.concat([mailbox, id]);
+}
+
+export function envelopeExpiryKey(expiresAt: number, mailbox: Uint8Array, sequence: number): Buffer {
+  return Buffer.concat([integer(expiresAt), mailbox, integer(sequence)]);
+}
+
+export function cardExpiryKey(expiresAt: number, lookup: Uint8Array): Buffer {
+  return Buffer.concat([integer(expiresAt), lookup]);
+}
+
+/** The two kinds of expiry key differ in length. */
+export function dueOf(key: Buffer): Due {
+  const name = key.subarray(INTEGER_BYTES);
+  if (name.length === MAILBOX_BYTES + INTEGER_BYTES) {
+    return { kind: 'envelope', mailbox: name.subarray(0, MAILBOX_BYTES), sequence: sequenceOf(name) };
+  }
+  return { kind: 'card', lookup: name };
+}
+
+const TOKEN_HASH_AT = 32;
+const SEQUENCE_AT = 64;
+const COUNT_AT = SEQUENCE_AT + INTEGER_BYTES;
+const BYTES_AT = COUNT_AT + 4;
+const MAILBOX_RECORD_BYTES = BYTES_AT + 4;
+
+export function packMailbox(record: MailboxRecord): Buffer {
+  const bytes = Buffer.allocUnsafe(MAILBOX_RECORD_BYTES);
+  bytes.set(record.owner, 0);
+  bytes.set(record.tokenHash, TOKEN_HASH_AT);
+  bytes.writeUIntBE(record.sequence, SEQUENCE_AT, INTEGER_BYTES);
+  bytes.writeUInt32BE(record.count, COUNT_AT);
+  bytes.writeUInt32BE(record.bytes, BYTES_AT);
+  return bytes;
+}
+
+export function unpackMailbox(bytes: Buffer): MailboxRecord {
+  return {
+    owner: bytes.subarray(0, TOKEN_HASH_AT),
+    tokenHash: bytes.subarray(TOKEN_HASH_AT, SEQUENCE_AT),
+    sequence: readInteger(bytes, SEQUENCE_AT),
+    count: bytes.readUInt32BE(COUNT_AT),
+    bytes: bytes.readUInt32BE(BYTES_AT),
+  };
+}
+
+const ID_AT = 2 * INTEGER_BYTES;
+const ENVELOPE_AT = ID_AT + ID_BYTES;
+
+export function packEnvelope(record: EnvelopeRecord): Buffer {
+  return Buffer.concat([integer(record.storedAt), integer(record.expiresAt), record.id, record.envelope]);
+}
+
+export function unpackEnvelope(bytes: Buffer): EnvelopeRecord {
+  return {
+    storedAt: readInteger(bytes),
+    expiresAt: readInteger(bytes, INTEGER_BYTES),
+    id: bytes.subarray(ID_AT, ENVELOPE_AT),
+    envelope: bytes.subarray(ENVELOPE_AT),
+  };
+}
+
+const CLAIM_AT = INTEGER_BYTES + 1;
+const CARD_AT = CLAIM_AT + CLAIM_BYTES;
+const NO_CLAIM = Buffer.alloc(CLAIM_BYTES);
+
+export function packCard(record: CardRecord): Buffer {
+  const claimed = Buffer.of(record.claim === null ? 0 : 1);
+  return Buffer.concat([integer(record.expiresAt), claimed, record.claim ?? NO_CLAIM, record.card]);
+}
+
+export function unpackCard(bytes: Buffer): CardRecord {
+  return {
+    expiresAt: readInteger(bytes),
+    claim: bytes[INTEGER_BYTES] === 1 ? bytes.subarray(CLAIM_AT, CARD_AT) : null,
+    card: bytes.subarray(CARD_AT),
+  };
+}
