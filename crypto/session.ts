@@ -48,16 +48,15 @@ export function encrypt(session: Session, body: Uint8Array, random: Random, now:
   const header = sealHeader(sending.headerKey, nonce, session.transcript, { dh: sending.dh, previous: sending.previous, n: sending.next });
   const message = concat(flight, nonce, header, sealBody(messageKey, nonce, header, pad(body, bucket - overhead)));
   messageKey.fill(0);
-
-  const skipped = dropSkipped(session.skipped, 0, now);
-  return { session: { ...session, sending: { ...sending, chainKey, next: sending.next + 1 }, skipped }, message };
+  return { session: { ...forget(session, now), sending: { ...sending, chainKey, next: sending.next + 1 } }, message };
 }
 
 /**
  * Opens a ratchet message (without a flight before it). Draws 32 random bytes where a new chain begins. Throws `duplicate` if the
  * message's place in the session was used or given up already, and `undecryptable` for everything else that is wrong.
  */
-export function decrypt(session: Session, message: Uint8Array, random: Random, now: number): { session: Session; body: Uint8Array } {
+export function decrypt(stored: Session, message: Uint8Array, random: Random, now: number): { session: Session; body: Uint8Array } {
+  const session = forget(stored, now);
   const parts = (message.length <= LARGEST_BUCKET ? splitMessage(message) : null) ?? refuse();
   const headerUnder = (key: HeaderKey) => openHeader(key, parts.nonce, session.transcript, parts.header);
 
@@ -81,7 +80,7 @@ function receiveInChain(session: Session, receiving: ReceivingChain, header: Hea
   const walk = walkChain(receiving.chainKey, receiving.next, header.n, SKIPPED_MAX_PER_MESSAGE);
   const { chainKey, messageKey } = stepChain(walk.chainKey);
   const body = openOnce(messageKey, parts);
-  const skipped = addSkipped(dropSkipped(session.skipped, 0, now), receiving.ordinal, walk.passed, now);
+  const skipped = addSkipped(session.skipped, receiving.ordinal, walk.passed, now);
   return { session: { ...session, receiving: { ...receiving, chainKey, next: header.n + 1 }, skipped }, body };
 }
 
@@ -128,6 +127,12 @@ function receiveSkipped(session: Session, ordinal: number, n: number, parts: Mes
   const waiting = session.skipped[index];
   if (waiting === undefined) throw new SottoError('duplicate');
   return { body: openPadded(waiting.key, parts), session: { ...session, skipped: session.skipped.toSpliced(index, 1) } };
+}
+
+/** The session without keys that have waited too long. */
+function forget(session: Session, now: number): Session {
+  const skipped = dropSkipped(session.skipped, 0, now);
+  return skipped === session.skipped ? session : { ...session, skipped };
 }
 
 function openOnce(key: MessageKey, parts: MessageParts): Uint8Array {

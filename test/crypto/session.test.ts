@@ -1,0 +1,391 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { concat, equal, toHex } from '../../crypto/bytes.js';
+import { initiate, respond } from '../../crypto/handshake.js';
+import { createIdentity } from '../../crypto/identity.js';
+import { openCard, parseLink } from '../../crypto/invitation.js';
+import type { Random } from '../../crypto/random.js';
+import { stepChain } from '../../crypto/ratchet/chain.js';
+import { sealHeader } from '../../crypto/ratchet/header.js';
+import { sealBody } from '../../crypto/ratchet/message.js';
+import { BODY_MAX_BYTES, decrypt, encrypt, packSession, type Session, sessionId, unpackSession } from '../../crypto/session.js';
+import { ready } from '../../crypto/sodium.js';
+import * as oracle from './oracle.js';
+import { bytes, codeOf, invite, pair, seeded, string } from './support.js';
+
+await ready();
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** One side, with what came of each message that it was given. */
+class Side {
+  session: Session;
+  readonly random: Random;
+
+  constructor(session: Session, seed: string) {
+    this.session = session;
+    this.random = seeded(seed);
+  }
+
+  send(text: string, now = 0): Uint8Array {
+    const { session, message } = encrypt(this.session, bytes(text), this.random, now);
+    this.session = session;
+    return message;
+  }
+
+  receive(message: Uint8Array, now = 0): string {
+    const { session, body } = decrypt(this.session, message, this.random, now);
+    this.session = session;
+    return string(body);
+  }
+
+  /** The code of a refusal, after which nothing may be different. */
+  refusal(message: Uint8Array, now = 0): string {
+    const before = toHex(packSession(this.session));
+    const code = codeOf(() => this.receive(message, now));
+    expect(toHex(packSession(this.session))).toBe(before);
+    return code;
+  }
+}
+
+function sides(seed: string): { a: Side; b: Side } {
+  const { guest, inviter } = pair(seed);
+  return { a: new Side(guest, `${seed}/a`), b: new Side(inviter, `${seed}/b`) };
+}
+
+/** A message such as only the owner of `from` could make: any header, any body. */
+function craft(from: Session, header: { dh?: Uint8Array; previous?: number; n?: number; reserved?: number }, random: Random): Uint8Array {
+  const { sending } = from;
+  const nonce = random(24);
+  let { chainKey, messageKey } = stepChain(sending.chainKey);
+  for (let n = sending.next; n < Math.min(header.n ?? sending.next, 20_000); n++) ({ chainKey, messageKey } = stepChain(chainKey));
+  const sealed = sealHeader(sending.headerKey, nonce, from.transcript, { dh: sending.dh, previous: sending.previous, n: sending.next, ...header });
+  const padded = new Uint8Array(412);
+  padded[0] = 0x80;
+  return concat(nonce, sealed, sealBody(messageKey, nonce, sealed, padded));
+}
+
+describe('a session', () => {
+  it('carries both directions, turn by turn', () => {
+    const { a, b } = sides('turns');
+    for (let turn = 0; turn < 20; turn++) {
+      expect(b.receive(a.send(`ping ${turn}`))).toBe(`ping ${turn}`);
+      expect(a.receive(b.send(`pong ${turn}`))).toBe(`pong ${turn}`);
+    }
+  });
+
+  it('carries messages that cross', () => {
+    const { a, b } = sides('crossing');
+    for (let turn = 0; turn < 10; turn++) {
+      const [ping, pong] = [a.send('ping'), b.send('pong')];
+      expect(a.receive(pong)).toBe('pong');
+      expect(b.receive(ping)).toBe('ping');
+    }
+  });
+
+  it('opens late messages of the last five chains that have ended, whatever came between', () => {
+    const { a, b } = sides('late');
+    const late: Uint8Array[] = [];
+    for (let turn = 0; turn < 6; turn++) {
+      late.push(a.send(`late ${turn}`));
+      b.receive(a.send('now'));
+      a.receive(b.send('back'));
+    }
+    b.receive(a.send('now'));
+    expect(b.refusal(late[0]!)).toBe('undecryptable');
+    for (let turn = 1; turn < 6; turn++) expect(b.receive(late[turn]!)).toBe(`late ${turn}`);
+    expect(b.session.skipped).toHaveLength(0);
+  });
+
+  it('hides length: an envelope is a bucket', () => {
+    const { a } = sides('lengths');
+    const length = (body: number) => encrypt(a.session, new Uint8Array(body), a.random, 0).message.length;
+    expect([0, 411, 412, 923, 924].map(length)).toEqual([512, 512, 1024, 1024, 2048]);
+    expect(length(BODY_MAX_BYTES)).toBe(65_536);
+    expect(BODY_MAX_BYTES).toBe(64_203);
+    expect(codeOf(() => length(BODY_MAX_BYTES + 1))).toBe('message-too-large');
+  });
+
+  it('takes the longest body in the first envelope, too', () => {
+    const { guest, flight } = pair('longest');
+    expect(encrypt(guest, new Uint8Array(BODY_MAX_BYTES), seeded('x'), 0, flight).message).toHaveLength(65_536);
+  });
+
+  it('comes back from its packed form in every stage', () => {
+    const { a, b } = sides('packed');
+    b.send('lost');
+    a.send('lost');
+    b.receive(a.send('x'));
+    a.receive(b.send('y'));
+    a.send('lost');
+    b.receive(a.send('z'));
+    for (const session of [a.session, b.session, pair('fresh').guest]) {
+      expect(unpackSession(packSession(session))).toEqual(session);
+    }
+    expect(b.session.skipped).toHaveLength(2);
+    expect(packSession(b.session)).toHaveLength(301 + 104 + 36 + 2 * 46);
+  });
+
+  it('shares what an encryption does not change', () => {
+    const { a, b } = sides('sharing');
+    a.send('lost');
+    b.receive(a.send('x'));
+    const { skipped, receiving } = b.session;
+    b.send('y');
+    expect(b.session.skipped).toBe(skipped);
+    expect(b.session.receiving).toBe(receiving);
+  });
+});
+
+describe('attacks', () => {
+  it('an altered message changes nothing, and the true one opens after it', () => {
+    const { a, b } = sides('altered');
+    b.receive(a.send('x'));
+    a.receive(b.send('new chain for a'));
+    a.send('passed over');
+    const message = a.send('true');
+    for (const at of [0, 23, 24, 60, 83, 84, 300, message.length - 1]) {
+      expect(b.refusal(message.with(at, message[at]! ^ 1))).toBe('undecryptable');
+    }
+    expect(b.refusal(message.subarray(0, -1))).toBe('undecryptable');
+    expect(b.receive(message)).toBe('true');
+  });
+
+  it('a late message that is altered keeps its key for the true one', () => {
+    const { a, b } = sides('late altered');
+    const late = a.send('late');
+    b.receive(a.send('x'));
+    expect(b.refusal(late.with(200, late[200]! ^ 1))).toBe('undecryptable');
+    expect(b.receive(late)).toBe('late');
+  });
+
+  it('any number of bad frames leaves the session alive', () => {
+    const { a, b } = sides('bad frames');
+    const noise = seeded('noise');
+    for (let i = 0; i < 300; i++) b.refusal(noise(512));
+    expect(b.receive(a.send('alive'))).toBe('alive');
+  });
+
+  it('a repeated message is a duplicate, in its chain and after it', () => {
+    const { a, b } = sides('repeated');
+    const message = a.send('once');
+    expect(b.receive(message)).toBe('once');
+    expect(b.refusal(message)).toBe('duplicate');
+    a.receive(b.send('back'));
+    b.receive(a.send('next chain'));
+    expect(b.refusal(message)).toBe('duplicate');
+  });
+
+  it('a late message opens once', () => {
+    const { a, b } = sides('late once');
+    const late = a.send('late');
+    b.receive(a.send('x'));
+    expect(b.receive(late)).toBe('late');
+    expect(b.refusal(late)).toBe('duplicate');
+  });
+
+  it('a sender whose state was rolled back is noticed, and its nonce is a new one', () => {
+    const { a, b } = sides('rolled back');
+    const before = a.session;
+    const first = a.send('first');
+    a.session = before;
+    const second = a.send('other words');
+    expect(equal(first.subarray(0, 24), second.subarray(0, 24))).toBe(false);
+    b.receive(first);
+    expect(b.refusal(second)).toBe('duplicate');
+  });
+
+  it('a message of one session does not open in another of the same two', () => {
+    const random = seeded('two sessions');
+    const guest = createIdentity(random);
+    const host = createIdentity(random);
+    const [one, two] = [1, 2].map(() => {
+      const { link, card, secret } = invite(random, { identity: host });
+      const { session, flight } = initiate(guest, openCard(parseLink(link), card, 0), random);
+      return { guest: session, host: respond(host, secret, flight, random).session };
+    });
+    expect(sessionId(one!.guest)).not.toEqual(sessionId(two!.guest));
+    const { message } = encrypt(one!.guest, bytes('x'), random, 0);
+    expect(codeOf(() => decrypt(two!.host, message, random, 0))).toBe('undecryptable');
+    expect(codeOf(() => decrypt({ ...one!.host, transcript: two!.host.transcript }, message, random, 0))).toBe('undecryptable');
+  });
+
+  it('a message does not open on the side that sent it', () => {
+    const { a } = sides('reflected');
+    expect(a.refusal(a.send('x'))).toBe('undecryptable');
+  });
+
+  it('a ratchet key of low order, another key within a chain, and a header of a later version are refused', () => {
+    const { a, b } = sides('crafted');
+    const random = seeded('craft');
+    expect(b.refusal(craft(a.session, { dh: new Uint8Array(32).fill(9) }, random))).toBe('undecryptable');
+    expect(b.receive(craft(a.session, {}, random))).toBe('');
+    // A new chain of a's, whose first header b has not seen yet.
+    const { a: c, b: d } = sides('crafted chain');
+    c.receive(d.send('begin'));
+    expect(d.refusal(craft(c.session, { dh: new Uint8Array(32) }, random))).toBe('undecryptable');
+    const later = c.send('later version');
+    const nonce = later.slice(0, 24);
+    const header = oracle.sealed(c.session.sending.headerKey, nonce, concat(c.session.sending.dh, new Uint8Array(8), Uint8Array.of(1, 0, 0, 0)), c.session.transcript);
+    expect(d.refusal(concat(nonce, header, later.subarray(84)))).toBe('undecryptable');
+    expect(d.receive(later)).toBe('later version');
+  });
+
+  it('a counter beyond what a chain may have is refused, in the chain and for the chain before', () => {
+    const { a, b } = sides('counter');
+    const random = seeded('counter');
+    expect(b.refusal(craft(a.session, { n: 10_001 }, random))).toBe('undecryptable');
+    expect(b.refusal(craft(a.session, { n: 0xffffffff }, random))).toBe('undecryptable');
+    a.receive(b.send('x'));
+    expect(b.refusal(craft(a.session, { previous: 0xffffffff }, random))).toBe('undecryptable');
+    expect(b.receive(a.send('true'))).toBe('true');
+  });
+});
+
+describe('limits', () => {
+  it('a sender stops after 10,000 messages without an answer, and the last of them is enough to go on', () => {
+    const { a, b } = sides('exhausted');
+    let last = a.send('first');
+    // pair() has sent number 0, and `last` is number 1.
+    for (let n = 2; n < 10_000; n++) last = a.send(`${n}`);
+    expect(codeOf(() => a.send('one too many'))).toBe('session-exhausted');
+    expect(b.receive(last)).toBe('9999');
+    expect(b.session.skipped).toHaveLength(1_000);
+    expect(a.receive(b.send('answer'))).toBe('answer');
+    expect(b.receive(a.send('on we go'))).toBe('on we go');
+  });
+
+  it('of a gap the newest 1,000 keys are kept', () => {
+    const { a, b } = sides('gap');
+    const sent = Array.from({ length: 1_003 }, (_, i) => a.send(`${i}`));
+    expect(b.receive(sent[1_002]!)).toBe('1002');
+    expect(b.refusal(sent[1]!)).toBe('duplicate');
+    expect(b.receive(sent[2]!)).toBe('2');
+    expect(b.receive(sent[1_001]!)).toBe('1001');
+  });
+
+  it('of several gaps the newest 2,000 keys are kept', () => {
+    const { a, b } = sides('gaps');
+    const sent = Array.from({ length: 2_404 }, (_, i) => a.send(`${i}`));
+    for (const n of [801, 1602, 2403]) b.receive(sent[n]!);
+    expect(b.session.skipped).toHaveLength(2_000);
+    expect(b.refusal(sent[400]!)).toBe('duplicate');
+    expect(b.receive(sent[401]!)).toBe('401');
+    expect(b.receive(sent[2_402]!)).toBe('2402');
+    expect(unpackSession(packSession(b.session))).toEqual(b.session);
+  });
+
+  it('a key waits for 30 days, and sending forgets it, too', () => {
+    const { a, b } = sides('age');
+    const late = [a.send('late 0'), a.send('late 1')];
+    b.receive(a.send('x'), 1_000);
+    expect(b.receive(late[0]!, 1_000 + 30 * DAY_MS)).toBe('late 0');
+    b.send('y', 1_000 + 30 * DAY_MS);
+    expect(b.session.skipped).toHaveLength(1);
+    b.send('y', 1_001 + 30 * DAY_MS);
+    expect(b.session.skipped).toHaveLength(0);
+    expect(b.refusal(late[1]!)).toBe('duplicate');
+  });
+
+  it('a key that is too old does not open, even if nothing was done in between', () => {
+    const { a, b } = sides('too old');
+    const late = a.send('late');
+    b.receive(a.send('x'), 0);
+    expect(b.refusal(late, 30 * DAY_MS + 1)).toBe('duplicate');
+  });
+});
+
+/** One of our sessions and one of the oracle's, given the same bytes and the same chance: they must do the same. */
+class Both {
+  readonly #side: Side;
+  readonly #oracle: oracle.OracleSession;
+  readonly #random: Random;
+  /** Ordinal of the chain in which the next message goes out. */
+  sendingChain: number;
+
+  constructor(session: Session, other: oracle.OracleSession, seed: string, sendingChain: number) {
+    this.#side = new Side(session, seed);
+    this.#oracle = other;
+    this.#random = seeded(seed);
+    this.sendingChain = sendingChain;
+  }
+
+  get receivingChain(): number {
+    return this.#oracle.ordinal;
+  }
+
+  send(text: string): Uint8Array {
+    const message = this.#side.send(text);
+    expect(equal(message, this.#oracle.encrypt(bytes(text), this.#random))).toBe(true);
+    return message;
+  }
+
+  /** The text, or the code of the refusal. */
+  receive(message: Uint8Array): { readonly text: string } | { readonly code: string } {
+    const before = this.receivingChain;
+    const expected = this.#oracle.decrypt(message, this.#random, 0);
+    this.#side.session = unpackSession(packSession(this.#side.session));
+    if (this.receivingChain > before) this.sendingChain += 1;
+    if (typeof expected !== 'string') {
+      const text = this.#side.receive(message);
+      expect(text).toBe(string(expected));
+      return { text };
+    }
+    const code = this.#side.refusal(message);
+    expect(code).toBe(expected);
+    return { code };
+  }
+}
+
+function lockstep(): readonly [Both, Both] {
+  const terms = { name: 'Bea', relay: 'https://relay.example', mailbox: new Uint8Array(16), token: new Uint8Array(16), expiresAt: 1 };
+  const host = oracle.invitation(oracle.identity(seeded('host')), terms, seeded('terms'));
+  const ours = initiate(createIdentity(seeded('guest')), openCard(parseLink(host.link), host.card, 0), seeded('i'));
+  const theirs = oracle.initiate(oracle.identity(seeded('guest')), oracle.openInvitation(host.link, host.card), seeded('i'));
+  const ourHost = respond(createIdentity(seeded('host')), host.secret, ours.flight, seeded('r'));
+  const theirHost = oracle.respond(oracle.identity(seeded('host')), host.secret, theirs.flight, seeded('r'));
+  return [new Both(ours.session, theirs.session, 'guest side', 0), new Both(ourHost.session, theirHost.session, 'host side', 0)];
+}
+
+describe('under any schedule of loss, reordering, repetition and damage', () => {
+  const action = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ kind: fc.constant('send' as const), side: fc.nat(1) }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('deliver', 'repeat', 'lose', 'damage'), side: fc.nat(1), pick: fc.nat() }) },
+  );
+
+  it('both implementations agree, what is delivered opens, nothing opens twice, and a refusal changes nothing', () => {
+    fc.assert(
+      fc.property(fc.array(action, { minLength: 10, maxLength: 60 }), (actions) => {
+        const both = lockstep();
+        const wires: { text: string; chain: number; message: Uint8Array; opened: boolean }[][] = [[], []];
+        actions.forEach((step, index) => {
+          const receiver = both[step.side]!;
+          const wire = wires[step.side]!;
+          if (step.kind === 'send') {
+            const sender = both[1 - step.side]!;
+            wire.push({ text: `${index}`, chain: sender.sendingChain, message: sender.send(`${index}`), opened: false });
+            return;
+          }
+          const at = wire.length === 0 ? -1 : step.pick % wire.length;
+          const sent = wire[at];
+          if (sent === undefined) return;
+          if (step.kind === 'deliver' || step.kind === 'lose') wire.splice(at, 1);
+          if (step.kind === 'lose') return;
+          if (step.kind === 'damage') {
+            const where = step.pick % sent.message.length;
+            const code = receiver.receive(sent.message.with(where, sent.message[where]! ^ 0x10));
+            expect(['undecryptable', 'duplicate']).toContain('code' in code ? code.code : 'opened');
+            return;
+          }
+          const withinLimits = receiver.receivingChain - sent.chain <= 5;
+          const result = receiver.receive(sent.message);
+          if (sent.opened) expect(result).toEqual({ code: withinLimits ? 'duplicate' : 'undecryptable' });
+          else if (withinLimits) expect(result).toEqual({ text: sent.text });
+          else expect(result).toEqual({ code: 'undecryptable' });
+          sent.opened ||= 'text' in result;
+        });
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

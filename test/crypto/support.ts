@@ -1,0 +1,72 @@
+// What the tests of crypto/ share: replayable randomness, two people with a session, and published vectors.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { blake2b } from '@noble/hashes/blake2.js';
+import { expect } from 'vitest';
+import { type ErrorCode, SottoError } from '../../crypto/error.js';
+import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { createIdentity } from '../../crypto/identity.js';
+import { createInvitation, openCard, parseLink } from '../../crypto/invitation.js';
+import type { Random } from '../../crypto/random.js';
+import { decrypt, encrypt, type Session } from '../../crypto/session.js';
+
+/** The same bytes for the same seed, however they are drawn. */
+export function seeded(seed: string): Random {
+  let drawn = 0;
+  const stream: number[] = [];
+  return (length) => {
+    while (stream.length < length) stream.push(...blake2b(new TextEncoder().encode(`${seed}/${drawn++}`)));
+    return Uint8Array.from(stream.splice(0, length));
+  };
+}
+
+export function invite(random: Random, overrides: Partial<Parameters<typeof createInvitation>[0]> = {}) {
+  const identity = overrides.identity ?? createIdentity(random);
+  const invitation = createInvitation(
+    { identity, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 1_000, ...overrides },
+    random,
+  );
+  return { identity, ...invitation };
+}
+
+/** A guest and an inviter whose first message `hello` has arrived. */
+export function pair(seed: string): { guest: Session; inviter: Session; flight: Uint8Array } {
+  const random = seeded(seed);
+  const { identity, link, card, secret } = invite(random);
+  const first = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
+  const { session: guest, message } = encrypt(first.session, bytes('hello'), random, 0, first.flight);
+  const second = respond(identity, secret, message.subarray(0, FLIGHT_BYTES), random);
+  const { session: inviter } = decrypt(second.session, message.subarray(FLIGHT_BYTES), random, 0);
+  return { guest, inviter, flight: first.flight };
+}
+
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+export function string(body: Uint8Array): string {
+  return new TextDecoder().decode(body);
+}
+
+export function hex(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'hex'));
+}
+
+/** The code of the SottoError that `action` throws; any other end fails the test. */
+export function codeOf(action: () => unknown): ErrorCode {
+  try {
+    action();
+  } catch (error) {
+    expect(error).toBeInstanceOf(SottoError);
+    return (error as SottoError).code;
+  }
+  throw new Error('Nothing was thrown.');
+}
+
+const VECTORS = new URL('../../../shared/vectors/', import.meta.url);
+
+export const VECTORS_PRESENT = existsSync(VECTORS);
+
+export function vectors(name: string): unknown {
+  return JSON.parse(readFileSync(new URL(`${name}.json`, VECTORS), 'utf8'));
+}
