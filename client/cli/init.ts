@@ -2,6 +2,7 @@
 
 import { SottoError } from '../../crypto/error.js';
 import { isNameValid } from '../core/body.js';
+import { relayUrl } from '../transports/relay-link.js';
 import { homeOf, type HomeOptions } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { newPassphrase } from './passphrase.js';
@@ -12,7 +13,7 @@ export const DEFAULT_RELAY = 'http://127.0.0.1:8080';
 
 export async function init(options: HomeOptions & { readonly name: string; readonly relay: string }): Promise<void> {
   const name = checkedName(options.name);
-  const relay = checkedRelay(options.relay);
+  const relay = relayUrl(options.relay);
   const home = homeOf(options);
   const passphrase = await newPassphrase(options.passphrase ?? false);
   const { createNodeHome } = await import('../node.js');
@@ -27,12 +28,4 @@ export function checkedName(name: string): string {
   const trimmed = name.trim().normalize('NFC');
   if (!isNameValid(trimmed)) throw new SottoError('name-invalid');
   return trimmed;
-}
-
-/** The origin of a relay's address. Throws `relay-url-invalid`. */
-export function checkedRelay(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const bare = url && url.pathname === '/' && !url.search && !url.hash && !url.username && !url.password;
-  if (!bare || !['http:', 'https:'].includes(url.protocol)) throw new SottoError('relay-url-invalid');
-  return url.origin;
 }

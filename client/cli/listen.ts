@@ -7,7 +7,6 @@ import { type Cursor, openCursor } from './cursor.js';
 import { messageLine, stateWords } from './message.js';
 import { homeOf, type HomeOptions, type Opened, stayWithClient } from './open.js';
 import { writeLine, writeNote } from './output.js';
-import { ownerIsGone } from './rpc.js';
 import { pathWords, relayWords } from './status.js';
 import { stopRequested } from './stop.js';
 import { jsonLine, safeLine, safeText } from './text.js';
@@ -60,9 +59,6 @@ export async function show(
   add(showNew);
   try {
     return await Promise.race([stop.then(() => 'ended' as const), gone.then(() => 'gone' as const), failed]);
-  } catch (error) {
-    if (ownerIsGone(error)) return 'gone';
-    throw error;
   } finally {
     over = true;
     unsubscribe();

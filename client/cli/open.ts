@@ -7,7 +7,7 @@ import type { Client } from '../client.js';
 import { defaultHome, keyIsSealed } from '../home.js';
 import type { Mode } from '../run.js';
 import { askPassphrase } from './passphrase.js';
-import { connect, NotBegun, serve } from './rpc.js';
+import { connect, NotBegun, ownerIsGone, serve } from './rpc.js';
 import { socketPath } from './socket.js';
 
 /** How long an owner that has the lock and does not answer is waited for: it may be opening or closing the home. */
@@ -55,13 +55,15 @@ export async function withClient<T>(options: HomeOptions, mode: 'offline' | 'bri
 /**
  * Runs a command that stays. Each time the owner of the home goes away, the home is opened anew (by this process, if it is the first),
  * and `run` is called again.
- * @param run resolves with 'ended' when the command is over, or with 'gone' after `opened.gone`.
+ * @param run resolves with 'ended' when the command is over, or with 'gone' (or rejects with `owner-gone`) after `opened.gone`.
  */
 export async function stayWithClient(options: HomeOptions, run: (opened: Opened) => Promise<'ended' | 'gone'>): Promise<void> {
   for (;;) {
     const opened = await openClient(options, 'live');
     try {
       if ((await run(opened)) === 'ended') return;
+    } catch (error) {
+      if (!ownerIsGone(error)) throw error;
     } finally {
       await opened.close();
     }

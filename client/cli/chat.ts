@@ -1,0 +1,30 @@
+// `sotto chat CONTACT`: a conversation in the terminal. Here it begins and ends; what it looks like is in chat/.
+
+import { isatty } from 'node:tty';
+import { SottoError } from '../../crypto/error.js';
+import type { Screen } from './chat/screen.js';
+import { type HomeOptions, stayWithClient } from './open.js';
+import { stopRequested } from './stop.js';
+
+export async function chat(contact: string, options: HomeOptions): Promise<void> {
+  if (options.json || !isatty(0) || !isatty(1)) {
+    throw new SottoError('option-invalid', '"sotto chat" needs a terminal; programs use "sotto send" and "sotto listen".');
+  }
+  const { openScreen } = await import('./chat/screen.js');
+  const stop = stopRequested();
+  let screen: Screen | null = null;
+  try {
+    await stayWithClient(options, async ({ client, gone }) => {
+      const answer = await client.verify(contact);
+      screen ??= openScreen(answer.contact);
+      screen.show(client);
+      const end = await Promise.race([screen.left.then(() => 'ended' as const), stop.then(() => 'ended' as const), gone.then(() => 'gone' as const)]);
+      // Closing the home may take a moment, which the person need not watch.
+      if (end === 'ended') screen.close();
+      else screen.show(null);
+      return end;
+    });
+  } finally {
+    (screen as Screen | null)?.close();
+  }
+}

@@ -1,0 +1,119 @@
+// Finds out what this network lets through, by asking the relay in three ways: HTTP, the deposit connection, and STUN over UDP. It
+// says what was seen and what follows from it, and no more; how it is printed is not its business.
+
+import { type Address, askBindings, type Bindings } from './binding.js';
+import { openNodeLink } from './node.js';
+import { isLoopback } from './run.js';
+import type { LinkState } from './transports/link.js';
+
+/** How long each question to the relay may take. */
+const ANSWER_MS = 10_000;
+
+/** Asking twice from one port shows whether the translation holds still. */
+const QUESTIONS = 2;
+
+/** Who stands in the way: nobody, the relay itself, or the network before it. */
+export type Obstacle = null | 'relay' | 'network';
+
+export interface Finding {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+export interface Diagnosis {
+  readonly relay: string;
+  readonly obstacle: Obstacle;
+  /** Our address as the relay sees it, over UDP. */
+  readonly seen: Address | null;
+  /** Whether a network address translator stands between; null if it cannot be told. */
+  readonly translated: boolean | null;
+  /** Whether the translator keeps our port; null if there is none or it cannot be told. */
+  readonly portKept: boolean | null;
+  /** Round trip over the WebSocket. */
+  readonly rttMs: number | null;
+  /** In the order of asking, for a person to read. */
+  readonly findings: readonly Finding[];
+}
+
+interface Step {
+  readonly obstacle: Obstacle;
+  readonly finding: Finding;
+}
+
+/** Examines the way to a relay (its origin, as relayUrl() gives it). Rejects never: what fails is a finding. */
+export async function diagnose(relay: string): Promise<Diagnosis> {
+  const health = await askHealth(relay);
+  const { state, ...connection } = await askConnection(relay);
+  const host = new URL(relay).hostname.replace(/^\[|\]$/g, '');
+  const bindings = state?.online && state.stunPort > 0 ? await askBindings(host, state.stunPort, QUESTIONS).catch(() => null) : null;
+  const steps = [health, connection, ...(state?.online ? udpSteps(host, state.stunPort, bindings) : [])];
+  const seen = bindings?.seen.find((address) => address !== null) ?? null;
+  const translated = !bindings || !seen || isLoopback(host) ? null : seen.address !== bindings.local.address;
+  return {
+    relay,
+    obstacle: steps.find(({ obstacle }) => obstacle !== null)?.obstacle ?? null,
+    seen,
+    translated,
+    portKept: translated ? seen?.port === bindings?.local.port : null,
+    rttMs: state?.online ? state.rttMs : null,
+    findings: steps.map(({ finding }) => finding),
+  };
+}
+
+async function askHealth(relay: string): Promise<Step> {
+  try {
+    const { ok, status } = await fetch(`${relay}/health`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    if (ok) return good(`The relay ${relay} answers over HTTP.`);
+    return bad('relay', `The relay ${relay} answers over HTTP that it is not well (${status}); ask whoever runs it.`);
+  } catch (error) {
+    const cause = (error as Error & { cause?: NodeJS.ErrnoException }).cause?.code ?? (error as Error).name;
+    return bad('network', `The relay ${relay} does not answer over HTTP (${cause}); check the address, and that the relay runs.`);
+  }
+}
+
+async function askConnection(relay: string): Promise<Step & { readonly state: LinkState | null }> {
+  let close: (() => void) | undefined;
+  const state = await new Promise<LinkState | null>((resolve) => {
+    const link = openNodeLink({ relay, role: 'deposit', onState: resolve, onDelivery: () => {} });
+    const timer = setTimeout(resolve, ANSWER_MS, null);
+    close = () => {
+      clearTimeout(timer);
+      link.close();
+    };
+  });
+  close?.();
+  if (state?.online) return { state, ...good(`Messages get through: the relay answers on a WebSocket in ${Math.round(state.rttMs)} ms.`) };
+  return { state, ...bad('relay', `No messages get through: the WebSocket to the relay does not open (${state?.reason ?? 'no answer'}); a proxy may stand between.`) };
+}
+
+function udpSteps(host: string, stunPort: number, bindings: Bindings | null): Step[] {
+  if (stunPort === 0) return [good('The relay offers no STUN, so nothing can be told about UDP or address translation.')];
+  const seen = bindings?.seen.find((address) => address !== null);
+  if (!bindings || !seen) {
+    return [bad('network', `UDP does not get through to port ${stunPort} of the relay. Messages go by the relay; a direct path is unlikely from this network, though one inside it may open.`)];
+  }
+  const steps = [good(`UDP gets through; the relay sees this computer as ${shown(seen)}.`)];
+  if (bindings.seen.includes(null)) steps.push(good('One of two UDP questions got no answer: this network loses packets.'));
+  return [...steps, good(translation(host, bindings, seen))];
+}
+
+function translation(host: string, { local, seen: all }: Bindings, seen: Address): string {
+  if (isLoopback(host)) return 'The relay is on this computer, so nothing can be told about address translation.';
+  if (seen.address === local.address) return 'This is the address of this computer itself: no address translation before the relay. A firewall may still stand there.';
+  const moved = all.some((address) => address !== null && (address.address !== seen.address || address.port !== seen.port));
+  if (moved) return `The network translates our address ${shown(local)}, and differently for each packet: a direct path is unlikely.`;
+  const port = seen.port === local.port ? 'and keeps the port' : `and changes the port ${local.port} to ${seen.port}`;
+  return `The network translates our address ${local.address} ${port}. Whether it does the same towards everybody, which direct paths need, cannot be told from one relay.`;
+}
+
+function shown({ address, port }: Address): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function good(text: string): Step {
+  return { obstacle: null, finding: { ok: true, text } };
+}
+
+function bad(obstacle: 'relay' | 'network', text: string): Step {
+  return { obstacle, finding: { ok: false, text } };
+}
