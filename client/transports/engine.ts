@@ -120,7 +120,7 @@ export class EnginePeer implements Peer, EngineEvents {
   }
 
   onLocalDescription(sdp: string): void {
-    if (!this.#ended) this.#gathering.described(sdp);
+    if (!this.#ended) this.#attempt(() => this.#gathering.described(sdp));
   }
 
   onLocalCandidate(candidate: string): void {
