@@ -1,0 +1,169 @@
+// The browser's peer in a real Chromium, connected with Node's peer and with itself. Vite gives the page our own sources.
+
+import { existsSync } from 'node:fs';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { createServer, type ViteDevServer } from 'vite';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { Description } from '../../../client/core/description.js';
+import { openNodePeer, shutdownNodePeers } from '../../../client/transports/peer-node.js';
+import type { openWebPeer } from '../../../client/transports/peer-web.js';
+import type { Peer, PeerOptions } from '../../../client/transports/peer.js';
+
+const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const WAIT = { timeout: 20_000, interval: 10 };
+const PAGE = '<!doctype html><meta charset="utf-8"><title>peer-web</title>';
+
+/** What both ends report, in a form that crosses from the page to Node. */
+interface Report {
+  description: (Omit<Description, 'fingerprint'> & { readonly fingerprint: readonly number[] }) | null;
+  readonly candidates: string[];
+  fingerprints: { readonly local: readonly number[]; readonly remote: readonly number[] } | null;
+  readonly frames: number[][];
+  readonly closed: string[];
+}
+
+/** One end of a connection, wherever it runs. */
+interface End {
+  report(): Promise<Report>;
+  setRemote(report: Report, dtls?: 'client' | 'server'): Promise<void>;
+  addCandidates(candidates: readonly string[]): Promise<void>;
+  /** Sends frames of one length whose bytes are their numbers; tells whether each was taken. */
+  send(count: number, length: number): Promise<boolean[]>;
+  pair(): Promise<ReturnType<Peer['pair']>>;
+  rttMs(): Promise<number | null>;
+  close(): Promise<void>;
+}
+
+/** Opens an end with the given adapter. Runs in Node and, as text, in the page: it must use nothing from around it. */
+function openEnd(open: typeof openWebPeer, role: PeerOptions['role']): End {
+  const report: Report = { description: null, candidates: [], fingerprints: null, frames: [], closed: [] };
+  const peer = open({
+    role,
+    stun: null,
+    bindAddress: '127.0.0.1',
+    onDescription: (description) => (report.description = { ...description, fingerprint: [...description.fingerprint] }),
+    onCandidates: (candidates) => report.candidates.push(...candidates),
+    onOpen: ({ local, remote }) => (report.fingerprints = { local: [...local], remote: [...remote] }),
+    onFrame: (frame) => report.frames.push([frame.length, frame[0] ?? -1]),
+    onClosed: (reason) => report.closed.push(reason),
+  });
+  return {
+    report: async () => report,
+    setRemote: async ({ description }, dtls) => {
+      if (description !== null) peer.setRemote({ ...description, fingerprint: Uint8Array.from(description.fingerprint) }, dtls);
+    },
+    addCandidates: async (candidates) => peer.addCandidates(candidates),
+    send: async (count, length) => Array.from({ length: count }, (_, number) => peer.send(new Uint8Array(length).fill(number % 256))),
+    pair: async () => peer.pair(),
+    rttMs: async () => peer.rttMs(),
+    close: async () => peer.close(),
+  };
+}
+
+describe.skipIf(!existsSync(CHROMIUM))('a browser (skipped where there is no Chromium)', () => {
+  let vite: ViteDevServer;
+  let browser: Browser;
+  let page: Page;
+  let opened = 0;
+
+  beforeAll(async () => {
+    vite = await createServer({
+      configFile: false,
+      logLevel: 'error',
+      cacheDir: 'node_modules/.vite/peer-web',
+      server: { host: '127.0.0.1', port: 0, hmr: false, watch: null },
+      plugins: [{ name: 'page', configureServer: ({ middlewares }) => void middlewares.use((request, response, next) => (request.url === '/' ? response.setHeader('content-type', 'text/html').end(PAGE) : next())) }],
+    });
+    await vite.listen();
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+    page = await browser.newPage();
+    await page.goto(vite.resolvedUrls?.local[0] ?? '');
+    await page.evaluate(`(async () => {
+      const { openWebPeer } = await import('/client/transports/peer-web.ts');
+      globalThis.ends = [];
+      globalThis.openEnd = (role) => globalThis.ends.push((${openEnd.toString()})(openWebPeer, role)) - 1;
+    })()`);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await vite?.close();
+    shutdownNodePeers();
+  });
+
+  async function openWebEnd(role: PeerOptions['role']): Promise<End> {
+    const at = opened++;
+    await page.evaluate(`openEnd('${role}')`);
+    const call = <T>(method: string, ...given: unknown[]): Promise<T> => page.evaluate<T>(`ends[${at}].${method}(...${JSON.stringify(given)})`);
+    return {
+      report: () => call('report'),
+      setRemote: (report, dtls = 'client') => call('setRemote', report, dtls),
+      addCandidates: (candidates) => call('addCandidates', candidates),
+      send: (count, length) => call('send', count, length),
+      pair: () => call('pair'),
+      rttMs: () => call('rttMs'),
+      close: () => call('close'),
+    };
+  }
+
+  const openers = { web: openWebEnd, node: async (role: PeerOptions['role']): Promise<End> => openEnd(openNodePeer, role) };
+
+  async function described(end: End): Promise<Report> {
+    await vi.waitFor(async () => expect((await end.report()).description).not.toBeNull(), WAIT);
+    return end.report();
+  }
+
+  async function connect(offering: keyof typeof openers, answering: keyof typeof openers, dtls: 'client' | 'server'): Promise<{ offerer: End; answerer: End }> {
+    const [offerer, answerer] = [await openers[offering]('offerer'), await openers[answering]('answerer')];
+    await answerer.setRemote(await described(offerer), dtls);
+    await offerer.setRemote(await described(answerer));
+    await vi.waitFor(async () => {
+      const [offered, answered] = [await offerer.report(), await answerer.report()];
+      await answerer.addCandidates(offered.candidates);
+      await offerer.addCandidates(answered.candidates);
+      expect(offered.fingerprints).not.toBeNull();
+      expect(answered.fingerprints).not.toBeNull();
+    }, WAIT);
+    return { offerer, answerer };
+  }
+
+  test.each([
+    ['web', 'node', 'client'],
+    ['web', 'node', 'server'],
+    ['node', 'web', 'client'],
+    ['node', 'web', 'server'],
+    ['web', 'web', 'client'],
+    ['web', 'web', 'server'],
+  ] as const)('with the offer from %s, the answer from %s and the answerer as DTLS %s: both see the same certificates and 1,000 frames in order', async (offering, answering, dtls) => {
+    const { offerer, answerer } = await connect(offering, answering, dtls);
+    const [offered, answered] = [await offerer.report(), await answerer.report()];
+    expect(answered.description?.setup).toBe(dtls === 'client' ? 'active' : 'passive');
+    expect(offered.fingerprints?.local).toEqual(offered.description?.fingerprint);
+    expect(offered.fingerprints?.remote).toEqual(answered.description?.fingerprint);
+    expect(answered.fingerprints).toEqual({ local: offered.fingerprints?.remote, remote: offered.fingerprints?.local });
+
+    await Promise.all([offerer.send(1_000, 500), answerer.send(1_000, 700)]);
+    await vi.waitFor(async () => expect([(await offerer.report()).frames.length, (await answerer.report()).frames.length]).toEqual([1_000, 1_000]), WAIT);
+    expect((await answerer.report()).frames).toEqual(Array.from({ length: 1_000 }, (_, number) => [500, number % 256]));
+    expect((await offerer.report()).frames).toEqual(Array.from({ length: 1_000 }, (_, number) => [700, number % 256]));
+
+    expect(await offerer.send(1, 262_144)).toEqual([false]);
+    await vi.waitFor(async () => expect(await offerer.rttMs()).toBeGreaterThan(0), WAIT);
+    expect((await answerer.pair())?.local).toMatch(/:[0-9]+ (host|prflx)$/);
+
+    await answerer.close();
+    await vi.waitFor(async () => expect([(await offerer.report()).closed, (await answerer.report()).closed]).toEqual([['left'], ['closed']]), WAIT);
+    expect(await offerer.send(1, 1)).toEqual([false]);
+  });
+
+  test('does not open to another certificate than the description names', async () => {
+    const [offerer, answerer] = [await openers.web('offerer'), await openers.node('answerer')];
+    const offer = await described(offerer);
+    await answerer.setRemote(offer);
+    const answer = await described(answerer);
+    await offerer.setRemote({ ...answer, description: answer.description && { ...answer.description, fingerprint: Array<number>(32).fill(9) } });
+    await vi.waitFor(async () => expect((await offerer.report()).closed).toEqual(['failed']), WAIT);
+    expect((await offerer.report()).fingerprints).toBeNull();
+    await answerer.close();
+  });
+});
