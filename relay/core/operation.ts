@@ -40,8 +40,10 @@ export interface StoredEnvelope {
 
 /** The answer to one operation. Everything it says is durable. */
 export type Answer =
-  /** open, acknowledge, close, put-card; put where the envelope waits already. */
+  /** acknowledge, close, put-card; put where the envelope waits already. */
   | { readonly kind: 'done' }
+  /** open; how many envelopes wait, where some may have expired. */
+  | { readonly kind: 'opened'; readonly waiting: number }
   /** put */
   | { readonly kind: 'stored'; readonly sequence: number }
   /** list; `more` if envelopes were left out because of a limit. */

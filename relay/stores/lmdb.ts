@@ -114,7 +114,7 @@ class LmdbStore implements Store {
     if (record === null) this.#keep(mailbox, { owner, tokenHash, sequence: 0, count: 0, bytes: 0 });
     else if (!equal(record.owner, owner)) return refused('mailbox-taken');
     else if (!equal(record.tokenHash, tokenHash)) this.#keep(mailbox, { ...record, tokenHash });
-    return DONE;
+    return { kind: 'opened', waiting: record?.count ?? 0 };
   }
 
   #put({ mailbox, tokenHash, id, envelope, expiresAt }: Of<'put'>, now: number): Answer {
@@ -163,7 +163,7 @@ class LmdbStore implements Store {
   #close({ mailbox }: Of<'close'>): Answer {
     let record = this.#mailbox(mailbox);
     if (record === null) return DONE;
-    for (const key of this.#envelopes.getKeys(envelopesOf(mailbox, 1)).asArray) record = this.#remove(mailbox, record, sequenceOf(key));
+    for (const key of Array.from(this.#envelopes.getKeys(envelopesOf(mailbox, 1)))) record = this.#remove(mailbox, record, sequenceOf(key));
     this.#mailboxes.removeSync(bufferOf(mailbox));
     return DONE;
   }
@@ -191,7 +191,7 @@ class LmdbStore implements Store {
   }
 
   #expire({ limit }: Of<'expire'>, now: number): Answer {
-    for (const key of this.#expiry.getKeys({ end: integer(now + 1), limit }).asArray) {
+    for (const key of Array.from(this.#expiry.getKeys({ end: integer(now + 1), limit }))) {
       const due = dueOf(key);
       if (due.kind === 'envelope') {
         this.#keep(due.mailbox, this.#remove(due.mailbox, this.#mailbox(due.mailbox)!, due.sequence));

@@ -1,0 +1,257 @@
+// The relay's brain: inputs in, outputs out, one synchronous call. It has no socket, clock, randomness or database, never
+// throws on bytes from outside, and says Done only to what the store has called durable. It must never know where a
+// connection comes from, and never what an envelope says.
+
+import { concat } from '../../crypto/bytes.js';
+import { SottoError, type ErrorCode } from '../../crypto/error.js';
+import { hash } from '../../crypto/hash.js';
+import { verify } from '../../crypto/signature.js';
+import { decodeClientFrame, encodeRelayFrame, readRequest, type ClientBody, type ClientMessage } from '../wire/frame.js';
+import { COLLECT_LABEL, WIRE_VERSION } from '../wire/limits.js';
+import type { Collect, Put, PutCard } from '../wire/relay_pb.js';
+import { Collections, type Collection, type Collector } from './collections.js';
+import type { Answer, Operation } from './operation.js';
+
+/** What a connection is for; a client uses one of each, so that its mailboxes and its friends' are not tied together. */
+export type Role = 'collect' | 'deposit';
+
+export type Input =
+  /** `connection` is any number not in use; `challenge` has 32 random bytes. */
+  | { readonly kind: 'opened'; readonly connection: number; readonly role: Role; readonly challenge: Uint8Array }
+  | { readonly kind: 'frame'; readonly connection: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'closed'; readonly connection: number }
+  /** The store's answer; in the order in which it was asked. */
+  | { readonly kind: 'answered'; readonly reference: number; readonly answer: Answer }
+  /** The time that `wake` asked for has come; also the first input of all. */
+  | { readonly kind: 'wake' }
+  /** The relay shuts down. */
+  | { readonly kind: 'closing' };
+
+export type Output =
+  | { readonly kind: 'send'; readonly connection: number; readonly frame: Uint8Array }
+  /** Close after everything sent; inputs of this connection are passed over from now on. */
+  | { readonly kind: 'close'; readonly connection: number }
+  /** Stop (or start again) to read from this connection: it has asked for more than it waits to be answered. */
+  | { readonly kind: 'hold'; readonly connection: number; readonly held: boolean }
+  | { readonly kind: 'store'; readonly reference: number; readonly operation: Operation }
+  /** Give the input `wake` at this time instead of any asked for before. */
+  | { readonly kind: 'wake'; readonly at: number };
+
+/** Unanswered requests at which a connection is no longer read, so that one client cannot fill the memory. */
+export const REQUESTS_MAX = 256;
+
+/** Most envelopes and cards that one operation expires, so that others need not wait long. */
+const EXPIRE_MAX = 500;
+
+/** Least time between two looks at what is due. What has expired is not delivered anyway. */
+const EXPIRE_PAUSE_MS = 1_000;
+
+/** When to look again after the store could not. */
+const EXPIRE_RETRY_MS = 60_000;
+
+/** When a client should come back to a relay that is shutting down or has failed, and to one that it does not understand. */
+const RECONNECT_MS = 1_000;
+const RECONNECT_MISUNDERSTOOD_MS = 60_000;
+
+/** Advice for refusals that time may heal. */
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = { 'mailbox-full': 60, 'relay-failed': 5 };
+
+/** Where each request belongs. */
+const ROLE_OF: Record<ClientBody['case'], Role | 'both'> = {
+  collect: 'collect',
+  acknowledge: 'collect',
+  close: 'collect',
+  putCard: 'collect',
+  put: 'deposit',
+  takeCard: 'deposit',
+  ping: 'both',
+};
+
+const ENVELOPE_ID_BYTES = 16;
+
+interface Connection extends Collector {
+  readonly role: Role;
+  readonly challenge: Uint8Array;
+  unanswered: number;
+  held: boolean;
+}
+
+export class Relay {
+  readonly #stunPort: number;
+  readonly #connections = new Map<number, Connection>();
+  readonly #asked = new Map<number, (answer: Answer, now: number) => void>();
+  readonly #collections: Collections;
+  #lastReference = 0;
+  #wakeAt = Infinity;
+  #outputs: Output[] = [];
+
+  /** @param stunPort what Welcome says: the UDP port of the STUN server on the same host, 0 if there is none. */
+  constructor(stunPort: number) {
+    this.#stunPort = stunPort;
+    this.#collections = new Collections({
+      send: (connection, frame) => this.#outputs.push({ kind: 'send', connection, frame }),
+      ask: (operation, then) => this.#ask(operation, then),
+      fail: (connection) => this.#dismiss(this.#connections.get(connection)!, 'relay-failed', RECONNECT_MS),
+    });
+  }
+
+  /** Takes one input at the time `now` (ms since 1970) and says what is to be done, in this order. */
+  handle(input: Input, now: number): readonly Output[] {
+    this.#outputs = [];
+    switch (input.kind) {
+      case 'opened': this.#opened(input.connection, input.role, input.challenge); break;
+      case 'frame': this.#frame(input.connection, input.bytes, now); break;
+      case 'closed': this.#forget(input.connection); break;
+      case 'answered': this.#answered(input.reference, input.answer, now); break;
+      case 'wake': this.#expire(); break;
+      case 'closing': for (const connection of this.#connections.values()) this.#dismiss(connection, 'relay-closing', RECONNECT_MS);
+    }
+    return this.#outputs;
+  }
+
+  #opened(id: number, role: Role, challenge: Uint8Array): void {
+    const collecting = { mailboxes: new Map(), behind: new Set<Collection>(), listing: null, envelopes: 0, bytes: 0 };
+    this.#connections.set(id, { id, role, challenge, unanswered: 0, held: false, ...collecting });
+    const value = { version: WIRE_VERSION, challenge, stunPort: this.#stunPort };
+    this.#outputs.push({ kind: 'send', connection: id, frame: encodeRelayFrame(0, { case: 'welcome', value }) });
+  }
+
+  #frame(id: number, bytes: Uint8Array, now: number): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    try {
+      this.#request(connection, decodeClientFrame(bytes), now);
+    } catch (error) {
+      if (!(error instanceof SottoError)) throw error;
+      const request = readRequest(bytes);
+      if (request === 0) this.#dismiss(connection, error.code, RECONNECT_MISUNDERSTOOD_MS);
+      else this.#refuse(connection, request, error.code);
+    }
+  }
+
+  #request(connection: Connection, { request, body }: ClientMessage, now: number): void {
+    const role = ROLE_OF[body.case];
+    if (role !== 'both' && role !== connection.role) return this.#refuse(connection, request, 'wrong-connection');
+    switch (body.case) {
+      case 'collect': return this.#collect(connection, request, body.value);
+      case 'acknowledge': {
+        const { mailbox } = body.value;
+        if (!this.#collections.has(connection, mailbox)) return this.#refuse(connection, request, 'not-collecting');
+        const sequences = body.value.sequences.map(Number);
+        this.#perform(connection, request, { kind: 'acknowledge', mailbox, sequences });
+        return this.#collections.acknowledged(connection, mailbox, sequences);
+      }
+      case 'close': {
+        const { mailbox } = body.value;
+        if (!this.#collections.has(connection, mailbox)) return this.#refuse(connection, request, 'not-collecting');
+        return this.#perform(connection, request, { kind: 'close', mailbox }, () => this.#collections.stop(mailbox));
+      }
+      case 'put': return this.#put(connection, request, body.value, now);
+      case 'putCard': return this.#putCard(connection, request, body.value, now);
+      case 'takeCard': return this.#perform(connection, request, { kind: 'take-card', lookup: body.value.lookup, claim: body.value.claim });
+      case 'ping': return this.#reply(connection, request, { case: 'done', value: {} });
+    }
+  }
+
+  #collect(connection: Connection, request: number, { mailbox, owner, tokenHash, signature }: Collect): void {
+    const signed = concat(connection.challenge, mailbox, tokenHash);
+    if (!verify(owner, COLLECT_LABEL, signed, signature)) return this.#refuse(connection, request, 'signature-wrong');
+    this.#perform(connection, request, { kind: 'open', mailbox, owner, tokenHash }, (answer) => {
+      if (!this.#isOpen(connection)) return;
+      this.#collections.start(connection, mailbox, answer.kind === 'opened' && answer.waiting > 0);
+    });
+  }
+
+  #put(connection: Connection, request: number, { mailbox, token, ttlSeconds, envelope }: Put, now: number): void {
+    const id = hash('envelope', envelope).subarray(0, ENVELOPE_ID_BYTES);
+    const expiresAt = now + ttlSeconds * 1_000;
+    const operation: Operation = { kind: 'put', mailbox, tokenHash: hash('token', token), id, envelope, expiresAt };
+    this.#perform(connection, request, operation, (answer, later) => {
+      if (answer.kind !== 'stored') return;
+      this.#wake(expiresAt, later);
+      this.#collections.stored(mailbox, { sequence: answer.sequence, storedAt: now, envelope }, later);
+    });
+  }
+
+  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds }: PutCard, now: number): void {
+    const expiresAt = now + ttlSeconds * 1_000;
+    this.#perform(connection, request, { kind: 'put-card', lookup, card, expiresAt }, (_, later) => this.#wake(expiresAt, later));
+  }
+
+  /** Has the store do what a client asked for and tells the client; `then` is for what follows once it is done. */
+  #perform(connection: Connection, request: number, operation: Operation, then?: (answer: Answer, now: number) => void): void {
+    connection.unanswered += 1;
+    this.#hold(connection);
+    this.#ask(operation, (answer, now) => {
+      connection.unanswered -= 1;
+      this.#hold(connection);
+      if (answer.kind === 'refused') return this.#refuse(connection, request, answer.code);
+      if (answer.kind === 'card') this.#reply(connection, request, { case: 'card', value: { card: answer.card } });
+      else this.#reply(connection, request, { case: 'done', value: {} });
+      then?.(answer, now);
+    });
+  }
+
+  #ask(operation: Operation, then: (answer: Answer, now: number) => void): void {
+    this.#lastReference += 1;
+    this.#asked.set(this.#lastReference, then);
+    this.#outputs.push({ kind: 'store', reference: this.#lastReference, operation });
+  }
+
+  #answered(reference: number, answer: Answer, now: number): void {
+    const then = this.#asked.get(reference);
+    this.#asked.delete(reference);
+    then?.(answer, now);
+  }
+
+  #expire(): void {
+    this.#wakeAt = Infinity;
+    this.#ask({ kind: 'expire', limit: EXPIRE_MAX }, (answer, now) => {
+      if (answer.kind !== 'expired') return this.#wake(now + EXPIRE_RETRY_MS, now);
+      if (answer.nextAt === null) return;
+      if (answer.nextAt <= now) this.#expire();
+      else this.#wake(answer.nextAt, now);
+    });
+  }
+
+  #wake(at: number, now: number): void {
+    const earliest = Math.max(at, now + EXPIRE_PAUSE_MS);
+    if (earliest >= this.#wakeAt) return;
+    this.#wakeAt = earliest;
+    this.#outputs.push({ kind: 'wake', at: earliest });
+  }
+
+  /** Stops reading at the limit and starts again at half of it, so that it does not stop at every request. */
+  #hold(connection: Connection): void {
+    const held = connection.unanswered >= (connection.held ? REQUESTS_MAX / 2 : REQUESTS_MAX);
+    if (held === connection.held || !this.#isOpen(connection)) return;
+    connection.held = held;
+    this.#outputs.push({ kind: 'hold', connection: connection.id, held });
+  }
+
+  #refuse(connection: Connection, request: number, code: ErrorCode): void {
+    this.#reply(connection, request, { case: 'refused', value: { code, retryAfterSeconds: RETRY_AFTER_SECONDS[code] ?? 0 } });
+  }
+
+  #reply(connection: Connection, request: number, body: Parameters<typeof encodeRelayFrame>[1]): void {
+    if (!this.#isOpen(connection)) return;
+    this.#outputs.push({ kind: 'send', connection: connection.id, frame: encodeRelayFrame(request, body) });
+  }
+
+  #dismiss(connection: Connection, code: ErrorCode, reconnectAfterMs: number): void {
+    this.#reply(connection, 0, { case: 'goodbye', value: { code, reconnectAfterMs } });
+    this.#outputs.push({ kind: 'close', connection: connection.id });
+    this.#forget(connection.id);
+  }
+
+  #forget(id: number): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    this.#connections.delete(id);
+    this.#collections.leave(connection);
+  }
+
+  #isOpen(connection: Connection): boolean {
+    return this.#connections.get(connection.id) === connection;
+  }
+}

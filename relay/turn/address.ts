@@ -1,0 +1,41 @@
+// IP addresses as the socket writes them and as they stand on the wire. Pure.
+
+/** An IP address of 4 or 16 bytes and a UDP port. */
+export interface Endpoint {
+  readonly ip: Uint8Array;
+  readonly port: number;
+}
+
+const GROUPS = 8;
+
+/** The bytes of an IPv4 or IPv6 address in the form that the operating system gives, with or without a zone; null for others. */
+export function parseIp(text: string): Uint8Array | null {
+  if (!text.includes(':')) return parseIpv4(text);
+  const [head = '', tail] = text.replace(/%.*$/, '').split('::');
+  const before = parseGroups(head);
+  const after = tail === undefined ? [] : parseGroups(tail);
+  if (before === null || after === null) return null;
+  const missing = GROUPS - before.length - after.length;
+  if (tail === undefined ? missing !== 0 : missing < 1) return null;
+  const groups = [...before, ...Array<number>(missing).fill(0), ...after];
+  return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+function parseIpv4(text: string): Uint8Array | null {
+  const parts = text.split('.');
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255)) return null;
+  return Uint8Array.from(parts, Number);
+}
+
+/** The 16-bit groups of one side of `::`; the last may be an IPv4 address, which stands for two. */
+function parseGroups(text: string): number[] | null {
+  if (text === '') return [];
+  const groups: number[] = [];
+  for (const part of text.split(':')) {
+    const v4 = part.includes('.') ? parseIpv4(part) : null;
+    if (v4 !== null) groups.push((v4[0]! << 8) | v4[1]!, (v4[2]! << 8) | v4[3]!);
+    else if (/^[0-9a-f]{1,4}$/i.test(part)) groups.push(Number.parseInt(part, 16));
+    else return null;
+  }
+  return groups;
+}
