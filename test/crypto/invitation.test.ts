@@ -81,6 +81,7 @@ describe('a link', () => {
     ['a missing character', link.slice(0, -1)],
     ['a character too many', `${link}A`],
     ['another link behind it', link + link],
+    ['another fragment behind it', `${link}/i#${fragment}`],
     ['another version', `https://relay.example/i#${toBase64url(fromBase64url(fragment).with(0, 2))}`],
     ['an impossible port', `https://relay.example:99999/i#${fragment}`],
   ])('is refused with %s', (_, text) => {
@@ -135,12 +136,17 @@ describe('a card', () => {
     expect(codeOf(() => openCard(parsed, forge(concat(packed, Uint8Array.of(0))), 0))).toBe('card-invalid');
   });
 
-  it('is refused when its signer gave it a name that speaks to a terminal', () => {
-    const packed = packBundle({ ...contents, name: 'ab', identity });
-    expect(unpackBundle(packed).name).toBe('ab');
-    const signed = packed.with(1353, 0x1b).subarray(0, -64);
-    const evil = concat(signed, oracle.sign(identity.edSeed, 'bundle', signed));
-    expect(codeOf(() => openCard(parsed, forge(evil), 0))).toBe('card-invalid');
+  it.each([
+    ['another suite', (fields: Uint8Array) => fields.with(0, 2)],
+    ['unknown flags', (fields: Uint8Array) => fields.with(1, 1)],
+    ['a name that speaks to a terminal', (fields: Uint8Array) => fields.with(1353, 0x1b)],
+    ['a relay that is no origin', (fields: Uint8Array) => fields.with(-1, 0x3f)],
+    ['bytes behind its fields', (fields: Uint8Array) => concat(fields, Uint8Array.of(0))],
+  ])('is refused with %s, even if the inviter signed it', (_, change) => {
+    const resigned = (fields: Uint8Array) => concat(fields, oracle.sign(identity.edSeed, 'bundle', fields));
+    const fields = packBundle({ ...contents, name: 'ab', relay: 'http://h.example.x', identity }).subarray(0, -64);
+    expect(unpackBundle(resigned(fields)).name).toBe('ab');
+    expect(codeOf(() => openCard(parsed, forge(resigned(change(fields))), 0))).toBe('card-invalid');
   });
 
   it('does not open with the link of another invitation', () => {

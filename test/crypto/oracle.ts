@@ -208,7 +208,7 @@ export class OracleSession {
     this.nhkr = start.nhkr;
   }
 
-  encrypt(body: Uint8Array, draw: Draw, flight = new Uint8Array(0)): Uint8Array {
+  encrypt(body: Uint8Array, draw: Draw, flight: Uint8Array = new Uint8Array(0)): Uint8Array {
     let bucket = flight.length > 0 ? 4096 : 512;
     while (bucket < flight.length + 100 + body.length + 1) bucket *= 2;
     const [cks, mk] = k(this.cks, 'ck');

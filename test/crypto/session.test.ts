@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { concat, equal, toHex } from '../../crypto/bytes.js';
+import { concat, equal, toHex, Writer } from '../../crypto/bytes.js';
 import { initiate, respond } from '../../crypto/handshake.js';
 import { createIdentity } from '../../crypto/identity.js';
 import { openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
 import { stepChain } from '../../crypto/ratchet/chain.js';
-import { sealHeader } from '../../crypto/ratchet/header.js';
 import { sealBody } from '../../crypto/ratchet/message.js';
 import { BODY_MAX_BYTES, decrypt, encrypt, packSession, type Session, sessionId, unpackSession } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
@@ -54,14 +53,14 @@ function sides(seed: string): { a: Side; b: Side } {
 }
 
 /** A message such as only the owner of `from` could make: any header, any body. */
-function craft(from: Session, header: { dh?: Uint8Array; previous?: number; n?: number; reserved?: number }, random: Random): Uint8Array {
+function craft(from: Session, random: Random, overrides: { dh?: Uint8Array; previous?: number; n?: number; reserved?: number; padded?: Uint8Array }): Uint8Array {
   const { sending } = from;
+  const { dh, previous, n, reserved, padded } = { dh: sending.dh, previous: sending.previous, n: sending.next, reserved: 0, padded: Uint8Array.of(0x80), ...overrides };
   const nonce = random(24);
   let { chainKey, messageKey } = stepChain(sending.chainKey);
-  for (let n = sending.next; n < Math.min(header.n ?? sending.next, 20_000); n++) ({ chainKey, messageKey } = stepChain(chainKey));
-  const sealed = sealHeader(sending.headerKey, nonce, from.transcript, { dh: sending.dh, previous: sending.previous, n: sending.next, ...header });
-  const padded = new Uint8Array(412);
-  padded[0] = 0x80;
+  for (let at = sending.next; at < Math.min(n, 20_000); at++) ({ chainKey, messageKey } = stepChain(chainKey));
+  const header = new Writer().bytes(dh).number(previous, 4).number(n, 4).number(reserved, 4).finish();
+  const sealed = oracle.sealed(sending.headerKey, nonce, header, from.transcript);
   return concat(nonce, sealed, sealBody(messageKey, nonce, sealed, padded));
 }
 
@@ -124,6 +123,15 @@ describe('a session', () => {
     }
     expect(b.session.skipped).toHaveLength(2);
     expect(packSession(b.session)).toHaveLength(301 + 104 + 36 + 2 * 46);
+  });
+
+  it('does not unpack with more past chains or waiting keys than it may have', () => {
+    const { b } = sides('too many');
+    const past = Array.from({ length: 6 }, (_, ordinal) => ({ ordinal, headerKey: new Uint8Array(32) }));
+    expect(codeOf(() => unpackSession(packSession({ ...b.session, past })))).toBe('malformed');
+    const skipped = Array.from({ length: 2_001 }, (_, n) => ({ chain: 0, n, key: new Uint8Array(32), storedAt: 0 }));
+    expect(codeOf(() => unpackSession(packSession({ ...b.session, skipped })))).toBe('malformed');
+    expect(unpackSession(packSession({ ...b.session, past: past.slice(1), skipped: skipped.slice(1) })).skipped).toHaveLength(2_000);
   });
 
   it('shares what an encryption does not change', () => {
@@ -218,26 +226,29 @@ describe('attacks', () => {
   it('a ratchet key of low order, another key within a chain, and a header of a later version are refused', () => {
     const { a, b } = sides('crafted');
     const random = seeded('craft');
-    expect(b.refusal(craft(a.session, { dh: new Uint8Array(32).fill(9) }, random))).toBe('undecryptable');
-    expect(b.receive(craft(a.session, {}, random))).toBe('');
-    // A new chain of a's, whose first header b has not seen yet.
-    const { a: c, b: d } = sides('crafted chain');
-    c.receive(d.send('begin'));
-    expect(d.refusal(craft(c.session, { dh: new Uint8Array(32) }, random))).toBe('undecryptable');
-    const later = c.send('later version');
-    const nonce = later.slice(0, 24);
-    const header = oracle.sealed(c.session.sending.headerKey, nonce, concat(c.session.sending.dh, new Uint8Array(8), Uint8Array.of(1, 0, 0, 0)), c.session.transcript);
-    expect(d.refusal(concat(nonce, header, later.subarray(84)))).toBe('undecryptable');
-    expect(d.receive(later)).toBe('later version');
+    expect(b.refusal(craft(a.session, random, { dh: new Uint8Array(32).fill(9) }))).toBe('undecryptable');
+    for (const reserved of [0x01000000, 1]) expect(b.refusal(craft(a.session, random, { reserved }))).toBe('undecryptable');
+    a.receive(b.send('so that a begins a chain'));
+    expect(b.refusal(craft(a.session, random, { dh: new Uint8Array(32) }))).toBe('undecryptable');
+    expect(b.receive(craft(a.session, random, {}))).toBe('');
+  });
+
+  it('a body without padding and a message longer than any envelope are refused', () => {
+    const { a, b } = sides('unpadded');
+    const random = seeded('unpadded');
+    expect(b.refusal(craft(a.session, random, { padded: new Uint8Array(412) }))).toBe('undecryptable');
+    const longest = new Uint8Array(65_536 - 100).fill(0x80, 0, 1);
+    expect(b.refusal(craft(a.session, random, { padded: concat(longest, Uint8Array.of(0)) }))).toBe('undecryptable');
+    expect(b.receive(craft(a.session, random, { padded: longest }))).toBe('');
   });
 
   it('a counter beyond what a chain may have is refused, in the chain and for the chain before', () => {
     const { a, b } = sides('counter');
     const random = seeded('counter');
-    expect(b.refusal(craft(a.session, { n: 10_001 }, random))).toBe('undecryptable');
-    expect(b.refusal(craft(a.session, { n: 0xffffffff }, random))).toBe('undecryptable');
+    expect(b.refusal(craft(a.session, random, { n: 10_001 }))).toBe('undecryptable');
+    expect(b.refusal(craft(a.session, random, { n: 0xffffffff }))).toBe('undecryptable');
     a.receive(b.send('x'));
-    expect(b.refusal(craft(a.session, { previous: 0xffffffff }, random))).toBe('undecryptable');
+    expect(b.refusal(craft(a.session, random, { previous: 0xffffffff }))).toBe('undecryptable');
     expect(b.receive(a.send('true'))).toBe('true');
   });
 });
