@@ -15,7 +15,7 @@ import { ALICE, bobAfter, KEY, sending } from './records.js';
 
 const KILLS = 24;
 
-/** A disk that writes as often as it is allowed to, and then fails until it is allowed more. */
+/** A disk that changes as often as it is allowed to, and then fails until it is allowed more. */
 class FailingVfs extends NodeVfs {
   allowed = Number.POSITIVE_INFINITY;
 
@@ -25,6 +25,14 @@ class FailingVfs extends NodeVfs {
 
   override xSync(...call: Parameters<NodeVfs['xSync']>): number {
     return this.allowed-- > 0 ? super.xSync(...call) : VFS.SQLITE_IOERR_FSYNC;
+  }
+
+  override xTruncate(...call: Parameters<NodeVfs['xTruncate']>): number {
+    return this.allowed-- > 0 ? super.xTruncate(...call) : VFS.SQLITE_IOERR_TRUNCATE;
+  }
+
+  override xDelete(...call: Parameters<NodeVfs['xDelete']>): number {
+    return this.allowed-- > 0 ? super.xDelete(...call) : VFS.SQLITE_IOERR_DELETE;
   }
 }
 
@@ -78,6 +86,39 @@ test.skipIf(process.platform !== 'linux')('a full disk fails the commit and noth
   await again.commit(sending(2));
   await again.close();
 });
+
+test('a store whose making is cut short at any point is new, or whole, when it is opened again', async () => {
+  let cuts = 0;
+  for (let allowed = 0; ; allowed++) {
+    const folder = newFolder();
+    const reported: string[] = [];
+    class Vfs extends FailingVfs {
+      override allowed = allowed;
+    }
+    const failed = await makeStore(Vfs, folder, reported).catch((error: unknown) => error);
+    if (failed === undefined) break;
+    expect(failed).toMatchObject({ code: 'store-failed' });
+
+    const again = await openNodeStore(join(folder, 'store.db'), KEY);
+    const snapshot = await again.load();
+    if (reported.includes('created')) expect(snapshot!.self).toEqual(ALICE);
+    if (snapshot === null) await again.create(ALICE);
+    await again.commit(sending(1));
+    expect((await again.load())!.contacts).toEqual([bobAfter(1)]);
+    await again.close();
+    cuts++;
+  }
+  expect(cuts).toBeGreaterThan(20);
+});
+
+/** Makes a store and leaves it open, as a process that ends in the middle does. */
+async function makeStore(Vfs: typeof FailingVfs, folder: string, reported: string[]): Promise<void> {
+  const { database } = await databaseThrough(Vfs, folder);
+  const store = await openStore(database);
+  await store.create(ALICE);
+  reported.push('created');
+  await store.commit(sending(1));
+}
 
 test(`every commit that was reported durable is there after ${KILLS} kills at random moments`, async () => {
   const path = join(newFolder(), 'store.db');

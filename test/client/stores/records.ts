@@ -1,61 +1,6 @@
-// Records for the store's tests: arbitrary ones of every kind, and plain ones to build on.
+// Plain records for the store's tests to build on, and the key of their stores.
 
-import fc from 'fast-check';
-import { toHex } from '../../../crypto/bytes.js';
-import type { Change, ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PeerMailbox, SelfRecord } from '../../../client/core/records.js';
-
-/** Any text that UTF-8 can hold, with NUL, a byte order mark and what else may come. */
-const text = fc.string({ unit: 'binary', maxLength: 60 });
-const bytes = fc.uint8Array({ maxLength: 300 });
-const hex = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map(toHex);
-/** Times and numbers, also those of a contact whose clock is nonsense. */
-const number = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 53, 2 ** 60, 2 ** 64));
-const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
-
-const own: fc.Arbitrary<OwnMailbox> = fc.record({ relay: text, mailbox: hex(16), ownerSeed: bytes, token: bytes });
-const peer: fc.Arbitrary<PeerMailbox> = fc.record({ relay: text, mailbox: hex(16), token: bytes });
-
-export const self: fc.Arbitrary<SelfRecord> = fc.record({ name: text, relay: text, identity: bytes, createdAt: number, position: number });
-
-/** Few ids, so that changes of one record meet. */
-const id = (length: number) => fc.nat({ max: 5 }).map((n) => toHex(new Uint8Array(length).fill(n)));
-
-const contact: fc.Arbitrary<ContactRecord> = fc.record({
-  id: id(32), name: text, identity: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
-  session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), inbox: own, outbox: peer,
-  sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
-  readyNumber: number, readyChain: bytes, readNumber: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
-});
-
-const invitation: fc.Arbitrary<InvitationRecord> = fc.record({
-  lookup: id(16), link: text, secret: bytes, card: bytes, published: fc.boolean(), mailbox: own, createdAt: number, expiresAt: number,
-});
-
-const outgoing: fc.Arbitrary<OutgoingRecord> = fc.record({
-  envelope: id(16), contact: id(32), order: number, bytes, number: orNull(number), createdAt: number, expiresAt: number, acceptedAt: orNull(number),
-});
-
-/** A message with a position, which follows from what makes it that message. */
-const message: fc.Arbitrary<MessageRecord> = fc.record({
-  which: fc.nat({ max: 5 }), direction: fc.constantFrom('in' as const, 'out' as const), number, text,
-  state: fc.constantFrom('queued', 'accepted', 'delivered', 'read', 'failed', 'received'),
-  path: fc.constantFrom(null, 'relay', 'direct'), reason: orNull(text),
-  sentAt: number, receivedAt: orNull(number), acceptedAt: orNull(number), deliveredAt: orNull(number), readAt: orNull(number),
-}).map(({ which, ...rest }) => Object.assign(rest, {
-  id: toHex(new Uint8Array(16).fill(which)),
-  contact: toHex(new Uint8Array(32).fill(9)),
-  position: rest.direction === 'in' ? which + 1 : which + 2 ** 33,
-}));
-
-export const change: fc.Arbitrary<Change> = fc.oneof(
-  self.map((record) => ({ kind: 'self' as const, record })),
-  contact.map((record) => ({ kind: 'contact' as const, record })),
-  invitation.map((record) => ({ kind: 'invitation' as const, record })),
-  id(16).map((lookup) => ({ kind: 'invitation-removed' as const, lookup })),
-  outgoing.map((record) => ({ kind: 'outgoing' as const, record })),
-  id(16).map((envelope) => ({ kind: 'outgoing-removed' as const, envelope })),
-  message.map((record) => ({ kind: 'message' as const, record })),
-);
+import type { Change, ContactRecord, MessageRecord, OwnMailbox, PeerMailbox, SelfRecord } from '../../../client/core/records.js';
 
 export const KEY = Uint8Array.from({ length: 32 }, (_, n) => 0xe0 - n);
 

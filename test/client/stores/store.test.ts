@@ -7,8 +7,9 @@ import type { Change, MessageRecord } from '../../../client/core/records.js';
 import { NodeVfs } from '../../../client/stores/node-vfs.js';
 import { openNodeStore } from '../../../client/stores/node.js';
 import type { Store } from '../../../client/stores/store.js';
+import { change, self } from './arbitrary.js';
 import { databaseThrough, newFolder } from './folder.js';
-import { ALICE, BOB, bobAfter, change, idOf, KEY, self, sending, textTo } from './records.js';
+import { ALICE, BOB, bobAfter, idOf, KEY, sending, textTo } from './records.js';
 
 const CAROL = 'ca'.repeat(32);
 
