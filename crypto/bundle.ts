@@ -88,7 +88,10 @@ export function bundleHash(packed: Uint8Array): Uint8Array {
   return hash(LABEL, packed);
 }
 
-/** The origin of a relay's address (scheme, host, port), normal as in a URL. Throws `relay-url-invalid` if it is not http(s) or says more. */
+/**
+ * The origin of a relay's address: scheme, host and port, as a URL parser normalises them.
+ * Throws `relay-url-invalid` for an address that is not http(s) or says more than that.
+ */
 export function relayOrigin(relay: string): string {
   const url = parseUrl(relay);
   const isOrigin = (url.protocol === 'https:' || url.protocol === 'http:') && url.href === `${url.origin}/`;

@@ -12,7 +12,18 @@ import type { ChainKey } from './ratchet/chain.js';
 import type { HeaderKey } from './ratchet/header.js';
 import { type RootKey, stepRoot } from './ratchet/root.js';
 import type { Session } from './ratchet/state.js';
-import { NONCE_BYTES, open, seal, TAG_BYTES, x25519, x25519PublicKey, XWING_CIPHERTEXT_BYTES, XWING_RANDOM_BYTES, xwingDecapsulate, xwingEncapsulate } from './sodium.js';
+import {
+  NONCE_BYTES,
+  open,
+  seal,
+  TAG_BYTES,
+  x25519,
+  x25519PublicKey,
+  XWING_CIPHERTEXT_BYTES,
+  XWING_RANDOM_BYTES,
+  xwingDecapsulate,
+  xwingEncapsulate,
+} from './sodium.js';
 
 const KEY_BYTES = 32;
 const SEALED_IDENTITY_BYTES = PUBLIC_IDENTITY_BYTES + TAG_BYTES;
@@ -22,6 +33,15 @@ export const FLIGHT_BYTES = KEY_BYTES + XWING_CIPHERTEXT_BYTES + SEALED_IDENTITY
 
 /** The key that seals the identity is used once. */
 const ZERO_NONCE = new Uint8Array(NONCE_BYTES);
+
+/** The inviter's side of a new session. */
+export interface Responded {
+  readonly session: Session;
+  /** Who the guest claims to be: proven when a message opens in the session. */
+  readonly peer: PublicIdentity;
+  /** EK, 32 bytes: names the flight. */
+  readonly flightKey: Uint8Array;
+}
 
 /**
  * The guest's side: a session that can send at once, and the flight that goes before every message until the inviter answers.
@@ -65,7 +85,7 @@ export function initiate(identity: Identity, bundle: Bundle, random: Random): { 
  * session. The same flight gives the same flightKey (EK, 32 bytes), so a repeated one is known by it.
  * Draws 32 random bytes. Throws `undecryptable` for anything wrong.
  */
-export function respond(identity: Identity, invitation: Invitation, flight: Uint8Array, random: Random): { session: Session; peer: PublicIdentity; flightKey: Uint8Array } {
+export function respond(identity: Identity, invitation: Invitation, flight: Uint8Array, random: Random): Responded {
   if (flight.length !== FLIGHT_BYTES) refuse();
   const flightKey = flight.slice(0, KEY_BYTES);
   const ciphertext = flight.subarray(KEY_BYTES, KEY_BYTES + XWING_CIPHERTEXT_BYTES);
@@ -74,7 +94,8 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
 
   const opening = hashOpening(invitation.bundleHash, flightKey, ciphertext);
   const sealed = flight.subarray(KEY_BYTES + XWING_CIPHERTEXT_BYTES);
-  const peer = unpackPublicIdentity(open(identityKey(invitation.psk, shared, dh1, opening), ZERO_NONCE, sealed, opening) ?? refuse());
+  const claim = open(identityKey(invitation.psk, shared, dh1, opening), ZERO_NONCE, sealed, opening);
+  const peer = unpackPublicIdentity(claim ?? refuse());
   const dh2 = x25519(invitation.spkSecret, peer.x) ?? refuse();
 
   const keys = schedule(invitation.psk, [shared, dh1, dh2], hashTranscript(opening, peer));
@@ -133,7 +154,15 @@ function schedule(psk: Uint8Array, secrets: readonly Uint8Array[], transcript: U
   const host = derive(rest, 'b');
   const guestNextHeader = derive(rest, 'c').left;
   for (const secret of [...secrets, rest]) secret.fill(0);
-  return { transcript, resumption: host.right, root, guestChain: guest.left, guestHeader: guest.right, guestNextHeader, hostHeader: host.left };
+  return {
+    transcript,
+    resumption: host.right,
+    root,
+    guestChain: guest.left,
+    guestHeader: guest.right,
+    guestNextHeader,
+    hostHeader: host.left,
+  };
 }
 
 function refuse(): never {

@@ -58,13 +58,22 @@ export interface InvitationTerms extends Omit<BundleContents, 'identity' | 'spk'
   readonly identity: Identity;
 }
 
+/** A new invitation: the link for the guest, the card and its name for the relay, the secret for us. */
+export interface NewInvitation {
+  readonly link: string;
+  /** 16 bytes. */
+  readonly lookup: Uint8Array;
+  /** CARD_BYTES long. */
+  readonly card: Uint8Array;
+  readonly secret: Invitation;
+}
+
 /**
- * A one-time invitation: the link for the guest, the card (2088 bytes) and its 16-byte lookup for the relay, the secret for us.
- * The link has 69 characters beside the relay's origin: 100 at most for an `https://` host of up to 23.
+ * Makes a one-time invitation. The link has 69 characters beside the relay's origin: 100 at most for an `https://` host of up to 23.
  * Draws 16 random bytes for the link, 32 and 32 for the one-time keys, 24 for the card's nonce.
  * Throws `name-invalid` or `relay-url-invalid`.
  */
-export function createInvitation(terms: InvitationTerms, random: Random): { link: string; lookup: Uint8Array; card: Uint8Array; secret: Invitation } {
+export function createInvitation(terms: InvitationTerms, random: Random): NewInvitation {
   const linkKey = random(LINK_KEY_BYTES);
   const spkSecret = random(32);
   const pqSeed = random(32);
@@ -118,9 +127,9 @@ export function packInvitation(invitation: Invitation): Uint8Array {
 export function unpackInvitation(packed: Uint8Array): Invitation {
   const reader = new Reader(packed);
   reader.expect(PACK_VERSION);
-  const invitation = { spkSecret: reader.bytes(32), pqSeed: reader.bytes(32), psk: reader.bytes(32), bundleHash: reader.bytes(32) };
+  const [spkSecret, pqSeed, psk, bundle] = [reader.bytes(32), reader.bytes(32), reader.bytes(32), reader.bytes(32)];
   reader.end();
-  return invitation;
+  return { spkSecret, pqSeed, psk, bundleHash: bundle };
 }
 
 function lookupOf(linkKey: Uint8Array): Uint8Array {

@@ -27,6 +27,20 @@ export const BODY_MAX_BYTES = LARGEST_BUCKET - FLIGHT_BYTES - MESSAGE_OVERHEAD_B
 
 const SESSION_ID_BYTES = 16;
 
+const NO_FLIGHT = new Uint8Array(0);
+
+/** A sealed message and the session after it. */
+export interface Sealed {
+  readonly session: Session;
+  readonly message: Uint8Array;
+}
+
+/** An opened body and the session after it. */
+export interface Opened {
+  readonly session: Session;
+  readonly body: Uint8Array;
+}
+
 /** 16 bytes that both sides name this session by. */
 export function sessionId(session: Session): Uint8Array {
   return session.transcript.slice(0, SESSION_ID_BYTES);
@@ -36,7 +50,7 @@ export function sessionId(session: Session): Uint8Array {
  * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24
  * random bytes. Throws `message-too-large` above BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
  */
-export function encrypt(session: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = new Uint8Array(0)): { session: Session; message: Uint8Array } {
+export function encrypt(session: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = NO_FLIGHT): Sealed {
   const { sending } = session;
   if (body.length > BODY_MAX_BYTES) throw new SottoError('message-too-large');
   if (sending.next >= CHAIN_MAX_MESSAGES) throw new SottoError('session-exhausted');
@@ -45,17 +59,18 @@ export function encrypt(session: Session, body: Uint8Array, random: Random, now:
 
   const { chainKey, messageKey } = stepChain(sending.chainKey);
   const nonce = random(NONCE_BYTES);
-  const header = sealHeader(sending.headerKey, nonce, session.transcript, { dh: sending.dh, previous: sending.previous, n: sending.next });
+  const { dh, previous, next: n } = sending;
+  const header = sealHeader(sending.headerKey, nonce, session.transcript, { dh, previous, n });
   const message = concat(flight, nonce, header, sealBody(messageKey, nonce, header, pad(body, bucket - overhead)));
   messageKey.fill(0);
-  return { session: { ...forget(session, now), sending: { ...sending, chainKey, next: sending.next + 1 } }, message };
+  return { session: { ...forget(session, now), sending: { ...sending, chainKey, next: n + 1 } }, message };
 }
 
 /**
  * Opens a ratchet message (without a flight before it). Draws 32 random bytes where a new chain begins. Throws `duplicate` if the
  * message's place in the session was used or given up already, and `undecryptable` for everything else that is wrong.
  */
-export function decrypt(stored: Session, message: Uint8Array, random: Random, now: number): { session: Session; body: Uint8Array } {
+export function decrypt(stored: Session, message: Uint8Array, random: Random, now: number): Opened {
   const session = forget(stored, now);
   const parts = (message.length <= LARGEST_BUCKET ? splitMessage(message) : null) ?? refuse();
   const headerUnder = (key: HeaderKey) => openHeader(key, parts.nonce, session.transcript, parts.header);
@@ -72,9 +87,7 @@ export function decrypt(stored: Session, message: Uint8Array, random: Random, no
   return refuse();
 }
 
-type Received = ReturnType<typeof decrypt>;
-
-function receiveInChain(session: Session, receiving: ReceivingChain, header: Header, parts: MessageParts, now: number): Received {
+function receiveInChain(session: Session, receiving: ReceivingChain, header: Header, parts: MessageParts, now: number): Opened {
   if (!equal(header.dh, receiving.dh)) refuse();
   if (header.n < receiving.next) return receiveSkipped(session, receiving.ordinal, header.n, parts);
   const walk = walkChain(receiving.chainKey, receiving.next, header.n, SKIPPED_MAX_PER_MESSAGE);
@@ -85,7 +98,7 @@ function receiveInChain(session: Session, receiving: ReceivingChain, header: Hea
 }
 
 /** The other side has heard us and begins a chain: step the root for it, and once more for our next chain. */
-function receiveNewChain(session: Session, header: Header, parts: MessageParts, random: Random, now: number): Received {
+function receiveNewChain(session: Session, header: Header, parts: MessageParts, random: Random, now: number): Opened {
   const { sending, receiving } = session;
   const inbound = stepRoot(session.root, x25519(sending.secret, header.dh) ?? refuse());
   const walk = walkChain(inbound.chainKey, 0, header.n, SKIPPED_MAX_PER_MESSAGE);
@@ -95,7 +108,8 @@ function receiveNewChain(session: Session, header: Header, parts: MessageParts, 
 
   const secret = random(32);
   const outbound = stepRoot(inbound.root, x25519(secret, header.dh) ?? refuse());
-  const past = receiving ? [...session.past, { ordinal: receiving.ordinal, headerKey: receiving.headerKey }].slice(-PAST_MAX) : [];
+  const ended = receiving ? [{ ordinal: receiving.ordinal, headerKey: receiving.headerKey }] : [];
+  const past = [...session.past, ...ended].slice(-PAST_MAX);
   const ordinal = receiving ? receiving.ordinal + 1 : 0;
   let skipped = dropSkipped(session.skipped, past[0]?.ordinal ?? 0, now);
   if (receiving && rest) skipped = addSkipped(skipped, receiving.ordinal, rest.passed, now);
@@ -122,7 +136,7 @@ function receiveNewChain(session: Session, header: Header, parts: MessageParts, 
 }
 
 /** A message that was passed over before, or has been here before. */
-function receiveSkipped(session: Session, ordinal: number, n: number, parts: MessageParts): Received {
+function receiveSkipped(session: Session, ordinal: number, n: number, parts: MessageParts): Opened {
   const index = session.skipped.findIndex((key) => key.chain === ordinal && key.n === n);
   const waiting = session.skipped[index];
   if (waiting === undefined) throw new SottoError('duplicate');

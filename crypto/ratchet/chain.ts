@@ -23,7 +23,7 @@ export interface NumberedKey {
   readonly key: MessageKey;
 }
 
-/** Walks a chain from message `from` to before message `to`. Passes over the keys, keeping the newest `keep`. Throws `undecryptable` beyond the limit. */
+/** Walks a chain from message `from` to `to`, keeping the newest `keep` of the keys passed over. Throws `undecryptable` beyond the limit. */
 export function walkChain(chainKey: ChainKey, from: number, to: number, keep: number): { chainKey: ChainKey; passed: NumberedKey[] } {
   if (to > CHAIN_MAX_MESSAGES) throw new SottoError('undecryptable');
   const passed: NumberedKey[] = [];

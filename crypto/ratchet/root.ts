@@ -7,7 +7,7 @@ import type { HeaderKey } from './header.js';
 /** 32 bytes that join all Diffie-Hellman results of a session so far. */
 export type RootKey = Uint8Array & { readonly brand?: 'RootKey' };
 
-/** The root after a Diffie-Hellman result, the chain that begins there, and the header key of the chain after that one. Erases the result. */
+/** Mixes a Diffie-Hellman result into the root, and erases it. There begin a chain and the header key of the chain after that. */
 export function stepRoot(root: RootKey, shared: Uint8Array): { root: RootKey; chainKey: ChainKey; nextHeaderKey: HeaderKey } {
   const { left, right } = derive(root, 'rk', shared);
   shared.fill(0);

@@ -11,6 +11,9 @@ export interface SkippedKey extends NumberedKey {
   readonly storedAt: number;
 }
 
+/** In the order in which they were passed over. */
+export type Skipped = readonly SkippedKey[];
+
 /** Most keys kept of what one message has passed over: a mailbox holds no more envelopes than this. */
 export const SKIPPED_MAX_PER_MESSAGE = 1_000;
 
@@ -20,14 +23,14 @@ export const SKIPPED_MAX = 2_000;
 /** As long as a relay may keep an envelope; a key kept longer is only a risk. */
 const SKIPPED_MAX_AGE_MS = 30 * 24 * 3600 * 1000;
 
-/** The list with keys added behind, in the order in which they were passed over, within the limit. */
-export function addSkipped(skipped: readonly SkippedKey[], chain: number, passed: readonly NumberedKey[], now: number): readonly SkippedKey[] {
+/** The list with keys added behind, within the limit. */
+export function addSkipped(skipped: Skipped, chain: number, passed: readonly NumberedKey[], now: number): Skipped {
   if (passed.length === 0) return skipped;
   return [...skipped, ...passed.map(({ n, key }) => ({ chain, n, key, storedAt: now }))].slice(-SKIPPED_MAX);
 }
 
 /** The list without keys that are too old or belong to a chain before `oldestChain`. */
-export function dropSkipped(skipped: readonly SkippedKey[], oldestChain: number, now: number): readonly SkippedKey[] {
+export function dropSkipped(skipped: Skipped, oldestChain: number, now: number): Skipped {
   const [oldest] = skipped;
   const holds = (key: SkippedKey) => key.chain >= oldestChain && now - key.storedAt <= SKIPPED_MAX_AGE_MS;
   // Keys stand in the order in which they came: if the first may stay, all may.

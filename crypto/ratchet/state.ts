@@ -6,7 +6,7 @@ import { SottoError } from '../error.js';
 import type { ChainKey } from './chain.js';
 import type { HeaderKey } from './header.js';
 import type { RootKey } from './root.js';
-import { SKIPPED_MAX, type SkippedKey } from './skipped.js';
+import { type Skipped, SKIPPED_MAX, type SkippedKey } from './skipped.js';
 
 /** One side of a session. Opaque outside of the ratchet and the handshake. */
 export interface Session {
@@ -22,7 +22,7 @@ export interface Session {
   readonly nextHeaderKey: HeaderKey;
   /** Receiving chains that have ended, oldest first. */
   readonly past: readonly PastChain[];
-  readonly skipped: readonly SkippedKey[];
+  readonly skipped: Skipped;
 }
 
 export interface SendingChain {
