@@ -4,13 +4,13 @@ import type { MessageView } from '../client.js';
 import { safeLine, safeText } from './text.js';
 import { moment } from './time.js';
 
-/** What each state of an own message means, shortest first; the legend of `sotto chat`. */
+/** What each state of an own message means; the legend of `sotto chat`. */
 export const STATE_WORDS = {
-  queued: 'waits here to be sent',
-  sent: 'the relay keeps it until your contact comes',
-  delivered: "it is on your contact's device",
-  read: 'your contact has seen it',
-  failed: 'it will not be sent; the reason stands beside it',
+  queued: 'waits here',
+  sent: 'at the relay',
+  delivered: 'on their device',
+  read: 'seen',
+  failed: 'not sent',
 } as const;
 
 /** The state of an own message in a word or two: "queued", "sent", "delivered, direct", "failed: mailbox-full". */

@@ -5,7 +5,7 @@ import { SHORT_ID } from './contacts.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { safeLine } from './text.js';
-import { duration, moment } from './time.js';
+import { moment } from './time.js';
 
 export async function status(options: HomeOptions): Promise<void> {
   const view = await withClient(options, 'brief', ({ client }) => client.status());
@@ -22,10 +22,10 @@ export function relayWords({ url, online, rttMs, reason }: RelayStatus): string 
   return `relay ${safeLine(url)}: ${state}`;
 }
 
-/** "direct for 5 minutes, 23 ms". */
+/** "direct since 14:02, 23 ms". */
 export function pathWords({ path, since, rttMs }: ContactStatus, now: number): string {
   const name = path === 'direct' ? 'direct' : 'by the relay';
-  return `${name} for ${duration(now - since)}${milliseconds(rttMs)}`;
+  return `${name} since ${moment(since, now)}${milliseconds(rttMs)}`;
 }
 
 function contactWords(contact: ContactStatus, now: number): string[] {

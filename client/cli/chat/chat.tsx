@@ -7,25 +7,30 @@ import { SottoError } from '../../../crypto/error.js';
 import type { Client, ContactView } from '../../client.js';
 import { toSottoError } from '../exit.js';
 import { STATE_WORDS } from '../message.js';
-import { pathWords, relayWords } from '../status.js';
+import { pathWords } from '../status.js';
 import { safeLine, safeText } from '../text.js';
-import { duration, moment } from '../time.js';
+import { moment } from '../time.js';
 import { numberLines } from '../verify.js';
 import { type Conversation, useConversation } from './conversation.js';
-import { type Draft, edit, EMPTY, firstCharacter, sends } from './draft.js';
+import { type Draft, edit, EMPTY, firstCharacter, insert } from './draft.js';
 import { MessageRows } from './message.js';
 import { COLOUR } from './theme.js';
-import { useScroll, Viewport } from './viewport.js';
+import { type Scroll, useScroll, Viewport } from './viewport.js';
 
 /** How often the times in words are looked at. */
 const CLOCK_MS = 15_000;
+/** What a terminal puts around a pasted text (the painter asks for it), as Ink passes it on. */
+const PASTE_BEGINS = '[200~';
+const PASTE_ENDS = '[201~';
 /** From this height on there is room for a line under the heading. */
 const TALL_ROWS = 14;
 
+/** At most 40 columns wide and 6 lines high, so that the smallest terminal shows it. */
 const HELP = [
-  'Enter sends, Alt-Enter begins a new line, PageUp and PageDown scroll, Esc leaves.',
-  '/verify  /status  /quit   a text that begins with / is sent with //',
-  ...Object.entries(STATE_WORDS).map(([word, meaning]) => `${word}: ${meaning}`),
+  'PageUp, PageDown: scroll; Esc: leave',
+  'Alt-Enter: new line; //x sends /x',
+  '/verify  /status  /quit',
+  Object.entries(STATE_WORDS).map(([word, meaning]) => `${word}: ${meaning}`).join('; '),
 ].join('\n');
 
 export interface ChatProps {
@@ -38,14 +43,13 @@ export interface ChatProps {
 export function Chat({ client, contact, onLeave }: ChatProps) {
   const { columns, rows } = useTerminalSize();
   const now = useNow();
-  const { conversation, loadOlder } = useConversation(client, contact);
+  const { conversation, loadOlder, dismiss } = useConversation(client, contact);
   const { messages } = conversation;
   const scroll = useScroll(messages.at(-1)?.id, loadOlder);
-  const { draft, panel } = useTyping({ client, contact, conversation, scroll, onLeave });
+  const { draft, panel } = useTyping({ client, contact, conversation, scroll, dismiss, onLeave });
   const unseen = useUnseen(client, contact, conversation, scroll.up > 0);
   return (
-    // One row less than the terminal has: a frame of its full height would be drawn anew whole each time.
-    <Box flexDirection="column" width={columns} height={rows - 1}>
+    <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
       <Heading contact={contact} conversation={conversation} opened={client !== null} now={now} />
       {rows >= TALL_ROWS && <Text dimColor>{'─'.repeat(columns)}</Text>}
       <Viewport scroll={scroll}>
@@ -53,7 +57,11 @@ export function Chat({ client, contact, onLeave }: ChatProps) {
         {/* While the end is followed no more messages can be seen than there are rows. */}
         <MessageRows messages={scroll.up > 0 ? messages : messages.slice(-rows)} now={now} columns={columns} />
       </Viewport>
-      {panel !== null && <Text dimColor>{safeText(panel)}</Text>}
+      {panel !== null && (
+        <Box flexShrink={1} overflow="hidden">
+          <Text dimColor>{safeText(panel)}</Text>
+        </Box>
+      )}
       <Hint unseen={unseen} conversation={conversation} scrolled={scroll.up > 0} />
       <DraftLine draft={draft} />
     </Box>
@@ -69,7 +77,9 @@ function Heading({ contact, conversation, opened, now }: { contact: ContactView;
         <Text bold {...COLOUR.other}>{safeLine(contact.name)}</Text>
         <Text dimColor>{`  ${path}`}</Text>
       </Text>
-      {opened && offline.map((relay) => <Text key={relay.url} {...COLOUR.warning} wrap="truncate-end">{relayWords(relay)}</Text>)}
+      {opened && offline.map((relay) => (
+        <Text key={relay.url} {...COLOUR.warning} wrap="truncate-end">{`relay offline, messages stay queued: ${safeLine(relay.url)} ${safeLine(relay.reason ?? '')}`}</Text>
+      ))}
     </Box>
   );
 }
@@ -90,24 +100,30 @@ function DraftLine({ draft }: { draft: Draft }) {
   const atCursor = firstCharacter(draft.after);
   const visible = atCursor === '' || atCursor === '\n' ? ' ' : atCursor;
   return (
-    <Box flexShrink={0}>
-      <Text {...COLOUR.own}>{'> '}</Text>
-      <Text wrap="wrap">
-        {safeText(draft.before)}
-        <Text inverse>{visible}</Text>
-        {safeText(visible === ' ' ? draft.after : draft.after.slice(atCursor.length))}
-      </Text>
+    // A draft of more lines than there is room for shows its last ones.
+    <Box flexShrink={1} minHeight={1} overflow="hidden" alignItems="flex-end">
+      <Box flexShrink={0}>
+        <Text {...COLOUR.own}>{'> '}</Text>
+      </Box>
+      <Box flexShrink={1}>
+        <Text wrap="wrap">
+          {safeText(draft.before)}
+          <Text inverse>{visible}</Text>
+          {safeText(visible === ' ' ? draft.after : draft.after.slice(atCursor.length))}
+        </Text>
+      </Box>
     </Box>
   );
 }
 
 interface Typing extends ChatProps {
   readonly conversation: Conversation;
-  readonly scroll: ReturnType<typeof useScroll>;
+  readonly scroll: Scroll;
+  readonly dismiss: () => void;
 }
 
 /** The line being typed and what its commands have shown. */
-function useTyping({ client, contact, conversation, scroll, onLeave }: Typing): { readonly draft: Draft; readonly panel: string | null } {
+function useTyping({ client, contact, conversation, scroll, dismiss, onLeave }: Typing): { readonly draft: Draft; readonly panel: string | null } {
   const [draft, setDraft] = useState(EMPTY);
   const [panel, setPanel] = useState<string | null>(null);
   // Several keys may come between two drawings; each must see what the one before it did.
@@ -119,6 +135,7 @@ function useTyping({ client, contact, conversation, scroll, onLeave }: Typing): 
   const submit = (text: string) => {
     change(EMPTY);
     setPanel(null);
+    dismiss();
     if (text === '/quit') return onLeave();
     const answer = text.startsWith('/') && !text.startsWith('//')
       ? runCommand(text, client, contact, conversation)
@@ -129,17 +146,30 @@ function useTyping({ client, contact, conversation, scroll, onLeave }: Typing): 
       if (latest.current === EMPTY) change({ before: text, after: '' });
     });
   };
+  const enter = () => {
+    const text = (latest.current.before + latest.current.after).trim();
+    if (text === '') setPanel(null);
+    else submit(text);
+  };
+  const pasting = useRef(false);
   useInput((input, key) => {
-    if (key.escape || (key.ctrl && input === 'c')) return onLeave();
-    if (key.pageUp) return scroll.page(1);
-    if (key.pageDown) return scroll.page(-1);
-    if (key.end && scroll.up > 0) return scroll.toEnd();
-    const sending = sends(input, key);
-    if (!sending) return change(edit(latest.current, input, key));
-    const { before, after } = latest.current;
-    const text = (before + sending.typed + after).trim();
-    if (text !== '') submit(text);
+    if (input === PASTE_BEGINS || input === PASTE_ENDS) pasting.current = input === PASTE_BEGINS;
+    else if (pasting.current) change(insert(latest.current, key.return ? '\n' : input));
+    else if (key.escape || (key.ctrl && input === 'c')) onLeave();
+    else if (key.pageUp) scroll.page(1);
+    else if (key.pageDown) scroll.page(-1);
+    else if (key.end && scroll.up > 0) scroll.toEnd();
+    else if (key.return && !key.meta) enter();
+    else if (key.meta || !input.includes('\r')) change(edit(latest.current, input, key));
+    else typeLines(input);
   });
+  // A quick typist, or a program, may give several keys at once.
+  const typeLines = (input: string) => {
+    for (const [index, line] of input.split('\r').entries()) {
+      if (index > 0) enter();
+      change(insert(latest.current, line));
+    }
+  };
   return { draft, panel };
 }
 
@@ -159,7 +189,7 @@ async function runCommand(text: string, client: Client | null, contact: ContactV
     case '/status': {
       if (!status) return 'Not known yet.';
       const heard = status.heardAt === null ? 'never' : moment(status.heardAt, Date.now());
-      return [`${status.path === 'direct' ? 'Direct' : 'By the relay'} for ${duration(Date.now() - status.since)}: ${status.why}`,
+      return [`${pathWords(status, Date.now())}: ${status.why}`,
         ...(status.pair ? [`between ${status.pair.local} and ${status.pair.remote}`] : []),
         `policy ${status.policy}; heard from ${heard}; ${status.undelivered} not delivered yet`].join('\n');
     }

@@ -24,8 +24,15 @@ export interface Conversation {
 
 const NOTHING: Conversation = { messages: [], older: false, status: null, offline: [], notice: null };
 
-/** @returns the conversation, and how to load older messages. */
-export function useConversation(client: Client | null, contact: ContactView): { readonly conversation: Conversation; readonly loadOlder: () => void } {
+export interface Kept {
+  readonly conversation: Conversation;
+  /** Asks for the messages before the first. */
+  readonly loadOlder: () => void;
+  /** The person has read the notice. */
+  readonly dismiss: () => void;
+}
+
+export function useConversation(client: Client | null, contact: ContactView): Kept {
   const [conversation, setConversation] = useState(NOTHING);
   const latest = useRef(conversation);
   latest.current = conversation;
@@ -65,7 +72,8 @@ export function useConversation(client: Client | null, contact: ContactView): { 
     }, () => {}).finally(() => (loading.current = false));
   }, [client, contact]);
 
-  return { conversation, loadOlder };
+  const dismiss = useCallback(() => setConversation((before) => ({ ...before, notice: null })), []);
+  return { conversation, loadOlder, dismiss };
 }
 
 /** What an event makes of the conversation with a contact. */

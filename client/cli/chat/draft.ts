@@ -25,24 +25,15 @@ export function edit(draft: Draft, input: string, key: Key): Draft {
   if (key.ctrl && input === 'w') return { before: before.slice(0, wordStart(before)), after };
   if (key.ctrl && input === 'u') return { before: '', after };
   if (key.ctrl && input === 'k') return { before, after: '' };
-  if (key.return) return { before: `${before}\n`, after };
+  if (key.return) return insert(draft, '\n');
   if (key.ctrl || key.escape || key.tab || input === '') return draft;
-  return { before: before + typed(input), after };
+  return insert(draft, input);
 }
 
-/**
- * Whether a key sends the draft, and what remains to be typed into it first. Text and its Enter may come in one piece; a line feed
- * inside a pasted text is part of it.
- */
-export function sends(input: string, key: Key): { readonly typed: string } | null {
-  if (key.return) return key.meta ? null : { typed: '' };
-  const match = /^([^\r\n]+)\r$/.exec(input);
-  return match ? { typed: match[1] ?? '' } : null;
-}
-
-/** Only what can be seen, and line feeds. */
-function typed(input: string): string {
-  return input.replaceAll(/\r\n?/g, '\n').replaceAll('\t', '    ').replaceAll(/[^\P{Cc}\n]/gu, '');
+/** Types or pastes a text: only what can be seen of it, and line feeds. */
+export function insert({ before, after }: Draft, text: string): Draft {
+  const seen = text.replaceAll(/\r\n?/g, '\n').replaceAll('\t', '    ').replaceAll(/[^\P{Cc}\n]/gu, '');
+  return { before: before + seen, after };
 }
 
 function moveTo({ before, after }: Draft, offset: number): Draft {

@@ -1,13 +1,9 @@
-// The terminal while a conversation is open: taken whole at the start, given back as it was at the end. It knows no message.
+// The conversation on a real terminal: Ink makes the frames, the painter shows them. It knows no message.
 
-import { writeSync } from 'node:fs';
 import { render } from 'ink';
 import type { Client, ContactView } from '../../client.js';
 import { Chat } from './chat.js';
-
-/** The terminal's second screen: what was on the first is there again after it. */
-const ENTER = '\u001b[?1049h\u001b[H';
-const LEAVE = '\u001b[?1049l';
+import { createPainter } from './painter.js';
 
 export interface Screen {
   /** Shows the conversation as this client knows it; null while the home is being opened again. */
@@ -19,19 +15,37 @@ export interface Screen {
 }
 
 export function openScreen(contact: ContactView): Screen {
+  const terminal = process.stdout;
+  const painter = createPainter((bytes) => terminal.write(bytes), () => terminal.rows);
   let leave: () => void;
   const left = new Promise<void>((resolve) => (leave = resolve));
   const view = (client: Client | null) => <Chat client={client} contact={contact} onLeave={() => leave()} />;
-  writeSync(1, ENTER);
-  const ink = render(view(null), { exitOnCtrlC: false, incrementalRendering: true });
-  let closed = false;
+  // Before Ink's own listener, so that the first frame of the new size is painted whole.
+  terminal.on('resize', painter.forget);
+  // "debug" means that Ink writes each frame whole and as it is, which is what the painter takes.
+  const ink = render(view(null), { stdout: paintedBy(painter.paint, terminal), debug: true, exitOnCtrlC: false, patchConsole: false });
   const close = () => {
-    if (closed) return;
-    closed = true;
+    painter.end();
     ink.unmount();
-    writeSync(1, LEAVE);
+    terminal.off('resize', painter.forget);
   };
   // Also when the process ends in an unforeseen way.
   process.once('exit', close);
   return { show: (client) => ink.rerender(view(client)), left, close };
+}
+
+/** The part of an output stream that Ink uses. */
+function paintedBy(paint: (frame: string) => void, terminal: NodeJS.WriteStream): NodeJS.WriteStream {
+  const stream = {
+    get columns() {
+      return terminal.columns;
+    },
+    get rows() {
+      return terminal.rows;
+    },
+    write: (frame: string) => paint(frame),
+    on: (event: string, listener: () => void) => terminal.on(event, listener),
+    off: (event: string, listener: () => void) => terminal.off(event, listener),
+  };
+  return stream as unknown as NodeJS.WriteStream;
 }

@@ -48,7 +48,7 @@ export function useScroll(last: string | undefined, onTop: () => void): Scroll {
 
 export function Viewport({ scroll, children }: { scroll: Scroll; children: ReactNode }) {
   return (
-    <Box ref={scroll.window} flexDirection="column" flexGrow={1} flexShrink={1} flexBasis={0} overflow="hidden" justifyContent="flex-end">
+    <Box ref={scroll.window} flexDirection="column" flexGrow={1} flexShrink={1} flexBasis={0} minHeight={1} overflow="hidden" justifyContent="flex-end">
       <Box ref={scroll.content} flexDirection="column" flexShrink={0} marginBottom={-scroll.up}>
         {children}
       </Box>
