@@ -50,10 +50,12 @@ export function parseMessage(bytes: Uint8Array): StunMessage | null {
 
   const attributes = parseAttributes(bytes);
   if (attributes === null) return null;
+  const transaction = bytes.subarray(8, HEADER_BYTES);
   const at = attributes.findIndex((attribute) => attribute.type === FINGERPRINT);
-  const fingerprint = at !== -1;
-  if (fingerprint && (at !== attributes.length - 1 || !isFingerprintRight(bytes))) return null;
-  return { type, transaction: bytes.subarray(8, HEADER_BYTES), attributes: fingerprint ? attributes.slice(0, -1) : attributes, fingerprint };
+  if (at === -1) return { type, transaction, attributes, fingerprint: false };
+  if (at !== attributes.length - 1 || attributes[at]!.value.length !== 4) return null;
+  if (view.getUint32(bytes.length - 4) !== fingerprintOf(bytes)) return null;
+  return { type, transaction, attributes: attributes.slice(0, -1), fingerprint: true };
 }
 
 /** Writes one message. */
@@ -118,11 +120,6 @@ function parseAttributes(bytes: Uint8Array): Attribute[] | null {
     attributes.push({ type: view.getUint16(start - ATTRIBUTE_HEADER_BYTES), value: bytes.subarray(start, start + length) });
   }
   return attributes;
-}
-
-function isFingerprintRight(bytes: Uint8Array): boolean {
-  const view = viewOf(bytes);
-  return view.getUint16(bytes.length - 6) === 4 && view.getUint32(bytes.length - 4) === fingerprintOf(bytes);
 }
 
 /** RFC 8489 §14.7, of a message whose last 8 bytes are the attribute itself. */
