@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// The command `sotto`: the relay's and the client's commands under one name. Each loads what it needs when it runs.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { program } from 'commander';
+import { addClientCommands } from '../client/cli/commands.js';
+import { addRelayCommand } from '../relay/command.js';
+
+/** package.json stands beside bin/ in the source and above dist/ once built. */
+function readVersion(): string {
+  const file = ['../package.json', '../../package.json'].map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url))!;
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+program.name('sotto').description('Private messages without an account, sealed end to end, direct where the networks allow.').version(readVersion());
+// A wrong option is the caller's fault, like every wrong argument; what is wrong has been said by then.
+program.exitOverride((refusal) => process.exit(refusal.exitCode === 0 ? 0 : 2));
+addClientCommands(program);
+addRelayCommand(program);
+await program.parseAsync();
