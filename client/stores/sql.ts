@@ -129,6 +129,7 @@ class SqlStore implements Store {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) return Promise.reject(new SottoError('internal', 'The message store was used after it was closed.'));
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => {});
     return turn;

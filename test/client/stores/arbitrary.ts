@@ -5,7 +5,7 @@ import { toHex } from '../../../crypto/bytes.js';
 import type { Change, ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PeerMailbox, SelfRecord } from '../../../client/core/records.js';
 
 /** Any text that UTF-8 can hold, with NUL, a byte order mark and what else may come. */
-const text = fc.string({ unit: 'binary', maxLength: 60 });
+const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.constantFrom('', '\0', 'before\0after', '\u{feff}marked'));
 const bytes = fc.uint8Array({ maxLength: 300 });
 const hex = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map(toHex);
 /** Times and numbers, also those of a contact whose clock is nonsense. */

@@ -93,6 +93,7 @@ describe('a store', () => {
     const closed = store.close();
     expect(numbers(await seen)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
     await Promise.all([...commits, later, closed, store.close()]);
+    await expect(store.load()).rejects.toThrow(/closed/);
   });
 
   test('goes on after a call that failed', async () => {
@@ -124,6 +125,15 @@ describe('a message', () => {
     expect(first).toMatchObject({ text: 'dear Bob', state: 'accepted' });
     expect(second).toMatchObject({ text: 'again', state: 'delivered' });
     expect(await store.search('dear', 10)).toEqual([first]);
+    await store.close();
+  });
+
+  test('is found by the words of its newest text only', async () => {
+    const store = await newStore();
+    await store.commit([message(textTo(BOB, 1, 'half past noon'))]);
+    await store.commit([message(textTo(BOB, 1, 'half past eight'))]);
+    expect(await store.search('noon', 10)).toEqual([]);
+    expect(numbers(await store.search('eight', 10))).toEqual([1]);
     await store.close();
   });
 
