@@ -1,7 +1,7 @@
 // `sotto doctor`: what this network lets through, in plain words.
 
 import { homeExists } from '../home.js';
-import { relayUrl } from '../transports/relay-link.js';
+import { relayOrigin } from '../../crypto/origin.js';
 import type { ExitCode } from './exit.js';
 import { DEFAULT_RELAY } from './init.js';
 import { homeOf, type HomeOptions, withClient } from './open.js';
@@ -9,7 +9,7 @@ import { writeJson, writeLine } from './output.js';
 import { safeLine } from './text.js';
 
 export async function doctor(options: HomeOptions & { readonly relay?: string }): Promise<ExitCode> {
-  const relay = relayUrl(options.relay ?? (await relayOfHome(options)));
+  const relay = relayOrigin(options.relay ?? (await relayOfHome(options)));
   const { diagnose } = await import('../doctor.js');
   const diagnosis = await diagnose(relay);
   if (options.json) await writeJson(diagnosis);

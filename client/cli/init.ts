@@ -1,8 +1,8 @@
 // `sotto init`: makes an identity in an empty home.
 
 import { SottoError } from '../../crypto/error.js';
-import { isNameValid } from '../core/body.js';
-import { relayUrl } from '../transports/relay-link.js';
+import { isName } from '../../crypto/name.js';
+import { relayOrigin } from '../../crypto/origin.js';
 import { homeOf, type HomeOptions } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { newPassphrase } from './passphrase.js';
@@ -13,7 +13,7 @@ export const DEFAULT_RELAY = 'http://127.0.0.1:8080';
 
 export async function init(options: HomeOptions & { readonly name: string; readonly relay: string }): Promise<void> {
   const name = checkedName(options.name);
-  const relay = relayUrl(options.relay);
+  const relay = relayOrigin(options.relay);
   const home = homeOf(options);
   const passphrase = await newPassphrase(options.passphrase ?? false);
   const { createNodeHome } = await import('../node.js');
@@ -26,6 +26,6 @@ export async function init(options: HomeOptions & { readonly name: string; reado
 /** A name as contacts may see it. Throws `name-invalid`. */
 export function checkedName(name: string): string {
   const trimmed = name.trim().normalize('NFC');
-  if (!isNameValid(trimmed)) throw new SottoError('name-invalid');
+  if (!isName(trimmed)) throw new SottoError('name-invalid');
   return trimmed;
 }

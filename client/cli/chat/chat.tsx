@@ -143,7 +143,7 @@ function useTyping({ client, contact, conversation, scroll, dismiss, onLeave }: 
     scroll.toEnd();
     answer.then(setPanel, (error: unknown) => {
       setPanel(toSottoError(error).message);
-      if (latest.current === EMPTY) change({ before: text, after: '' });
+      if (latest.current.before + latest.current.after === '') change({ before: text, after: '' });
     });
   };
   const enter = () => {

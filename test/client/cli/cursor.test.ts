@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openCursor } from '../../../client/cli/cursor.js';
+import { show } from '../../../client/cli/listen.js';
+import { BOB, MemoryClient } from '../../support/memory-client.js';
+
+let folder: string;
+let path: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sotto-cursor-'));
+  path = join(folder, 'shown');
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const never = new Promise<never>(() => {});
+
+/** Listens until `count` messages are shown, or the writing fails, and gives the lines. */
+async function listen(client: MemoryClient, count: number, write?: (line: string) => void): Promise<Record<string, unknown>[]> {
+  const lines: Record<string, unknown>[] = [];
+  const cursor = openCursor(path);
+  let stop: (() => void) | undefined;
+  const stopped = new Promise<void>((resolve) => (stop = resolve));
+  await show({ client, gone: never }, cursor, true, stopped, async (line) => {
+    write?.(line);
+    lines.push(JSON.parse(line));
+    if (lines.filter(({ type }) => type === 'message').length === count) stop?.();
+  }).finally(() => cursor.close());
+  return lines;
+}
+
+const texts = (lines: Record<string, unknown>[]) => lines.map(({ text }) => text);
+
+describe('the cursor', () => {
+  it('starts at nothing, in a file of its owner alone', () => {
+    const cursor = openCursor(path);
+    expect([cursor.done, cursor.doubtful]).toEqual([0, 0]);
+    cursor.close();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('remembers what was shown, and what may have been', () => {
+    const first = openCursor(path);
+    first.intend(7);
+    first.finish(7);
+    first.intend(9);
+    first.close();
+    const second = openCursor(path);
+    expect([second.done, second.doubtful]).toEqual([7, 9]);
+    second.finish(9);
+    second.close();
+    const third = openCursor(path);
+    expect([third.done, third.doubtful]).toEqual([9, 0]);
+    third.close();
+  });
+
+  it('says that a damaged file is damaged', () => {
+    for (const text of ['x', '0000000000000001 000000000000000', '0000000000000001 0000000000000001\nmore']) {
+      writeFileSync(path, text);
+      expect(() => openCursor(path)).toThrow(expect.objectContaining({ code: 'store-damaged' }));
+    }
+  });
+});
+
+/** Ends the listener in the middle of showing the second message. */
+const die = (line: string) => {
+  if (line.includes('two')) throw new Error('killed');
+};
+
+describe('a listener', () => {
+  it('shows what came before it and what comes after, in order, each once', async () => {
+    const client = new MemoryClient();
+    for (let i = 1; i <= 250; i++) client.receive(BOB, `${i}`);
+    const listening = listen(client, 252);
+    client.receive(BOB, '251');
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1));
+    client.receive(BOB, '252');
+    expect(texts(await listening)).toEqual(Array.from({ length: 252 }, (_, i) => `${i + 1}`));
+  });
+
+  it('goes on where the last one ended', async () => {
+    const client = new MemoryClient();
+    client.receive(BOB, 'one');
+    expect(texts(await listen(client, 1))).toEqual(['one']);
+    client.receive(BOB, 'two');
+    expect(await listen(client, 1)).toEqual([
+      { type: 'message', id: '2'.padStart(32, '0'), contact: BOB, text: 'two', sentAt: expect.any(Number), receivedAt: expect.any(Number), path: 'relay' },
+    ]);
+  });
+
+  it('shows a message again, and says so, if it was killed while showing it', async () => {
+    const client = new MemoryClient();
+    client.receive(BOB, 'one');
+    client.receive(BOB, 'two');
+    client.receive(BOB, 'three');
+    await expect(listen(client, 3, die)).rejects.toThrow('killed');
+    const lines = await listen(client, 2);
+    expect(texts(lines)).toEqual(['two', 'three']);
+    expect(lines.map(({ again }) => again)).toEqual([true, undefined]);
+  });
+
+  it('shows what happens beside the messages as its own kind of line', async () => {
+    const client = new MemoryClient();
+    const listening = listen(client, 1);
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1));
+    client.tell({ type: 'contact', contact: BOB });
+    client.tell({ type: 'relay', relay: client.relay });
+    client.tell({ type: 'notice', contact: null, code: 'gap', text: 'Messages are missing.' });
+    const message = await client.send('Bob', 'hi');
+    client.tell({ type: 'state', message: { ...message, state: 'delivered', path: 'direct' } });
+    client.receive(BOB, 'bye');
+    expect(await listening).toMatchObject([
+      { type: 'contact', contact: BOB },
+      { type: 'relay', relay: { online: true } },
+      { type: 'notice', code: 'gap' },
+      { type: 'state', id: message.id, contact: BOB, state: 'delivered', path: 'direct', reason: null },
+      { type: 'message', text: 'bye' },
+    ]);
+  });
+});

@@ -1,0 +1,142 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createKey, defaultHome, homeFiles, keyIsSealed, lockHome, prepareHome, readKey } from '../../client/home.js';
+import type { ErrorCode } from '../../crypto/error.js';
+
+let folder: string;
+const children: ChildProcess[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sotto-home-'));
+});
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+const code = (expected: ErrorCode) => expect.objectContaining({ code: expected });
+
+describe('the folder', () => {
+  it('is open to its owner alone', () => {
+    const home = join(folder, 'deep', 'home');
+    prepareHome(home);
+    expect(statSync(home).mode & 0o777).toBe(0o700);
+  });
+
+  it('closes an empty folder that others may read, and leaves one alone that holds other things', () => {
+    chmodSync(folder, 0o755);
+    prepareHome(folder);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, 'letter.txt'), 'mine');
+    expect(() => prepareHome(folder)).toThrow(code('option-invalid'));
+    expect(statSync(folder).mode & 0o777).toBe(0o755);
+  });
+
+  it('is where the platform keeps data, unless the person says otherwise', () => {
+    expect(defaultHome({ SOTTO_HOME: '/x' }, 'linux')).toBe('/x');
+    expect(defaultHome({ XDG_DATA_HOME: '/data' }, 'linux')).toBe('/data/sotto');
+    expect(defaultHome({}, 'darwin')).toMatch(/Library\/Application Support\/sotto$/);
+  });
+});
+
+describe('the key', () => {
+  const addStore = () => writeFileSync(homeFiles(folder).store, '');
+
+  it('comes back as it was made, from a file that its owner alone may read', async () => {
+    const key = await createKey(folder, null);
+    addStore();
+    expect(key).toHaveLength(32);
+    expect(await readKey(folder, null)).toEqual(key);
+    expect(keyIsSealed(folder)).toBe(false);
+    expect(statSync(homeFiles(folder).key).mode & 0o777).toBe(0o600);
+  });
+
+  it('opens with its passphrase and with no other', async () => {
+    const key = await createKey(folder, 'correct horse');
+    addStore();
+    expect(keyIsSealed(folder)).toBe(true);
+    expect(readFileSync(homeFiles(folder).key, 'utf8')).not.toContain(Buffer.from(key).toString('base64'));
+    expect(await readKey(folder, 'correct horse')).toEqual(key);
+    await expect(readKey(folder, 'wrong horse')).rejects.toThrow(code('passphrase-wrong'));
+    await expect(readKey(folder, null)).rejects.toThrow(code('passphrase-required'));
+  });
+
+  it('is missing where nobody has made a home, and damaged where its file does not read as ours', async () => {
+    await expect(readKey(folder, null)).rejects.toThrow(code('home-missing'));
+    addStore();
+    for (const text of ['', '{}', '{"version":2}', '{"version":1,"key":"AAAA"}', '{"version":1,"cost":{"passes":1,"memoryBytes":1e12},"salt":"AAAAAAAAAAAAAAAAAAAAAA==","sealed":"AA=="}']) {
+      writeFileSync(homeFiles(folder).key, text);
+      await expect(readKey(folder, 'x')).rejects.toThrow(code('store-damaged'));
+    }
+  });
+
+  it('is never made anew beside a store, but is after an interrupted init', async () => {
+    const first = await createKey(folder, null);
+    const second = await createKey(folder, null);
+    expect(second).not.toEqual(first);
+    addStore();
+    await expect(createKey(folder, null)).rejects.toThrow(code('home-exists'));
+    rmSync(homeFiles(folder).key);
+    await expect(createKey(folder, null)).rejects.toThrow(/key file is missing/);
+  });
+});
+
+describe('the lock', () => {
+  const start = () => {
+    const child = fork(join(import.meta.dirname, '../support/lock-holder.ts'), [folder], { execArgv: ['--import', 'tsx'] });
+    children.push(child);
+    return { child, answer: once(child, 'message').then(([answer]) => answer as string) };
+  };
+
+  it('is held by one at a time and free after it is let go', () => {
+    const unlock = lockHome(folder);
+    expect(() => lockHome(folder)).toThrow(code('home-in-use'));
+    unlock();
+    lockHome(folder)();
+    expect(readdirSync(folder)).toHaveLength(1);
+  });
+
+  it('is of one name: a listener does not keep the home from being opened', () => {
+    lockHome(folder, 'listen');
+    lockHome(folder);
+    expect(() => lockHome(folder, 'listen')).toThrow(code('home-in-use'));
+  });
+
+  it('passes at once from a process that was killed', async () => {
+    const { child, answer } = start();
+    expect(await answer).toBe('held');
+    expect(() => lockHome(folder)).toThrow(code('home-in-use'));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    lockHome(folder)();
+  });
+
+  it('is not held by a later process that was given the same id', () => {
+    writeFileSync(join(folder, 'lock.7'), `${process.pid} another-boot/123`);
+    lockHome(folder);
+    expect(existsSync(join(folder, 'lock.8'))).toBe(true);
+    expect(existsSync(join(folder, 'lock.7'))).toBe(false);
+  });
+
+  it('goes to exactly one of those who race for it, also over a dead owner', async () => {
+    writeFileSync(join(folder, 'lock.1'), '999999999 -');
+    const answers = await Promise.all([start(), start(), start(), start()].map(({ answer }) => answer));
+    expect(answers.toSorted()).toEqual(['held', 'refused', 'refused', 'refused']);
+  });
+
+  it('is refused to a process that saw an old state: a numeral, once passed, is never the highest again', () => {
+    const unlock = lockHome(folder);
+    unlock();
+    const files = readdirSync(folder);
+    lockHome(folder);
+    // Whoever still believes in the first file would link the second, which exists, or an older one, which is not the highest.
+    expect(files).toEqual(['lock.1']);
+    expect(readdirSync(folder)).toEqual(['lock.2']);
+  });
+});
