@@ -81,11 +81,10 @@ const openEngine: OpenEngine = (events, { stun, bindAddress }) => {
       if (!isHidden(candidate)) connection.addRemoteCandidate(candidate, '0');
     },
     send: (message) => {
-      if (channel === null || !channel.isOpen() || message.length > channel.maxMessageSize()) return false;
       try {
-        return channel.sendMessageBinary(message);
+        return channel !== null && channel.isOpen() && channel.sendMessageBinary(message);
       } catch {
-        return false; // closed since the question, on the library's own thread
+        return false; // larger than the other side takes, or closed since the question on the library's own thread
       }
     },
     bufferedBytes: () => channel?.bufferedAmount() ?? 0,

@@ -1,7 +1,7 @@
 // Peer connections in the browser: RTCPeerConnection. The only file that knows it. Its methods are promises, which the
 // browser itself runs in the order of the calls.
 
-import { CHANNEL_MESSAGE_MAX_BYTES, describe } from '../core/sdp.js';
+import { describe } from '../core/sdp.js';
 import { CHANNEL_LABEL, EnginePeer, PEER_TIMING, type OpenEngine, type PeerTiming } from './engine.js';
 import type { Peer, PeerOptions } from './peer.js';
 
@@ -67,12 +67,12 @@ const openEngine: OpenEngine = (events, { stun }) => {
       connection.addIceCandidate({ candidate, sdpMid: '0' }).catch(() => {});
     },
     send: (message) => {
-      if (channel?.readyState !== 'open' || message.length > CHANNEL_MESSAGE_MAX_BYTES) return false;
+      if (channel?.readyState !== 'open') return false;
       try {
         channel.send(message);
         return true;
       } catch {
-        return false; // the browser's send buffer is full
+        return false; // larger than the other side takes, or the browser's buffer is full
       }
     },
     bufferedBytes: () => channel?.bufferedAmount ?? 0,
