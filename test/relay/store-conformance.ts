@@ -1,0 +1,232 @@
+// What every store of a relay must do, whatever engine stands behind it. Time is an argument, so a month passes at once.
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Answer, Operation } from '../../relay/core/operation.js';
+import { MAILBOX_MAX_BYTES, MAILBOX_MAX_ENVELOPES, type Store } from '../../relay/stores/store.js';
+import { ENVELOPE_MAX_BYTES } from '../../relay/wire/limits.js';
+import { random, temporaryFolder } from './support.js';
+
+const NOW = 1_800_000_000_000;
+const DONE = { kind: 'done' };
+
+interface Place {
+  readonly mailbox: Uint8Array;
+  readonly owner: Uint8Array;
+  readonly tokenHash: Uint8Array;
+}
+
+const newPlace = (): Place => ({ mailbox: random(16), owner: random(32), tokenHash: random(32) });
+const open = (place: Place): Operation => ({ kind: 'open', ...place });
+const refusal = (code: string) => ({ kind: 'refused', code });
+
+function put({ mailbox, tokenHash }: Place, envelope: Uint8Array, { id = random(16), ttlMs = 60_000 } = {}): Operation {
+  return { kind: 'put', mailbox, tokenHash, id, envelope, expiresAt: NOW + ttlMs };
+}
+
+function list({ mailbox }: Place, { after = 0, limit = 10_000, maxBytes = Infinity } = {}): Operation {
+  return { kind: 'list', mailbox, after, limit, maxBytes };
+}
+
+/** Runs the suite. `openStore` opens what is in a folder, and must open it again after close(). */
+export function describeStore(name: string, openStore: (folder: string) => Store): void {
+  async function fresh(): Promise<{ store: Store; run: (operation: Operation, now?: number) => Promise<Answer> }> {
+    const store = openStore(temporaryFolder());
+    onTestFinished(() => store.close());
+    return { store, run: async (operation, now = NOW) => (await store.run([operation], now))[0]! };
+  }
+
+  async function withMailbox() {
+    const place = newPlace();
+    const opened = await fresh();
+    await opened.run(open(place));
+    return { ...opened, place };
+  }
+
+  describe(name, () => {
+    test('an envelope is listed with its sequence and time until it is acknowledged', async () => {
+      const { run, place } = await withMailbox();
+      const envelope = random(2_048);
+      expect(await run(put(place, envelope))).toEqual({ kind: 'stored', sequence: 1 });
+      expect(await run(put(place, random(10)), NOW + 5)).toEqual({ kind: 'stored', sequence: 2 });
+      const listed = await run(list(place, { limit: 1 }));
+      expect(listed).toMatchObject({ kind: 'listed', more: true });
+      if (listed.kind !== 'listed') return;
+      expect(listed.envelopes[0]).toMatchObject({ sequence: 1, storedAt: NOW });
+      expect(Buffer.from(listed.envelopes[0]!.envelope).equals(envelope)).toBe(true);
+      expect(await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1, 1, 77] })).toEqual(DONE);
+      expect(await run(list(place))).toMatchObject({ more: false, envelopes: [{ sequence: 2, storedAt: NOW + 5 }] });
+    });
+
+    test('a sequence is never given out twice, even after everything was acknowledged', async () => {
+      const { run, place } = await withMailbox();
+      await run(put(place, random(10)));
+      await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
+      expect(await run(put(place, random(10)))).toEqual({ kind: 'stored', sequence: 2 });
+    });
+
+    test('a list starts after a sequence and stops at its limits of number and bytes', async () => {
+      const { run, place } = await withMailbox();
+      for (let count = 0; count < 5; count += 1) await run(put(place, random(1_000)));
+      expect(await run(list(place, { after: 3 }))).toMatchObject({ more: false, envelopes: [{ sequence: 4 }, { sequence: 5 }] });
+      expect(await run(list(place, { after: 1, maxBytes: 1_500 }))).toMatchObject({ more: true, envelopes: [{ sequence: 2 }, { sequence: 3 }] });
+      expect(await run(list(place, { limit: 5 }))).toMatchObject({ more: false });
+      expect(await run(list(newPlace()))).toEqual({ kind: 'listed', envelopes: [], more: false });
+    });
+
+    test('operations of one group see the earlier ones and not the later ones', async () => {
+      const { store } = await fresh();
+      const place = newPlace();
+      const answers = await store.run([put(place, random(1)), open(place), put(place, random(2)), list(place), put(place, random(3))], NOW);
+      expect(answers).toMatchObject([refusal('mailbox-unknown'), { waiting: 0 }, { sequence: 1 }, { envelopes: [{ sequence: 1 }] }, { sequence: 2 }]);
+    });
+
+    test('an envelope that waits already is kept once, and can be put again after it was acknowledged', async () => {
+      const { run, place } = await withMailbox();
+      const id = random(16);
+      const envelope = random(100);
+      expect(await run(put(place, envelope, { id }))).toEqual({ kind: 'stored', sequence: 1 });
+      expect(await run(put(place, envelope, { id }))).toEqual(DONE);
+      expect(await run(list(place))).toMatchObject({ envelopes: [{ sequence: 1 }] });
+      await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
+      expect(await run(put(place, envelope, { id }))).toEqual({ kind: 'stored', sequence: 2 });
+    });
+
+    test('the same envelope in two mailboxes is two envelopes', async () => {
+      const { run, place } = await withMailbox();
+      const other = newPlace();
+      await run(open(other));
+      const id = random(16);
+      expect(await run(put(place, random(1), { id }))).toMatchObject({ sequence: 1 });
+      expect(await run(put(other, random(1), { id }))).toMatchObject({ sequence: 1 });
+    });
+
+    test('a mailbox opens only for its owner, who may change its token', async () => {
+      const { run, place } = await withMailbox();
+      expect(await run(open({ ...place, owner: random(32) }))).toEqual(refusal('mailbox-taken'));
+      await run(put(place, random(1)));
+      const changed = { ...place, tokenHash: random(32) };
+      expect(await run(open(changed))).toEqual({ kind: 'opened', waiting: 1 });
+      expect(await run(put(place, random(1)))).toEqual(refusal('token-wrong'));
+      expect(await run(put(changed, random(1)))).toMatchObject({ kind: 'stored' });
+    });
+
+    test('a wrong token and an unknown mailbox are refused and change nothing', async () => {
+      const { run, place } = await withMailbox();
+      expect(await run(put({ ...place, tokenHash: random(32) }, random(1)))).toEqual(refusal('token-wrong'));
+      expect(await run(put(newPlace(), random(1)))).toEqual(refusal('mailbox-unknown'));
+      expect(await run(list(place))).toEqual({ kind: 'listed', envelopes: [], more: false });
+    });
+
+    test('a mailbox takes its quota of envelopes and not one more, until some are acknowledged', async () => {
+      const { store, run, place } = await withMailbox();
+      const full = Array.from({ length: MAILBOX_MAX_ENVELOPES }, () => put(place, random(1)));
+      expect((await store.run(full, NOW)).every(({ kind }) => kind === 'stored')).toBe(true);
+      expect(await run(put(place, random(1)))).toEqual(refusal('mailbox-full'));
+      await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
+      expect(await run(put(place, random(1)))).toMatchObject({ kind: 'stored' });
+    });
+
+    test('a mailbox takes its quota of bytes and not one more', async () => {
+      const { store, run, place } = await withMailbox();
+      const full = Array.from({ length: MAILBOX_MAX_BYTES / ENVELOPE_MAX_BYTES }, () => put(place, random(ENVELOPE_MAX_BYTES)));
+      expect((await store.run(full, NOW)).every(({ kind }) => kind === 'stored')).toBe(true);
+      expect(await run(put(place, random(1)))).toEqual(refusal('mailbox-full'));
+    });
+
+    test('what has expired is not listed, and expiring it frees its place', async () => {
+      const { store, run, place } = await withMailbox();
+      const id = random(16);
+      await store.run(Array.from({ length: MAILBOX_MAX_ENVELOPES - 1 }, () => put(place, random(1), { ttlMs: 1_000 })), NOW);
+      await run(put(place, random(1), { id, ttlMs: 5_000 }));
+      expect(await run(list(place), NOW + 999)).toMatchObject({ envelopes: { length: MAILBOX_MAX_ENVELOPES } });
+      expect(await run(list(place), NOW + 1_000)).toMatchObject({ envelopes: { length: 1 } });
+      expect(await run({ kind: 'expire', limit: 600 }, NOW + 1_000)).toEqual({ kind: 'expired', nextAt: NOW + 1_000 });
+      expect(await run({ kind: 'expire', limit: 600 }, NOW + 1_000)).toEqual({ kind: 'expired', nextAt: NOW + 5_000 });
+      expect(await run({ kind: 'expire', limit: 600 }, NOW + 4_999)).toEqual({ kind: 'expired', nextAt: NOW + 5_000 });
+      expect(await run(open(place))).toEqual({ kind: 'opened', waiting: 1 });
+      expect(await run({ kind: 'expire', limit: 600 }, NOW + 5_000)).toEqual({ kind: 'expired', nextAt: null });
+      expect(await run(open(place))).toEqual({ kind: 'opened', waiting: 0 });
+    });
+
+    test('an envelope that has expired can be put again before it was swept away', async () => {
+      const { run, place } = await withMailbox();
+      const id = random(16);
+      await run(put(place, random(1), { id, ttlMs: 10 }));
+      expect(await run(put(place, random(1), { id, ttlMs: 60_000 }), NOW + 10)).toEqual({ kind: 'stored', sequence: 2 });
+      expect(await run({ kind: 'expire', limit: 10 }, NOW + 10)).toEqual({ kind: 'expired', nextAt: NOW + 60_000 });
+      expect(await run(list(place), NOW + 10)).toMatchObject({ envelopes: [{ sequence: 2 }] });
+    });
+
+    test('a closed mailbox is unknown, its envelopes are gone, and nothing of it is left to expire', async () => {
+      const { run, place } = await withMailbox();
+      for (let count = 0; count < 3; count += 1) await run(put(place, random(100)));
+      expect(await run({ kind: 'close', mailbox: place.mailbox })).toEqual(DONE);
+      expect(await run({ kind: 'close', mailbox: place.mailbox })).toEqual(DONE);
+      expect(await run(put(place, random(1)))).toEqual(refusal('mailbox-unknown'));
+      expect(await run(list(place))).toMatchObject({ envelopes: [] });
+      expect(await run({ kind: 'expire', limit: 10 }, NOW)).toEqual({ kind: 'expired', nextAt: null });
+      expect(await run(open(place))).toEqual({ kind: 'opened', waiting: 0 });
+    });
+
+    test('the neighbours of a mailbox in the order of keys are not touched', async () => {
+      const { run } = await fresh();
+      const places = [0x10, 0x11, 0x12].map((last) => ({ ...newPlace(), mailbox: Uint8Array.from([...Array<number>(15).fill(7), last]) }));
+      for (const place of places) {
+        await run(open(place));
+        await run(put(place, random(10)));
+      }
+      await run({ kind: 'close', mailbox: places[1]!.mailbox });
+      expect(await run(list(places[0]!))).toMatchObject({ envelopes: [{ sequence: 1 }] });
+      expect(await run(list(places[1]!))).toMatchObject({ envelopes: [] });
+      expect(await run(list(places[2]!))).toMatchObject({ envelopes: [{ sequence: 1 }] });
+    });
+
+    test('a card is given to the first claim, again to the same claim, and to no other', async () => {
+      const { run } = await fresh();
+      const [lookup, card, claim] = [random(16), random(2_088), random(16)];
+      const take = (who: Uint8Array): Operation => ({ kind: 'take-card', lookup, claim: who });
+      expect(await run(take(claim))).toEqual(refusal('card-unknown'));
+      expect(await run({ kind: 'put-card', lookup, card, expiresAt: NOW + 100 })).toEqual(DONE);
+      expect(await run({ kind: 'put-card', lookup, card, expiresAt: NOW + 100 })).toEqual(DONE);
+      expect(await run({ kind: 'put-card', lookup, card: random(2_088), expiresAt: NOW + 100 })).toEqual(refusal('card-taken'));
+      for (let again = 0; again < 2; again += 1) {
+        const taken = await run(take(claim));
+        expect(taken.kind === 'card' && Buffer.from(taken.card).equals(card)).toBe(true);
+      }
+      expect(await run(take(random(16)))).toEqual(refusal('card-taken'));
+      expect(await run({ kind: 'put-card', lookup, card, expiresAt: NOW + 100 })).toEqual(DONE);
+      expect(await run(take(random(16)))).toEqual(refusal('card-taken'));
+    });
+
+    test('a card that has expired is unknown, is swept away, and its place is free', async () => {
+      const { run } = await fresh();
+      const lookup = random(16);
+      await run({ kind: 'put-card', lookup, card: random(10), expiresAt: NOW + 100 });
+      expect(await run({ kind: 'take-card', lookup, claim: random(16) }, NOW + 100)).toEqual(refusal('card-unknown'));
+      expect(await run({ kind: 'put-card', lookup, card: random(11), expiresAt: NOW + 900 }, NOW + 100)).toEqual(DONE);
+      expect(await run({ kind: 'expire', limit: 10 }, NOW + 100)).toEqual({ kind: 'expired', nextAt: NOW + 900 });
+      expect(await run({ kind: 'expire', limit: 10 }, NOW + 900)).toEqual({ kind: 'expired', nextAt: null });
+    });
+
+    test('groups that overlap keep their order', async () => {
+      const { store, place } = await withMailbox();
+      const groups = Array.from({ length: 50 }, () => store.run([put(place, random(500)), put(place, random(500))], NOW));
+      const sequences = (await Promise.all(groups)).flat().map((answer) => (answer.kind === 'stored' ? answer.sequence : 0));
+      expect(sequences).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    });
+
+    test('everything is there again after closing and opening', async () => {
+      const folder = temporaryFolder();
+      const place = newPlace();
+      const [lookup, claim] = [random(16), random(16)];
+      const before = openStore(folder);
+      await before.run([open(place), put(place, random(10)), put(place, random(20)), { kind: 'put-card', lookup, card: random(9), expiresAt: NOW + 9 }], NOW);
+      await before.run([{ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] }, { kind: 'take-card', lookup, claim }], NOW);
+      await before.close();
+      const after = openStore(folder);
+      onTestFinished(() => after.close());
+      const answers = await after.run([open({ ...place, owner: random(32) }), list(place), put(place, random(30)), { kind: 'take-card', lookup, claim: random(16) }], NOW);
+      expect(answers).toMatchObject([refusal('mailbox-taken'), { envelopes: [{ sequence: 2 }] }, { sequence: 3 }, refusal('card-taken')]);
+    });
+  });
+}
