@@ -3,7 +3,7 @@
 
 import { type Address, askBindings, type Bindings } from './binding.js';
 import { openNodeLink } from './node.js';
-import { isLoopback } from './run.js';
+import { isThisMachine } from './core/sdp.js';
 import type { LinkState } from './transports/link.js';
 
 /** How long each question to the relay may take. */
@@ -40,7 +40,7 @@ interface Step {
   readonly finding: Finding;
 }
 
-/** Examines the way to a relay (its origin, as relayUrl() gives it). Rejects never: what fails is a finding. */
+/** Examines the way to a relay (its origin, as relayOrigin() gives it). Rejects never: what fails is a finding. */
 export async function diagnose(relay: string): Promise<Diagnosis> {
   const health = await askHealth(relay);
   const { state, ...connection } = await askConnection(relay);
@@ -48,7 +48,7 @@ export async function diagnose(relay: string): Promise<Diagnosis> {
   const bindings = state?.online && state.stunPort > 0 ? await askBindings(host, state.stunPort, QUESTIONS).catch(() => null) : null;
   const steps = [health, connection, ...(state?.online ? udpSteps(host, state.stunPort, bindings) : [])];
   const seen = bindings?.seen.find((address) => address !== null) ?? null;
-  const translated = !bindings || !seen || isLoopback(host) ? null : seen.address !== bindings.local.address;
+  const translated = !bindings || !seen || isThisMachine(host) ? null : seen.address !== bindings.local.address;
   return {
     relay,
     obstacle: steps.find(({ obstacle }) => obstacle !== null)?.obstacle ?? null,
@@ -98,7 +98,7 @@ function udpSteps(host: string, stunPort: number, bindings: Bindings | null): St
 }
 
 function translation(host: string, { local, seen: all }: Bindings, seen: Address): string {
-  if (isLoopback(host)) return 'The relay is on this computer, so nothing can be told about address translation.';
+  if (isThisMachine(host)) return 'The relay is on this computer, so nothing can be told about address translation.';
   if (seen.address === local.address) return 'This is the address of this computer itself: no address translation before the relay. A firewall may still stand there.';
   const moved = all.some((address) => address !== null && (address.address !== seen.address || address.port !== seen.port));
   if (moved) return `The network translates our address ${shown(local)}, and differently for each packet: a direct path is unlikely.`;

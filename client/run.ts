@@ -3,17 +3,18 @@
 
 import { SottoError } from '../crypto/error.js';
 import { fromHex } from '../crypto/bytes.js';
+import { isName } from '../crypto/name.js';
 import { createIdentity, packIdentity, unpackPublicIdentity } from '../crypto/identity.js';
 import type { Random } from '../crypto/random.js';
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
 import type { Client, ClientEvent, ContactView, MessageView, StatusView, Wait } from './client.js';
-import { isNameValid } from './core/body.js';
 import { Core } from './core/core.js';
 import type { Input, LinkRole } from './core/input.js';
 import type { Contact } from './core/memory.js';
 import type { Output, Result } from './core/output.js';
 import type { Change, MessageState, Policy } from './core/records.js';
+import { isThisMachine } from './core/sdp.js';
 import type { MessageQuery, Store } from './stores/store.js';
 import type { Link, LinkState, OpenLink } from './transports/link.js';
 import type { OpenPeer, Peer } from './transports/peer.js';
@@ -48,7 +49,7 @@ const TIMER_MAX_MS = 0x7fff_ffff;
 /** Writes a new identity into a new store. Throws `name-invalid`, `home-exists`. */
 export async function createHome(platform: Pick<Platform, 'store' | 'random' | 'now'>, name: string, relay: string): Promise<void> {
   await ready();
-  if (!isNameValid(name)) throw new SottoError('name-invalid');
+  if (!isName(name)) throw new SottoError('name-invalid');
   if (await platform.store.load() !== null) throw new SottoError('home-exists');
   await platform.store.create({ name, relay, identity: packIdentity(createIdentity(platform.random)), createdAt: platform.now(), position: 0 });
 }
@@ -76,7 +77,7 @@ class Runtime implements Client {
   readonly #changed = new Set<() => void>();
   #stopWatching: (() => void) | null = null;
   #lastRequest = 0;
-  #saves = new Map<string, Change>();
+  #saves: Change[] = [];
   #outputs: Output[] = [];
   #flushing: Promise<void> | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -101,7 +102,7 @@ class Runtime implements Client {
 
   #take(outputs: readonly Output[]): void {
     for (const output of outputs) {
-      if (output.type === 'save') this.#saves.set(keyOf(output.change), output.change);
+      if (output.type === 'save') this.#saves.push(output.change);
       else this.#outputs.push(output);
     }
     // Later inputs of this tick, and all that come while a commit runs, share one transaction.
@@ -109,10 +110,10 @@ class Runtime implements Client {
   }
 
   async #flush(): Promise<void> {
-    while (this.#saves.size > 0 || this.#outputs.length > 0) {
-      const changes = [...this.#saves.values()];
+    while (this.#saves.length > 0 || this.#outputs.length > 0) {
+      const changes = this.#saves;
       const outputs = this.#outputs;
-      this.#saves = new Map();
+      this.#saves = [];
       this.#outputs = [];
       try {
         if (changes.length > 0) await this.#platform.store.commit(changes);
@@ -254,7 +255,7 @@ class Runtime implements Client {
     const state = this.#linkStates.get(`deposit ${relay}`);
     const host = new URL(relay).hostname.replace(/^\[|\]$/g, '');
     // Whoever uses a relay on this machine is on this machine too.
-    const isLocal = isLoopback(host);
+    const isLocal = isThisMachine(host);
     const peer = this.#platform.openPeer({
       role,
       stun: state?.online === true && state.stunPort !== 0 && !isLocal ? { host, port: state.stunPort } : null,
@@ -453,24 +454,6 @@ class Runtime implements Client {
   }
 }
 
-// Two changes with the same key are changes of the same record: the later one is what counts.
-function keyOf(change: Change): string {
-  switch (change.kind) {
-    case 'self': return 'self';
-    case 'contact': return `contact ${change.record.id}`;
-    case 'invitation': return `invitation ${change.record.lookup}`;
-    case 'invitation-removed': return `invitation ${change.lookup}`;
-    case 'outgoing': return `outgoing ${change.record.envelope}`;
-    case 'outgoing-removed': return `outgoing ${change.envelope}`;
-    case 'message': return `message ${change.record.contact} ${change.record.direction} ${change.record.id}`;
-  }
-}
-
 function codeOf(error: unknown): SottoError['code'] {
   return error instanceof SottoError ? error.code : 'internal';
-}
-
-/** Whether a host name is this machine itself. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

@@ -4,20 +4,14 @@
 import { Reader, text, utf8, Writer } from './bytes.js';
 import { SottoError } from './error.js';
 import { hash } from './hash.js';
+import { isName } from './name.js';
+import { relayOrigin } from './origin.js';
 import { type Identity, packPublicIdentity, PUBLIC_IDENTITY_BYTES, type PublicIdentity, unpackPublicIdentity } from './identity.js';
 import { sign, verify } from './signature.js';
 import { XWING_PUBLIC_BYTES } from './sodium.js';
 
-declare const URL: new (text: string) => { readonly protocol: string; readonly origin: string; readonly href: string };
-
 /** The one suite so far: X25519, X-Wing, Ed25519, XChaCha20-Poly1305, BLAKE2b. */
 export const SUITE = 1;
-
-/** Longest name in UTF-8 bytes: fits a line on every screen. */
-export const NAME_MAX_BYTES = 64;
-
-/** Longest relay origin in bytes: what one length byte can say; a DNS name has at most 253. */
-const RELAY_MAX_BYTES = 255;
 
 const FLAGS = 0;
 const LABEL = 'bundle';
@@ -86,29 +80,4 @@ export function unpackBundle(packed: Uint8Array): BundleContents {
 /** 32 bytes that stand for every byte of a bundle. */
 export function bundleHash(packed: Uint8Array): Uint8Array {
   return hash(LABEL, packed);
-}
-
-/**
- * The origin of a relay's address: scheme, host and port, as a URL parser normalises them.
- * Throws `relay-url-invalid` for an address that is not http(s) or says more than that.
- */
-export function relayOrigin(relay: string): string {
-  const url = parseUrl(relay);
-  const isOrigin = (url.protocol === 'https:' || url.protocol === 'http:') && url.href === `${url.origin}/`;
-  if (!isOrigin || url.origin.length > RELAY_MAX_BYTES) throw new SottoError('relay-url-invalid');
-  return url.origin;
-}
-
-function parseUrl(address: string): InstanceType<typeof URL> {
-  try {
-    return new URL(address);
-  } catch (cause) {
-    throw new SottoError('relay-url-invalid', undefined, cause);
-  }
-}
-
-/** Control characters in a name could speak to a terminal. */
-function isName(name: string): boolean {
-  const length = utf8(name).length;
-  return length >= 1 && length <= NAME_MAX_BYTES && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name);
 }

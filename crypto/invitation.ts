@@ -1,11 +1,12 @@
 // An invitation is a link, which people hand to each other, and a card, which the relay keeps: the card is the bundle sealed
 // under a key that only the link has (PROTOCOL.md §3). The relay must never be able to read, forge or exchange it.
 
-import { bundleHash, type BundleContents, packBundle, relayOrigin, unpackBundle } from './bundle.js';
+import { bundleHash, type BundleContents, packBundle, unpackBundle } from './bundle.js';
 import { concat, equal, fromBase64url, Reader, toBase64url, Writer } from './bytes.js';
 import { type ErrorCode, SottoError } from './error.js';
 import { derive, hash } from './hash.js';
 import { type Identity, identityId } from './identity.js';
+import { relayOrigin } from './origin.js';
 import { pad, unpad } from './padding.js';
 import type { Random } from './random.js';
 import { NONCE_BYTES, open, seal, TAG_BYTES, x25519PublicKey, xwingPublicKey } from './sodium.js';

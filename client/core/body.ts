@@ -4,12 +4,12 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { SottoError } from '../../crypto/error.js';
+import { isName } from '../../crypto/name.js';
 import { LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
+import { CANDIDATES_MAX, isDescription } from './description.js';
 import { BodySchema } from './message_pb.js';
 import type { Body, Hello } from './message_pb.js';
 
-/** Longest name of a person, in bytes of UTF-8: one line on every screen. */
-export const NAME_MAX_BYTES = 64;
 /** Most numbers in Receipt.lacking: a gap longer than this is given up from its old end. */
 export const LACKING_MAX = 1_000;
 /** Length of a call id and of a message id: random, unguessable. */
@@ -18,8 +18,6 @@ export const ID_BYTES = LOOKUP_BYTES;
 export const CHAIN_BYTES = 8;
 /** Highest text number: leaves room in a signed 32-bit integer. */
 export const NUMBER_MAX = 0x7fff_ffff;
-/** Most candidates in one message: what ICE stacks gather at most. */
-export const CANDIDATES_MAX = 30;
 /** Latest sent_at that a JavaScript Date can show. */
 const TIME_MAX_MS = 8_640_000_000_000_000n;
 
@@ -43,25 +41,10 @@ export function decodeBody(bytes: Uint8Array): Body {
   return body;
 }
 
-/** Whether a text can be somebody's name: one line, visible, not too long. */
-export function isNameValid(name: string): boolean {
-  // Control, format and separator characters would let a name pretend to be something else on the screen.
-  return name.trim() !== '' && name === name.trim() && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u.test(name) && utf8Length(name) <= NAME_MAX_BYTES;
-}
-
-function utf8Length(text: string): number {
-  let length = 0;
-  for (const character of text) {
-    const point = character.codePointAt(0)!;
-    length += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x1_0000 ? 3 : 4;
-  }
-  return length;
-}
-
 function isHelloValid(hello: Hello | undefined): boolean {
   if (hello === undefined) return true;
   const reply = hello.reply;
-  return isNameValid(hello.name)
+  return isName(hello.name)
     && (reply === undefined || (reply.mailbox.length === MAILBOX_BYTES && reply.token.length === TOKEN_BYTES && /^https?:\/\/[^\s/]+$/.test(reply.relay)));
 }
 
@@ -77,9 +60,9 @@ function isContentValid(content: Body['content']): boolean {
     case 'presence':
       return content.value.last <= NUMBER_MAX;
     case 'offer':
-      return isCall(content.value.call) && isDescriptionValid(content.value.description);
+      return isCall(content.value.call) && isPresent(content.value.description);
     case 'answer':
-      return isCall(content.value.call) && content.value.offerHash.length === 32 && isDescriptionValid(content.value.description);
+      return isCall(content.value.call) && content.value.offerHash.length === 32 && isPresent(content.value.description);
     case 'candidates':
       return isCall(content.value.call) && content.value.candidates.length <= CANDIDATES_MAX;
     case 'bind':
@@ -95,14 +78,6 @@ function isCall(call: Uint8Array): boolean {
   return call.length === ID_BYTES;
 }
 
-type WireDescription = NonNullable<Extract<Body['content'], { case: 'offer' }>['value']['description']>;
-
-// ICE characters and lengths: RFC 8839 §5.4.
-function isDescriptionValid(description: WireDescription | undefined): description is WireDescription {
-  return description !== undefined
-    && /^[A-Za-z0-9+/]{4,256}$/.test(description.ufrag)
-    && /^[A-Za-z0-9+/]{22,256}$/.test(description.pwd)
-    && description.fingerprint.length === 32
-    && /^(actpass|active|passive)$/.test(description.setup)
-    && description.candidates.length <= CANDIDATES_MAX;
+function isPresent(description: Parameters<typeof isDescription>[0] | undefined): boolean {
+  return description !== undefined && isDescription(description);
 }

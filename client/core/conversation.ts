@@ -215,8 +215,8 @@ function sendAgain(memory: Memory, contact: Contact, numbers: ReadonlySet<number
 
 /** A new session has taken the place of an old one: everything not delivered is sealed anew. */
 export function sendAllAgain(memory: Memory, contact: Contact): void {
-  for (const outgoing of [...contact.outgoing.values()]) remove(memory, contact, outgoing);
-  for (const text of [...contact.undelivered.values()]) enqueueText(memory, contact, text);
+  for (const outgoing of contact.outgoing.values()) remove(memory, contact, outgoing);
+  for (const text of contact.undelivered.values()) enqueueText(memory, contact, text);
 }
 
 // Sealed again, a text makes no claim about the chain: what it stood on is already settled.

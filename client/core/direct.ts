@@ -43,8 +43,8 @@ export function onPresence(memory: Memory, contact: Contact, presence: Presence)
   owe(memory, contact);
   if (!presence.answer) {
     // Whoever greets has no open path, whatever we believe: dial beside the old one.
-    const open = contact.openCall === null ? null : memory.calls.get(contact.openCall) ?? null;
-    if (isWanted(memory, contact) && isDialer(memory, contact) && callOf(memory, contact) === open && memory.now >= contact.nextCallAt) dial(memory, contact);
+    const current = contact.openCall === null ? null : memory.calls.get(contact.openCall) ?? null;
+    if (isWanted(memory, contact) && isDialer(memory, contact) && callOf(memory, contact) === current && memory.now >= contact.nextCallAt) dial(memory, contact);
     else greet(memory, contact, true);
     return;
   }
@@ -67,7 +67,7 @@ export function onPolicy(memory: Memory, contact: Contact): void {
     greet(memory, contact);
     return;
   }
-  for (const call of [...memory.calls.values()]) if (call.contact === contact.record.id) end(memory, contact, call, 'policy');
+  for (const call of memory.calls.values()) if (call.contact === contact.record.id) end(memory, contact, call, 'policy');
 }
 
 function isWanted(memory: Memory, contact: Contact): boolean {
@@ -127,7 +127,7 @@ export function onOffer(memory: Memory, contact: Contact, offer: Offer): void {
   const id = toHex(offer.call);
   if (!isWanted(memory, contact) || isDialer(memory, contact) || memory.calls.has(id)) return;
   const description = fromWire(offer.description!);
-  for (const other of [...memory.calls.values()]) if (other.contact === contact.record.id && other.phase !== 'open') end(memory, contact, other, 'replaced');
+  for (const other of memory.calls.values()) if (other.contact === contact.record.id && other.phase !== 'open') end(memory, contact, other, 'replaced');
   const call = open(memory, contact, id, 'answerer');
   call.offerHash = hashOffer(id, description);
   call.remote = description;

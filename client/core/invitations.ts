@@ -78,7 +78,7 @@ export function failInvite(memory: Memory, record: InvitationRecord, error: Erro
 
 /** Timer `invitations`: expired ones lose their keys and their mailbox. */
 export function expireInvitations(memory: Memory): void {
-  for (const record of [...memory.invitations.values()]) {
+  for (const record of memory.invitations.values()) {
     if (record.expiresAt > memory.now) continue;
     forget(memory, record);
     memory.emit({ type: 'close-mailbox', mailbox: record.mailbox });

@@ -136,7 +136,7 @@ export interface Snapshot {
   readonly contacts: readonly ContactRecord[];
   readonly invitations: readonly InvitationRecord[];
   readonly outgoing: readonly OutgoingRecord[];
-  /** Our own Texts that are not yet delivered, or delivered and not yet read, by order; without their text where the store can leave it out. */
+  /** Our own Texts on their way: queued, accepted, or delivered and not yet read. */
   readonly pending: readonly MessageRecord[];
   /** The contact's Texts held back by a gap (position null). */
   readonly held: readonly MessageRecord[];

@@ -4,10 +4,8 @@
 
 import { fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
+import { isDescription } from './description.js';
 import type { Description, Setup } from './description.js';
-
-/** Most candidates of one description, and of one connection: libjuice keeps no more. */
-export const CANDIDATES_MAX = 30;
 
 /** Longest candidate line that is read; the longest that a browser makes has about 220 characters. */
 const CANDIDATE_MAX_CHARS = 300;
@@ -58,6 +56,11 @@ export function checkCandidate(text: string, loopback: boolean): string | null {
 /** Whether an address (a literal) is of this machine alone. */
 export function isLoopback(address: string): boolean {
   return reach(address) === 'loopback';
+}
+
+/** Whether a host, by name or address, is this machine. */
+export function isThisMachine(host: string): boolean {
+  return host === 'localhost' || isLoopback(host);
 }
 
 /** Whether a candidate's address is hidden behind a name that only multicast DNS resolves. */
@@ -112,13 +115,7 @@ export function render(description: Description, setup: Setup = description.setu
 }
 
 function checked(description: Description): Description {
-  const { ufrag, pwd, fingerprint, setup } = description;
-  const wellFormed =
-    /^[A-Za-z0-9+/]{4,256}$/.test(ufrag) && // RFC 8839 §5.4
-    /^[A-Za-z0-9+/]{22,256}$/.test(pwd) &&
-    fingerprint.length === 32 &&
-    (setup === 'actpass' || setup === 'active' || setup === 'passive');
-  if (!wellFormed) throw new SottoError('malformed');
+  if (!isDescription(description)) throw new SottoError('malformed');
   return description;
 }
 

@@ -3,7 +3,7 @@
 
 import { fromHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
-import type { Change, ContactId, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
+import type { Change, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
 import { CONTACTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, SELF } from './schema.js';
 import type { Database, SqlValue } from './sqlite.js';
 import type { MessageQuery, Store } from './store.js';
@@ -56,7 +56,7 @@ class SqlStore implements Store {
         contacts: await this.#records(CONTACTS, 'FROM contacts ORDER BY createdAt, id'),
         invitations: await this.#records(INVITATIONS, 'FROM invitations ORDER BY createdAt, lookup'),
         outgoing: await this.#records(OUTGOING, 'FROM outgoing ORDER BY "order"'),
-        pending: await this.#records(MESSAGES, "FROM messages WHERE direction = 'out' AND state <> 'read' ORDER BY position"),
+        pending: await this.#records(MESSAGES, "FROM messages WHERE direction = 'out' AND state IN ('queued', 'accepted', 'delivered') ORDER BY position"),
         held: await this.#records(HELD, 'FROM held ORDER BY contact, number'),
       };
     });
@@ -93,16 +93,6 @@ class SqlStore implements Store {
     return this.#inTurn(async () => {
       const messages = await this.#records(MESSAGES, `FROM messages ${filter} ORDER BY position ${newest ? 'DESC' : 'ASC'} LIMIT ?`, [...values, limit]);
       return newest ? messages.toReversed() : messages;
-    });
-  }
-
-  sent(contact: ContactId, numbers: readonly number[]): Promise<MessageRecord[]> {
-    return this.#inTurn(async () => {
-      const found: MessageRecord[] = [];
-      for (const number of numbers) {
-        found.push(...await this.#records(MESSAGES, "FROM messages WHERE direction = 'out' AND contact = ? AND number = ?", [fromHex(contact), number]));
-      }
-      return found;
     });
   }
 

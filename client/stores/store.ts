@@ -23,8 +23,6 @@ export interface Store {
   commit(changes: readonly Change[]): Promise<void>;
   /** Messages that have a position, oldest first. */
   messages(query: MessageQuery): Promise<MessageRecord[]>;
-  /** Our own Texts with these numbers, to send again. */
-  sent(contact: ContactId, numbers: readonly number[]): Promise<MessageRecord[]>;
   message(id: MessageId): Promise<MessageRecord | null>;
   /** Full-text search over all texts, best first. A query is words; every word must occur (prefixes count). */
   search(words: string, limit: number): Promise<MessageRecord[]>;

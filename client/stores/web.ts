@@ -24,7 +24,6 @@ export async function openWebStore(name: string, key: StoreKey): Promise<Store> 
       create: (self) => store.create(self),
       commit: (changes) => store.commit(changes),
       messages: (query) => store.messages(query),
-      sent: (contact, numbers) => store.sent(contact, numbers),
       message: (id) => store.message(id),
       search: (words, limit) => store.search(words, limit),
       close: () => store.close().finally(() => worker.terminate()),

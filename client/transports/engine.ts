@@ -2,7 +2,8 @@
 // alike around it (EnginePeer): candidates pass one gate, the description waits a little, the channel is watched, and the
 // end comes once. Knows nothing of libraries, sessions or signaling.
 
-import { CANDIDATES_MAX, checkCandidate, isLoopback, render } from '../core/sdp.js';
+import { CANDIDATES_MAX } from '../core/description.js';
+import { checkCandidate, isLoopback, render } from '../core/sdp.js';
 import { Gathering, type GatheringTiming } from './gathering.js';
 import { Liveness, type LivenessTiming } from './liveness.js';
 import type { Peer, PeerOptions } from './peer.js';

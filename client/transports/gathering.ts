@@ -2,7 +2,8 @@
 // brought, and the rest in batches. Each batch costs an envelope, so candidates that come together travel together.
 
 import type { Description } from '../core/description.js';
-import { CANDIDATES_MAX, checkCandidate, describe } from '../core/sdp.js';
+import { CANDIDATES_MAX } from '../core/description.js';
+import { checkCandidate, describe } from '../core/sdp.js';
 
 export interface GatheringTiming {
   /** How long the description waits for candidates, in ms. */

@@ -4,6 +4,7 @@
 import { concat, fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import { hash } from '../../crypto/hash.js';
+import { relayOrigin } from '../../crypto/origin.js';
 import { publicKeyOf, sign } from '../../crypto/signature.js';
 import { ACKNOWLEDGE_MAX, COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
 import type { OwnMailbox, PeerMailbox } from '../core/records.js';
@@ -19,17 +20,6 @@ const LIVED_MS = 5_000;
 /** Links over a platform's WebSocket. */
 export function openRelayLink(platform: LinkPlatform): OpenLink {
   return (options) => new RelayLink(platform, options);
-}
-
-/**
- * The origin of a relay's URL, as it is kept and compared: `https://relay.example` or `http://127.0.0.1:8080`.
- * @throws SottoError `relay-url-invalid`.
- */
-export function relayUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const valid = url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`;
-  if (!valid) throw new SottoError('relay-url-invalid');
-  return url.origin;
 }
 
 class RelayLink implements Link {
@@ -111,7 +101,7 @@ class RelayLink implements Link {
     clearTimeout(this.#timer);
     const collecting = this.#options.role === 'collect';
     try {
-      const url = relayUrl(this.#options.relay).replace(/^http/, 'ws') + (collecting ? COLLECT_PATH : DEPOSIT_PATH);
+      const url = relayOrigin(this.#options.relay).replace(/^http/, 'ws') + (collecting ? COLLECT_PATH : DEPOSIT_PATH);
       this.#connection = new RelayConnection({
         platform: this.#platform,
         url,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { packBundle, relayOrigin, unpackBundle } from '../../crypto/bundle.js';
+import { packBundle, unpackBundle } from '../../crypto/bundle.js';
+import { relayOrigin } from '../../crypto/origin.js';
 import { concat, fromBase64url, toBase64url } from '../../crypto/bytes.js';
 import { derive } from '../../crypto/hash.js';
 import { createIdentity, identityId } from '../../crypto/identity.js';

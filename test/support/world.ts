@@ -233,12 +233,12 @@ export class VirtualClient {
   }
 
   ask(make: (request: number) => Input): Result | SottoError | null {
-    let answer: Result | SottoError | null = null;
+    const answers: (Result | SottoError)[] = [];
     this.#request += 1;
-    this.#requests.set(this.#request, (result) => { answer = result; });
+    this.#requests.set(this.#request, (result) => void answers.push(result));
     this.input(make(this.#request));
-    for (let waited = 0; answer === null && waited < 100; waited += 1) this.world.run(10);
-    return answer;
+    for (let waited = 0; answers.length === 0 && waited < 100; waited += 1) this.world.run(10);
+    return answers[0] ?? null;
   }
 
   invite(): string {
@@ -394,7 +394,8 @@ export class VirtualClient {
     const state = this.calls.get(call);
     if (!this.calls.delete(call)) return;
     this.#later(0, () => this.input({ type: 'peer-closed', call, reason: 'gone' }));
-    state?.peer?.#later(20, () => state.peer!.#hangUp(call));
+    const peer = state?.peer ?? null;
+    if (peer !== null) peer.#later(20, () => peer.#hangUp(call));
   }
 }
 

@@ -74,7 +74,7 @@ describe('a store', () => {
       expect(new Map(snapshot!.invitations.map((record) => [record.lookup, record]))).toEqual(expected.invitation);
       expect(new Map(snapshot!.outgoing.map((record) => [record.envelope, record]))).toEqual(expected.outgoing);
       expect(messages).toEqual(byPosition);
-      expect(snapshot!.pending).toEqual(byPosition.filter((record) => record.direction === 'out' && record.state !== 'read'));
+      expect(snapshot!.pending).toEqual(byPosition.filter((record) => record.direction === 'out' && ['queued', 'accepted', 'delivered'].includes(record.state)));
     }), { numRuns: 60 });
   });
 
@@ -174,8 +174,6 @@ describe('a message', () => {
     expect(await positions({ limit: 9, contact: CAROL })).toEqual([15]);
     expect(await positions({ limit: 2, contact: BOB, direction: 'out' })).toEqual([30, 40]);
     expect(await positions({ limit: 9, direction: 'in' })).toEqual([25]);
-    expect(numbers(await store.sent(BOB, [3, 1, 9]))).toEqual([3, 1]);
-    expect(numbers(await store.sent(CAROL, [1, 2]))).toEqual([1]);
     await store.close();
   });
 });
