@@ -170,7 +170,7 @@ export function describeStore(name: string, openStore: (folder: string) => Store
 
     test('the neighbours of a mailbox in the order of keys are not touched', async () => {
       const { run } = await fresh();
-      const places = [0x10, 0x11, 0x12].map((last) => ({ ...newPlace(), mailbox: Uint8Array.from([...Array<number>(15).fill(7), last]) }));
+      const places = [0x10, 0x11, 0x12].map((last) => Object.assign(newPlace(), { mailbox: Uint8Array.from([...Array<number>(15).fill(7), last]) }));
       for (const place of places) {
         await run(open(place));
         await run(put(place, random(10)));

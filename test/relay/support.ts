@@ -76,17 +76,17 @@ export class TestClient {
   readonly #answers = new Map<number, { readonly resolve: (body: RelayBody) => void; readonly reject: (error: Error) => void }>();
   readonly #deliveries: Delivery[] = [];
   #arrived: () => void = () => {};
+  #welcomed: (welcome: Welcome) => void = () => {};
 
   constructor(port: number, role: 'collect' | 'deposit') {
     this.socket = new WebSocket(`ws://127.0.0.1:${port}${role === 'collect' ? COLLECT_PATH : DEPOSIT_PATH}`);
-    let welcomed: (welcome: Welcome) => void = () => {};
     this.welcome = new Promise((resolve) => {
-      welcomed = resolve;
+      this.#welcomed = resolve;
     });
     this.socket.on('error', () => {});
     this.socket.on('message', (data) => {
       const { request, body } = decodeRelayFrame(data as Buffer);
-      if (body.case === 'welcome') return welcomed(body.value);
+      if (body.case === 'welcome') return this.#welcomed(body.value);
       if (body.case === 'goodbye') this.#goodbye = body.value.code;
       if (body.case === 'delivery') {
         this.#deliveries.push(body.value);
