@@ -4,6 +4,9 @@
 import type { ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, SelfRecord } from '../core/records.js';
 import { table, type Columns } from './table.js';
 
+/** Our own messages that are on their way. In these very words in the query too, or SQLite does not use the index. */
+export const PENDING = "direction = 'out' AND state IN ('queued', 'accepted', 'delivered')";
+
 /** Step n takes a store from version n (`user_version`) to n + 1. A step that was released is never changed: append. */
 export const MIGRATIONS: readonly string[] = [`
   CREATE TABLE self (
@@ -36,8 +39,7 @@ export const MIGRATIONS: readonly string[] = [`
     UNIQUE (id, contact, direction)
   );
   CREATE INDEX messages_conversation ON messages (contact, position);
-  CREATE INDEX messages_sent ON messages (contact, number) WHERE direction = 'out';
-  CREATE INDEX messages_pending ON messages (position) WHERE direction = 'out' AND state <> 'read';
+  CREATE INDEX messages_pending ON messages (position) WHERE ${PENDING};
   CREATE TABLE held (
     position INTEGER,
     id BLOB NOT NULL, contact BLOB NOT NULL, direction TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
@@ -93,10 +95,7 @@ export const OUTGOING = table<OutgoingRecord>('outgoing', ['envelope'], {
   createdAt: 'number', expiresAt: 'number', acceptedAt: 'number',
 });
 
-/** A message keeps its first position, and its text where a change comes without one. */
-export const MESSAGES = table<MessageRecord>('messages', MESSAGE_KEY, MESSAGE, {
-  position: 'messages.position',
-  text: "CASE excluded.text WHEN '' THEN messages.text ELSE excluded.text END",
-});
+/** The position is the row's number: setting it anew, even to the same, would write every index again. */
+export const MESSAGES = table<MessageRecord>('messages', MESSAGE_KEY, MESSAGE, ['position']);
 
 export const HELD = table<MessageRecord>('held', MESSAGE_KEY, MESSAGE);

@@ -4,7 +4,7 @@
 import { fromHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { Change, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
-import { CONTACTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, SELF } from './schema.js';
+import { CONTACTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, PENDING, SELF } from './schema.js';
 import type { Database, SqlValue } from './sqlite.js';
 import type { MessageQuery, Store } from './store.js';
 import type { Table } from './table.js';
@@ -56,7 +56,7 @@ class SqlStore implements Store {
         contacts: await this.#records(CONTACTS, 'FROM contacts ORDER BY createdAt, id'),
         invitations: await this.#records(INVITATIONS, 'FROM invitations ORDER BY createdAt, lookup'),
         outgoing: await this.#records(OUTGOING, 'FROM outgoing ORDER BY "order"'),
-        pending: await this.#records(MESSAGES, "FROM messages WHERE direction = 'out' AND state IN ('queued', 'accepted', 'delivered') ORDER BY position"),
+        pending: await this.#records(MESSAGES, `FROM messages WHERE ${PENDING} ORDER BY position`),
         held: await this.#records(HELD, 'FROM held ORDER BY contact, number'),
       };
     });
@@ -160,15 +160,7 @@ class SqlStore implements Store {
 
 /** The changes of a commit with only the last one of each record, as they come to the same. */
 function lastOfEach(changes: readonly Change[]): Iterable<Change> {
-  const last = new Map<string, Change>();
-  for (const change of changes) {
-    const key = recordKey(change);
-    const before = last.get(key);
-    // A change of a message without its text leaves the text as it is, here as in the table.
-    const keepsText = change.kind === 'message' && change.record.text === '' && before?.kind === 'message';
-    last.set(key, keepsText ? { kind: 'message', record: { ...change.record, text: before.record.text } } : change);
-  }
-  return last.values();
+  return new Map(changes.map((change) => [recordKey(change), change])).values();
 }
 
 function recordKey(change: Change): string {

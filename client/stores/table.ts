@@ -24,19 +24,17 @@ export interface Table<T> {
 
 /**
  * @param key the columns that make two rows the same record.
- * @param updates for columns that an update of an existing row does not simply replace: the SQL of the new value.
+ * @param fixed the columns beside them that a row keeps as it was first given them.
  */
-export function table<T extends object>(name: string, key: readonly string[], columns: Columns<T>, updates: Readonly<Record<string, string>> = {}): Table<T> {
+export function table<T extends object>(name: string, key: readonly string[], columns: Columns<T>, fixed: readonly string[] = []): Table<T> {
   const fields = Object.entries<Column>(columns).map(([column, kind]) => ({ path: column.split('.'), kind }));
   const names = Object.keys(columns).map(quoted);
-  const set = Object.keys(columns)
-    .filter((column) => !key.includes(column))
-    .map((column) => `${quoted(column)} = ${updates[column] ?? `excluded.${quoted(column)}`}`);
+  const replaced = Object.keys(columns).filter((column) => !key.includes(column) && !fixed.includes(column)).map(quoted);
   return {
     select: names.map((column) => `${name}.${column}`).join(', '),
     upsert:
       `INSERT INTO ${name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) ` +
-      `ON CONFLICT (${key.map(quoted).join(', ')}) DO UPDATE SET ${set.join(', ')}`,
+      `ON CONFLICT (${key.map(quoted).join(', ')}) DO UPDATE SET ${replaced.map((column) => `${column} = excluded.${column}`).join(', ')}`,
     values: (record) => fields.map(({ path, kind }) => encode(kind, read(record, path))),
     record: (row) => {
       const record = {};

@@ -28,7 +28,7 @@ const numbers = (messages: readonly MessageRecord[]) => messages.map((record) =>
 
 /** The records that changes come to, in memory. */
 function after(changes: readonly Change[]) {
-  const kept = { self: new Map(), contact: new Map(), invitation: new Map(), outgoing: new Map(), message: new Map<string, MessageRecord>() };
+  const kept = { self: new Map(), contact: new Map(), invitation: new Map(), outgoing: new Map(), message: new Map<number | null, MessageRecord>() };
   for (const one of changes) {
     switch (one.kind) {
       case 'self': kept.self.set('', one.record); break;
@@ -37,10 +37,7 @@ function after(changes: readonly Change[]) {
       case 'invitation-removed': kept.invitation.delete(one.lookup); break;
       case 'outgoing': kept.outgoing.set(one.record.envelope, one.record); break;
       case 'outgoing-removed': kept.outgoing.delete(one.envelope); break;
-      case 'message': {
-        const key = String(one.record.position);
-        kept.message.set(key, { ...one.record, text: one.record.text === '' ? kept.message.get(key)?.text ?? '' : one.record.text });
-      }
+      case 'message': kept.message.set(one.record.position, one.record);
     }
   }
   return kept;
@@ -116,18 +113,6 @@ describe('a store', () => {
 });
 
 describe('a message', () => {
-  test('keeps its text when a change comes without it', async () => {
-    const store = await newStore();
-    await store.commit([message(textTo(BOB, 1, 'dear Bob'))]);
-    await store.commit([message({ ...textTo(BOB, 1, ''), state: 'accepted' })]);
-    await store.commit([message(textTo(BOB, 2, 'again')), message({ ...textTo(BOB, 2, ''), state: 'delivered' })]);
-    const [first, second] = await store.messages({ limit: 10 });
-    expect(first).toMatchObject({ text: 'dear Bob', state: 'accepted' });
-    expect(second).toMatchObject({ text: 'again', state: 'delivered' });
-    expect(await store.search('dear', 10)).toEqual([first]);
-    await store.close();
-  });
-
   test('is found by the words of its newest text only', async () => {
     const store = await newStore();
     await store.commit([message(textTo(BOB, 1, 'half past noon'))]);
