@@ -161,7 +161,10 @@ export function lockHome(home: string, name: 'lock' | 'listen' = 'lock'): () => 
     if (!linkNew(draft, file)) continue;
     if (highestNumeral(prefix) === highest + 1) {
       for (const other of filesOf(prefix)) if (other !== file) fs.rmSync(other, { force: true });
-      return () => fs.truncateSync(file);
+      return () => {
+        // A person may have deleted the home meanwhile.
+        if (fs.existsSync(file)) fs.truncateSync(file);
+      };
     }
     fs.rmSync(file, { force: true });
   }
