@@ -8,7 +8,7 @@ import { safeLine } from './text.js';
 export const SHORT_ID = 8;
 
 export async function contacts(options: HomeOptions): Promise<void> {
-  const list = await withClient(options, 'offline', ({ client }) => client.contacts());
+  const list = await withClient(options, 'brief', ({ client }) => client.contacts());
   if (options.json) return writeJson({ contacts: list });
   if (list.length === 0) return writeLine('No contacts yet; "sotto invite" makes a link for one.');
   for (const { id, name } of list) await writeLine(`${id.slice(0, SHORT_ID)}  ${safeLine(name)}`);

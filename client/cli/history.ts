@@ -13,7 +13,7 @@ const SEARCH_MAX = 1_000;
 export async function history(contact: string, options: HomeOptions & { readonly limit: string; readonly search?: string }): Promise<void> {
   const limit = numberOption('--limit', options.limit, { min: 1, max: LIMIT_MAX, whole: true });
   const { search } = options;
-  const messages = await withClient(options, 'offline', ({ client }) =>
+  const messages = await withClient(options, 'brief', ({ client }) =>
     search === undefined ? client.history(contact, { limit }) : searchOne(client, contact, search, limit));
   if (options.json) return writeJson({ messages });
   if (messages.length === 0) return writeLine(search === undefined ? 'No messages yet.' : 'No message has these words.');

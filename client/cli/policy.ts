@@ -12,7 +12,7 @@ const MEANING = {
 
 export async function policy(contact: string, word: string, options: HomeOptions): Promise<void> {
   const wanted = wordOption('The policy', word, ['direct', 'relay-only']);
-  await withClient(options, 'offline', ({ client }) => client.setPolicy(contact, wanted));
+  await withClient(options, 'brief', ({ client }) => client.setPolicy(contact, wanted));
   if (options.json) return writeJson({ contact, policy: wanted });
   await writeLine(`${safeLine(contact)}: ${wanted}. ${MEANING[wanted]}`);
 }

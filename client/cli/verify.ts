@@ -7,7 +7,7 @@ import { safeLine } from './text.js';
 const GROUPS_PER_LINE = 4;
 
 export async function verify(contact: string, options: HomeOptions): Promise<void> {
-  const answer = await withClient(options, 'offline', ({ client }) => client.verify(contact));
+  const answer = await withClient(options, 'brief', ({ client }) => client.verify(contact));
   if (options.json) return writeJson(answer);
   const name = safeLine(answer.contact.name);
   await writeLine(`The safety number of you and ${name}:\n`);

@@ -19,7 +19,8 @@ export type LinkState =
 
 /** Every method rejects with a SottoError: the relay's own code, or `relay-unreachable` if the connection is or goes down. */
 export interface Link {
-  collect(mailbox: OwnMailbox): Promise<void>;
+  /** Resolves with the number of envelopes that wait and come now. */
+  collect(mailbox: OwnMailbox): Promise<number>;
   acknowledge(mailbox: string, sequences: readonly number[]): Promise<void>;
   closeMailbox(mailbox: string): Promise<void>;
   put(to: PeerMailbox, envelope: Uint8Array, ttlSeconds: number): Promise<void>;

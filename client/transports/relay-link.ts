@@ -39,12 +39,13 @@ class RelayLink implements Link {
     this.#dial();
   }
 
-  async collect({ mailbox, ownerSeed, token }: OwnMailbox): Promise<void> {
+  async collect({ mailbox, ownerSeed, token }: OwnMailbox): Promise<number> {
     const { connection, challenge } = this.#online();
     const address = fromHex(mailbox);
     const tokenHash = hash('token', token);
     const signature = sign(ownerSeed, COLLECT_LABEL, concat(challenge, address, tokenHash));
-    await connection.ask({ case: 'collect', value: { mailbox: address, owner: publicKeyOf(ownerSeed), tokenHash, signature } });
+    const answer = await connection.ask({ case: 'collect', value: { mailbox: address, owner: publicKeyOf(ownerSeed), tokenHash, signature } });
+    return answer.case === 'done' ? answer.value.waiting : 0;
   }
 
   async acknowledge(mailbox: string, sequences: readonly number[]): Promise<void> {

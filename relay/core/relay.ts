@@ -187,7 +187,7 @@ export class Relay {
       this.#hold(connection);
       if (answer.kind === 'refused') return this.#refuse(connection, request, answer.code);
       if (answer.kind === 'card') this.#reply(connection, request, { case: 'card', value: { card: answer.card } });
-      else this.#reply(connection, request, { case: 'done', value: {} });
+      else this.#reply(connection, request, { case: 'done', value: { waiting: answer.kind === 'opened' ? answer.waiting : 0 } });
       then?.(answer, now);
     });
   }

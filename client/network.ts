@@ -1,0 +1,209 @@
+// The links to relays and the peer connections of one client: does what the core asks of the network, and hands back as inputs what
+// came of it. It decides nothing and keeps nothing that must outlive the process.
+
+import { fromHex } from '../crypto/bytes.js';
+import { SottoError } from '../crypto/error.js';
+import type { ErrorCode } from '../crypto/error.js';
+import type { Input, LinkRole } from './core/input.js';
+import type { Output } from './core/output.js';
+import type { OwnMailbox } from './core/records.js';
+import { isThisMachine } from './core/sdp.js';
+import type { Link, LinkState, OpenLink } from './transports/link.js';
+import type { OpenPeer, Peer } from './transports/peer.js';
+import type { Waiting } from './waiting.js';
+
+/** How long a request of the person's waits for a relay that is being connected. */
+const ONLINE_PATIENCE_MS = 15_000;
+/** Whoever uses a relay on this machine is on this machine too. */
+const LOOPBACK = '127.0.0.1';
+
+type NetworkOutputType = 'link' | 'collect' | 'acknowledge' | 'close-mailbox' | 'publish' | 'take' | 'put' | 'dial' | 'peer-remote' | 'peer-candidates' | 'peer-send' | 'hang-up';
+/** What the core asks of the network. */
+export type NetworkOutput = Extract<Output, { type: NetworkOutputType }>;
+
+export interface NetworkParts {
+  readonly openLink: OpenLink;
+  readonly openPeer: OpenPeer;
+  /** Where inputs go. */
+  readonly onInput: (input: Input) => void;
+  /** A relay that we collect from has come or gone. */
+  readonly onRelay: (relay: string, state: LinkState) => void;
+  readonly waiting: Waiting;
+}
+
+export class Network {
+  readonly #parts: NetworkParts;
+  readonly #links = new Map<string, Link>();
+  readonly #states = new Map<string, LinkState>();
+  readonly #peers = new Map<string, Peer>();
+  /** By relay, by mailbox that is collected: envelopes that waited there and have not come yet. */
+  readonly #backlogs = new Map<string, Map<string, number>>();
+  /** Sequences to acknowledge, until the end of this batch of outputs. */
+  readonly #acknowledged = new Map<string, { readonly relay: string; readonly sequences: number[] }>();
+
+  constructor(parts: NetworkParts) {
+    this.#parts = parts;
+  }
+
+  /** Does what the core asks, in its order. */
+  perform(outputs: readonly NetworkOutput[]): void {
+    for (const output of outputs) this.#perform(output);
+    for (const [mailbox, { relay, sequences }] of this.#acknowledged) {
+      // Unacknowledged envelopes come again and are known then.
+      this.#link(relay, 'collect').acknowledge(mailbox, sequences).catch(() => {});
+    }
+    this.#acknowledged.clear();
+  }
+
+  /** What a link last said of itself; undefined before its first word. */
+  state(relay: string, role: LinkRole): LinkState | undefined {
+    return this.#states.get(keyOf(relay, role));
+  }
+
+  peer(call: string | null): Peer | undefined {
+    return call === null ? undefined : this.#peers.get(call);
+  }
+
+  /** Whether everything that waited in these mailboxes has come, as far as their relays answer. */
+  isCaughtUp(mailboxes: Iterable<OwnMailbox>): boolean {
+    for (const { relay, mailbox } of mailboxes) {
+      const waits = this.#backlogs.get(relay)?.get(mailbox) ?? 1;
+      if (waits > 0 && this.state(relay, 'collect')?.online !== false) return false;
+    }
+    return true;
+  }
+
+  /** The machine's network has changed: connect anew at once. */
+  hurry(): void {
+    for (const link of this.#links.values()) link.hurry();
+  }
+
+  close(): void {
+    for (const peer of this.#peers.values()) peer.close();
+    for (const link of this.#links.values()) link.close();
+    this.#peers.clear();
+    this.#links.clear();
+  }
+
+  #perform(output: NetworkOutput): void {
+    switch (output.type) {
+      case 'link': return void this.#link(output.relay, output.role);
+      case 'collect': return this.#collect(output.mailbox);
+      case 'acknowledge': return this.#acknowledge(output);
+      // If the relay is away, the mailbox dies there of age.
+      case 'close-mailbox': return void this.#link(output.mailbox.relay, 'collect').closeMailbox(output.mailbox.mailbox).catch(() => {});
+      case 'publish': return this.#publish(output);
+      case 'take': return this.#take(output);
+      case 'put': return this.#put(output);
+      case 'dial': return this.#dial(output);
+      case 'peer-remote': return this.#peers.get(output.call)?.setRemote(output.description, output.dtls);
+      case 'peer-candidates': return this.#peers.get(output.call)?.addCandidates(output.candidates);
+      case 'peer-send': return void this.#peers.get(output.call)?.send(output.frame);
+      case 'hang-up': return this.#hangUp(output.call);
+    }
+  }
+
+  // Relays.
+
+  #link(relay: string, role: LinkRole): Link {
+    const key = keyOf(relay, role);
+    const known = this.#links.get(key);
+    if (known !== undefined) return known;
+    const link = this.#parts.openLink({
+      relay,
+      role,
+      onState: (state) => this.#onState(relay, role, state),
+      onDelivery: (delivery) => {
+        this.#expect(relay, delivery.mailbox, -1);
+        this.#parts.onInput({ type: 'delivery', ...delivery });
+      },
+    });
+    this.#links.set(key, link);
+    return link;
+  }
+
+  #onState(relay: string, role: LinkRole, state: LinkState): void {
+    const before = this.state(relay, role);
+    this.#states.set(keyOf(relay, role), state);
+    if (role === 'collect' && !state.online) this.#backlogs.delete(relay);
+    this.#parts.onInput({ type: 'link', relay, role, online: state.online, rttMs: state.online ? state.rttMs : 0 });
+    if (role === 'collect' && before?.online !== state.online) this.#parts.onRelay(relay, state);
+    this.#parts.waiting.changed();
+  }
+
+  #expect(relay: string, mailbox: string, envelopes: number): void {
+    const backlog = this.#backlogs.get(relay) ?? new Map<string, number>();
+    this.#backlogs.set(relay, backlog.set(mailbox, (backlog.get(mailbox) ?? 0) + envelopes));
+  }
+
+  async #online(relay: string, role: LinkRole): Promise<Link> {
+    const link = this.#link(relay, role);
+    if (await this.#parts.waiting.until(() => this.state(relay, role)?.online === true, ONLINE_PATIENCE_MS)) return link;
+    throw new SottoError('relay-unreachable');
+  }
+
+  #collect(mailbox: OwnMailbox): void {
+    const done = this.#link(mailbox.relay, 'collect').collect(mailbox).then((waiting) => this.#expect(mailbox.relay, mailbox.mailbox, waiting));
+    this.#report(done, (error) => ({ type: 'collected', mailbox: mailbox.mailbox, error }));
+  }
+
+  #acknowledge({ relay, mailbox, sequence }: Extract<NetworkOutput, { type: 'acknowledge' }>): void {
+    const same = this.#acknowledged.get(mailbox);
+    if (same === undefined) this.#acknowledged.set(mailbox, { relay, sequences: [sequence] });
+    else same.sequences.push(sequence);
+  }
+
+  #publish({ relay, lookup, card, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {
+    const done = this.#online(relay, 'collect').then((link) => link.putCard(fromHex(lookup), card, ttlSeconds));
+    this.#report(done, (error) => ({ type: 'published', lookup, error }));
+  }
+
+  #take({ request, relay, lookup, claim }: Extract<NetworkOutput, { type: 'take' }>): void {
+    let card: Uint8Array | null = null;
+    const done = this.#online(relay, 'deposit').then(async (link) => {
+      card = await link.takeCard(lookup, claim);
+    });
+    this.#report(done, (error) => ({ type: 'card', request, card, error }));
+  }
+
+  #put({ contact, envelope, to, bytes, ttlSeconds }: Extract<NetworkOutput, { type: 'put' }>): void {
+    this.#report(this.#link(to.relay, 'deposit').put(to, bytes, ttlSeconds), (error) => ({ type: 'put', contact, envelope, error }));
+  }
+
+  #report(done: Promise<void>, input: (error: ErrorCode | null) => Input): void {
+    const tell = (error: ErrorCode | null): void => this.#parts.onInput(input(error));
+    done.then(() => tell(null), (error: unknown) => tell(error instanceof SottoError ? error.code : 'internal'));
+  }
+
+  // Peer connections.
+
+  #dial({ call, role, relay }: Extract<NetworkOutput, { type: 'dial' }>): void {
+    const { onInput, openPeer } = this.#parts;
+    const state = this.state(relay, 'deposit');
+    const host = new URL(relay).hostname.replace(/^\[|\]$/g, '');
+    const isLocal = isThisMachine(host);
+    this.#peers.set(call, openPeer({
+      role,
+      stun: state?.online === true && state.stunPort !== 0 && !isLocal ? { host, port: state.stunPort } : null,
+      bindAddress: isLocal ? LOOPBACK : null,
+      onDescription: (description) => onInput({ type: 'peer-description', call, description }),
+      onCandidates: (candidates) => onInput({ type: 'peer-candidates', call, candidates }),
+      onOpen: ({ local, remote }) => onInput({ type: 'peer-open', call, local, remote }),
+      onFrame: (frame) => onInput({ type: 'peer-frame', call, frame }),
+      onClosed: (reason) => {
+        this.#peers.delete(call);
+        onInput({ type: 'peer-closed', call, reason });
+      },
+    }));
+  }
+
+  #hangUp(call: string): void {
+    const peer = this.#peers.get(call);
+    this.#peers.delete(call);
+    peer?.close();
+  }
+}
+
+function keyOf(relay: string, role: LinkRole): string {
+  return `${role} ${relay}`;
+}
