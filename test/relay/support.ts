@@ -110,6 +110,7 @@ export class TestClient {
 
   /** Sends a request and waits for its answer; rejects if the connection ends before. */
   ask(body: Body): Promise<RelayBody> {
+    if (this.socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('closed'));
     this.#lastRequest += 1;
     const request = this.#lastRequest;
     this.socket.send(encodeClientFrame(request, body));
