@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { ready } from '../../crypto/sodium.js';
 import { WINDOW_ENVELOPES } from '../../relay/core/collections.js';
+import { MAILBOX_MAX_ENVELOPES } from '../../relay/stores/store.js';
 import { COLLECT_PATH, DEPOSIT_PATH, FRAME_MAX_BYTES } from '../../relay/wire/limits.js';
 import { acknowledge, collect, newMailbox, put, random, temporaryFolder, TestClient, testRelay, type Mailbox } from './support.js';
 
@@ -22,6 +23,21 @@ async function collecting(owner: TestClient): Promise<Mailbox> {
   const mailbox = newMailbox();
   expect(await owner.collect(mailbox)).toBe('done');
   return mailbox;
+}
+
+/** A mailbox that nobody collects, full of envelopes that live for one second. */
+async function fullForASecond(owner: TestClient, sender: TestClient): Promise<Mailbox> {
+  const mailbox = await collecting(owner);
+  owner.socket.terminate();
+  await owner.closed;
+  const outcomes = await Promise.all(Array.from({ length: MAILBOX_MAX_ENVELOPES }, () => sender.try(put(mailbox, random(8), 1))));
+  expect(new Set(outcomes)).toEqual(new Set(['done']));
+  return mailbox;
+}
+
+async function canPutAgain(port: number, mailbox: Mailbox): Promise<void> {
+  const sender = await TestClient.connect(port, 'deposit');
+  await vi.waitFor(async () => expect(await sender.try(put(mailbox, random(9), 60))).toBe('done'), { timeout: 20_000, interval: 100 });
 }
 
 const bytes = (data: Uint8Array) => Buffer.from(data);
@@ -91,17 +107,20 @@ describe('envelopes', () => {
 
   test('an envelope is not delivered after its time, and the relay sweeps it away by itself', async () => {
     const { relay, owner, sender } = await pair();
-    const mailbox = newMailbox();
-    await owner.collect(mailbox);
-    owner.socket.terminate();
-    await owner.closed;
-    const outcomes = await Promise.all(Array.from({ length: 1_000 }, () => sender.try(put(mailbox, random(8), 1))));
-    expect(new Set(outcomes)).toEqual(new Set(['done']));
-    await vi.waitFor(async () => expect(await sender.try(put(mailbox, random(9), 60))).toBe('done'), { timeout: 20_000, interval: 100 });
+    const mailbox = await fullForASecond(owner, sender);
+    await canPutAgain(relay.port, mailbox);
     const later = await TestClient.connect(relay.port, 'collect');
     await later.collect(mailbox);
     const [delivery] = await later.deliveries(1);
     expect(delivery!.envelope).toHaveLength(9);
+  });
+
+  test('what expired while the relay was away is swept when it is back', async () => {
+    const data = temporaryFolder();
+    const { relay, owner, sender } = await pair({ data });
+    const mailbox = await fullForASecond(owner, sender);
+    await relay.close();
+    await canPutAgain((await testRelay({ data })).port, mailbox);
   });
 
   test('unknown mailbox, wrong token, and a mailbox that was closed are refused by their codes', async () => {
@@ -182,15 +201,6 @@ describe('connections', () => {
     expect(await owner.try({ case: 'ping', value: {} })).toBe('done');
   });
 
-  test('a client that asks and does not read is not read either, and finds every answer later', async () => {
-    const { sender } = await pair();
-    sender.socket.pause();
-    const answers = Array.from({ length: 200_000 }, () => sender.ask({ case: 'ping', value: {} }));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    sender.socket.resume();
-    expect((await Promise.all(answers)).every((body) => body.case === 'done')).toBe(true);
-  });
-
   test('a connection that is cut in the middle of a frame harms nobody', async () => {
     const { relay, owner } = await pair();
     const socket = createConnection(relay.port, '127.0.0.1');
@@ -217,7 +227,8 @@ describe('starting and closing', () => {
 
     const next = await testRelay({ data });
     const later = await TestClient.connect(next.port, 'collect');
-    await later.collect(mailbox);
+    const collected = await later.ask(collect(mailbox, (await later.welcome).challenge));
+    expect(collected).toMatchObject({ case: 'done', value: { waiting: accepted } });
     const deliveries = await later.deliveries(accepted);
     expect(deliveries.map(({ envelope }) => (envelope[0]! << 8) | envelope[1]!)).toEqual(Array.from({ length: accepted }, (_, index) => index));
   });

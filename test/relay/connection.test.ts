@@ -1,0 +1,93 @@
+// One connection between two real WebSockets on 127.0.0.1.
+
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { Connection } from '../../relay/connection.js';
+import { random } from './support.js';
+
+async function pair() {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+  await once(server, 'listening');
+  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const [socket] = (await once(server, 'connection')) as [WebSocket];
+  await once(client, 'open');
+  onTestFinished(() => {
+    client.terminate();
+    server.close();
+  });
+  const frames: Buffer[] = [];
+  let closed = 0;
+  const connection = new Connection(socket, {
+    frame: (bytes) => frames.push(Buffer.from(bytes)),
+    closed: () => {
+      closed += 1;
+    },
+  });
+  return { client, socket, connection, frames, closed: () => closed };
+}
+
+const PATIENCE = { timeout: 20_000, interval: 20 };
+
+test('frames go both ways, and a text is a frame that nobody can read', async () => {
+  const { client, connection, frames } = await pair();
+  const answered = once(client, 'message');
+  connection.send(Uint8Array.of(1, 2));
+  expect((await answered)[0]).toEqual(Buffer.of(1, 2));
+  client.send(Uint8Array.of(3));
+  client.send('three');
+  await vi.waitFor(() => expect(frames).toEqual([Buffer.of(3), Buffer.alloc(0)]), PATIENCE);
+});
+
+test('a client that does not read is not read, and both go on when it does', async () => {
+  const { client, socket, connection, frames } = await pair();
+  client.pause();
+  let sent = 0;
+  await vi.waitFor(() => {
+    for (let count = 0; count < 50; count += 1) connection.send(random(65_536));
+    sent += 50;
+    expect(socket.isPaused).toBe(true);
+  }, PATIENCE);
+  client.send(Uint8Array.of(1));
+  let received = 0;
+  client.on('message', () => {
+    received += 1;
+  });
+  expect(frames).toEqual([]);
+  client.resume();
+  await vi.waitFor(() => expect([received, frames.length, socket.isPaused]).toEqual([sent, 1, false]), PATIENCE);
+});
+
+test('a connection on hold is not read until it is let go, whatever else is sent', async () => {
+  const { client, socket, connection, frames } = await pair();
+  connection.hold(true);
+  connection.send(Uint8Array.of(1));
+  await once(client, 'message');
+  expect(socket.isPaused).toBe(true);
+  client.send(Uint8Array.of(2));
+  connection.hold(false);
+  await vi.waitFor(() => expect(frames).toEqual([Buffer.of(2)]), PATIENCE);
+});
+
+test('a client that answers a probe stays, and one that has missed one is gone', async () => {
+  const { client, connection, closed, socket } = await pair();
+  for (let count = 0; count < 3; count += 1) {
+    const pong = once(socket, 'pong');
+    connection.probe();
+    await pong;
+  }
+  expect(closed()).toBe(0);
+  client.pause();
+  connection.probe();
+  connection.probe();
+  await vi.waitFor(() => expect(closed()).toBe(1), PATIENCE);
+});
+
+test('closing reads on for the client’s goodbye, also from a connection on hold', async () => {
+  const { client, connection, closed } = await pair();
+  connection.hold(true);
+  connection.close();
+  await once(client, 'close');
+  await vi.waitFor(() => expect(closed()).toBe(1), PATIENCE);
+});
