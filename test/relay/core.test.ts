@@ -304,6 +304,16 @@ describe('collecting', () => {
     expect(bench.asked).toEqual([]);
   });
 
+  test('a connection that ends is read nothing more for, even if envelopes waited for its window', () => {
+    const [first, second] = [newMailbox(), newMailbox()];
+    const bench = new Bench().collecting(1, first, WINDOW_ENVELOPES);
+    bench.answer('list', { kind: 'listed', envelopes: Array.from({ length: WINDOW_ENVELOPES }, (_, index) => stored(index + 1)), more: false });
+    bench.ask(1, collect(second, CHALLENGE));
+    bench.answer('open', { kind: 'opened', waiting: 1 });
+    bench.input({ kind: 'closed', connection: 1 });
+    expect(bench.asked).toEqual([]);
+  });
+
   test('a closed mailbox is not collected any more', () => {
     const mailbox = newMailbox();
     const bench = new Bench().collecting(1, mailbox).connect(2, 'deposit');
