@@ -197,7 +197,7 @@ function serveSockets(server: Server, loop: Loop): void {
     const role = ROLE_OF_PATH.get(request.url ?? '');
     if (role !== undefined) return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, role));
     socket.on('error', () => {});
-    socket.end(NOT_FOUND);
+    socket.end(NOT_FOUND, () => socket.destroy());
   });
 }
 
