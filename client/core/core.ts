@@ -127,7 +127,7 @@ function onContactTimer(memory: Memory, contact: Contact, name: string): void {
     case 'receipt': return conversation.sendReceipt(memory, contact);
     case 'gap': return conversation.askAgain(memory, contact);
     case 'hold': return conversation.giveUpGap(memory, contact);
-    case 'race': return outbox.race(memory, contact);
+    case 'race': return outbox.race(memory, contact) ? direct.onSwallowed(memory, contact) : undefined;
     case 'put': return outbox.retry(memory, contact);
     case 'redial': return direct.redial(memory, contact);
   }
@@ -228,6 +228,7 @@ function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path
     onRejected(memory, contact, error);
     return false;
   }
+  if (path === 'direct') contact.heardDirectAt = memory.now;
   memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null });
   try {
     onBody(memory, contact, decodeBody(opened.body), path, isFresh);

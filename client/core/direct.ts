@@ -208,6 +208,12 @@ export function onCallEnded(memory: Memory, call: Call, contact: Contact, reason
   end(memory, contact, call, reason);
 }
 
+/** The open path takes envelopes and nothing comes back. */
+export function onSwallowed(memory: Memory, contact: Contact): void {
+  const call = contact.openCall === null ? undefined : memory.calls.get(contact.openCall);
+  if (call !== undefined) end(memory, contact, call, 'swallowed');
+}
+
 function forget(memory: Memory, call: Call): void {
   memory.calls.delete(call.id);
   memory.timers.clear(`call:${call.id}`);

@@ -60,6 +60,8 @@ export interface Contact {
   putPaused: boolean;
   /** The bound, open call; null when the conversation uses the relay. */
   openCall: CallId | null;
+  /** When anything last came by the direct path. */
+  heardDirectAt: number;
   callFailures: number;
   nextCallAt: number;
   nextGreetAt: number;
@@ -136,7 +138,7 @@ export class Memory {
       record, session,
       undelivered: new Map(), unread: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, putPaused: false,
-      openCall: null, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
+      openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
       lastReceiptAt: 0, gapAsked: 0,
     };
     this.contacts.set(record.id, contact);

@@ -107,16 +107,22 @@ export function reroute(memory: Memory, contact: Contact): void {
   flush(memory, contact);
 }
 
-/** Timer `race:`: receipts are overdue on the direct path, so the relay gets the envelopes too. */
-export function race(memory: Memory, contact: Contact): void {
-  const overdue = [...contact.outgoing.values()].filter((outgoing) => outgoing.via === 'direct' && outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
-  if (isRelayReady(memory, contact)) {
-    for (const outgoing of overdue) {
-      contact.inFlight -= 1;
-      sendByRelay(memory, contact, outgoing);
-    }
+/**
+ * Timer `race:`: receipts are overdue on the direct path, so the relay gets the envelopes too. True if nothing at all has come from
+ * the contact by that path meanwhile: it may carry pings and still swallow envelopes, and must not be believed any more.
+ */
+export function race(memory: Memory, contact: Contact): boolean {
+  const direct = [...contact.outgoing.values()].filter((outgoing) => outgoing.via === 'direct');
+  if (direct.length === 0) return false;
+  memory.timers.set(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
+  const overdue = direct.filter((outgoing) => outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
+  if (overdue.length === 0 || !isRelayReady(memory, contact)) return false;
+  if (contact.heardDirectAt + DIRECT_PATIENCE_MS <= memory.now) return true;
+  for (const outgoing of overdue) {
+    contact.inFlight -= 1;
+    sendByRelay(memory, contact, outgoing);
   }
-  if ([...contact.outgoing.values()].some((outgoing) => outgoing.via === 'direct')) memory.timers.start(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
+  return false;
 }
 
 function putBack(contact: Contact, outgoing: Outgoing): void {
