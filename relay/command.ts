@@ -48,9 +48,9 @@ export function addRelayCommand(program: Command): void {
 /** Where a relay keeps its data if nobody says otherwise. */
 export function dataFolder(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): string {
   switch (platform) {
-    case 'win32': return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'sotto', 'relay');
-    case 'darwin': return join(home, 'Library', 'Application Support', 'sotto', 'relay');
-    default: return join(env['XDG_DATA_HOME'] || join(home, '.local', 'share'), 'sotto', 'relay');
+    case 'win32': return join(env['LOCALAPPDATA'] || join(home, 'AppData', 'Local'), 'sotto-relay');
+    case 'darwin': return join(home, 'Library', 'Application Support', 'sotto-relay');
+    default: return join(env['XDG_DATA_HOME'] || join(home, '.local', 'share'), 'sotto-relay');
   }
 }
 

@@ -106,7 +106,7 @@ describe('sotto relay', () => {
 });
 
 test('the data folder is where each system keeps such things', () => {
-  expect(dataFolder('linux', {}, '/home/a')).toBe('/home/a/.local/share/sotto/relay');
-  expect(dataFolder('linux', { XDG_DATA_HOME: '/x' }, '/home/a')).toBe('/x/sotto/relay');
-  expect(dataFolder('darwin', {}, '/Users/a')).toBe('/Users/a/Library/Application Support/sotto/relay');
+  expect(dataFolder('linux', {}, '/home/a')).toBe('/home/a/.local/share/sotto-relay');
+  expect(dataFolder('linux', { XDG_DATA_HOME: '/x' }, '/home/a')).toBe('/x/sotto-relay');
+  expect(dataFolder('darwin', {}, '/Users/a')).toBe('/Users/a/Library/Application Support/sotto-relay');
 });
