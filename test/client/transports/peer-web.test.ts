@@ -1,6 +1,5 @@
 // The browser's peer in a real Chromium, connected with Node's peer and with itself. Vite gives the page our own sources.
 
-import { existsSync } from 'node:fs';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { createServer, type ViteDevServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -8,8 +7,8 @@ import type { Description } from '../../../client/core/description.js';
 import { openNodePeer, shutdownNodePeers } from '../../../client/transports/peer-node.js';
 import type { openWebPeer } from '../../../client/transports/peer-web.js';
 import type { Peer, PeerOptions } from '../../../client/transports/peer.js';
+import { CHROMIUM, hasChromium } from '../../support/chromium.js';
 
-const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const WAIT = { timeout: 20_000, interval: 10 };
 const PAGE = '<!doctype html><meta charset="utf-8"><title>peer-web</title>';
 
@@ -60,7 +59,7 @@ function openEnd(open: typeof openWebPeer, role: PeerOptions['role']): End {
   };
 }
 
-describe.skipIf(!existsSync(CHROMIUM))('a browser (skipped where there is no Chromium)', () => {
+describe.skipIf(!hasChromium)('a browser (skipped where there is no Chromium)', () => {
   let vite: ViteDevServer;
   let browser: Browser;
   let page: Page;
@@ -75,7 +74,7 @@ describe.skipIf(!existsSync(CHROMIUM))('a browser (skipped where there is no Chr
       plugins: [{ name: 'page', configureServer: ({ middlewares }) => void middlewares.use((request, response, next) => (request.url === '/' ? response.setHeader('content-type', 'text/html').end(PAGE) : next())) }],
     });
     await vite.listen();
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+    browser = await chromium.launch(CHROMIUM);
     page = await browser.newPage();
     await page.goto(vite.resolvedUrls?.local[0] ?? '');
     await page.evaluate(`(async () => {
