@@ -3,6 +3,7 @@
 
 import { fromHex } from '../crypto/bytes.js';
 import { SottoError } from '../crypto/error.js';
+import { hostOf } from '../crypto/origin.js';
 import type { ErrorCode } from '../crypto/error.js';
 import type { Input, LinkRole } from './core/input.js';
 import type { Output } from './core/output.js';
@@ -180,7 +181,7 @@ export class Network {
   #dial({ call, role, relay }: Extract<NetworkOutput, { type: 'dial' }>): void {
     const { onInput, openPeer } = this.#parts;
     const state = this.state(relay, 'deposit');
-    const host = new URL(relay).hostname.replace(/^\[|\]$/g, '');
+    const host = hostOf(relay);
     const isLocal = isThisMachine(host);
     this.#peers.set(call, openPeer({
       role,

@@ -1,5 +1,7 @@
 // What the runtime shows of the core's memory: plain JSON for people's programs, and the sentences that go with it.
 
+import { ERRORS, isErrorCode } from '../crypto/error.js';
+import type { ErrorCode } from '../crypto/error.js';
 import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus } from './client.js';
 import type { Contact, Memory, WhyRelay } from './core/memory.js';
 import type { Notice } from './core/output.js';
@@ -17,7 +19,6 @@ const WHY: Record<WhyRelay, string> = {
 };
 
 const NOTICES: Record<Notice, string> = {
-  'undecryptable': 'Something came that no key opens; it was set aside, and nothing else changed.',
   'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
   'session-replaced': 'This contact accepted a second invitation and has a new session; compare safety numbers.',
@@ -26,9 +27,9 @@ const NOTICES: Record<Notice, string> = {
   'mailbox-lost': 'The relay no longer lets us collect a mailbox; invite this contact again.',
 };
 
-export function noticeEvent(memory: Memory, contact: string | null, code: Notice): ClientEvent {
+export function noticeEvent(memory: Memory, contact: string | null, code: Notice | ErrorCode): ClientEvent {
   const known = contact === null ? undefined : memory.contacts.get(contact);
-  return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text: NOTICES[code] };
+  return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text: isErrorCode(code) ? ERRORS[code].sentence : NOTICES[code] };
 }
 
 export function contactView(contact: Contact): ContactView {

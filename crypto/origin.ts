@@ -2,7 +2,7 @@
 
 import { SottoError } from './error.js';
 
-declare const URL: new (text: string) => { readonly protocol: string; readonly origin: string; readonly href: string };
+declare const URL: new (text: string) => { readonly protocol: string; readonly origin: string; readonly hostname: string; readonly href: string };
 
 /** Longest relay origin in bytes: what one length byte can say; a DNS name has at most 253. */
 const RELAY_MAX_BYTES = 255;
@@ -16,6 +16,11 @@ export function relayOrigin(relay: string): string {
   const isOrigin = (url.protocol === 'https:' || url.protocol === 'http:') && url.href === `${url.origin}/`;
   if (!isOrigin || url.origin.length > RELAY_MAX_BYTES) throw new SottoError('relay-url-invalid');
   return url.origin;
+}
+
+/** The host of an origin, by name or address, without the brackets of IPv6. */
+export function hostOf(origin: string): string {
+  return parseUrl(origin).hostname.replace(/^\[|\]$/g, '');
 }
 
 function parseUrl(address: string): InstanceType<typeof URL> {

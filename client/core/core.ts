@@ -9,7 +9,7 @@ import { decrypt } from '../../crypto/session.js';
 import { decodeBody } from './body.js';
 import * as conversation from './conversation.js';
 import * as direct from './direct.js';
-import type { CallId, Input } from './input.js';
+import type { CallId, Input, RequestId } from './input.js';
 import * as invitations from './invitations.js';
 import { Memory } from './memory.js';
 import type { Call, Contact } from './memory.js';
@@ -59,20 +59,24 @@ export class Core {
   /** Takes one input. `now` is ms since 1970 and may jump. */
   handle(input: Input, now: number): Output[] {
     this.memory.now = now;
-    const request = 'request' in input ? input.request : null;
-    try {
-      dispatch(this.memory, input);
-    } catch (error) {
-      if (request === null || !(error instanceof SottoError)) throw error;
-      this.memory.accepting.delete(request);
-      this.memory.emit({ type: 'answer', request, result: error });
-    }
+    this.#attempt(() => dispatch(this.memory, input), 'request' in input ? input.request : null);
     return this.#finish(now);
+  }
+
+  // What cannot be done answers the request that wanted it; without one it is left, and the person told.
+  #attempt(act: () => void, request: RequestId | null): void {
+    try {
+      act();
+    } catch (error) {
+      if (!(error instanceof SottoError)) throw error;
+      if (request === null) this.memory.emit({ type: 'notice', contact: null, code: error.code });
+      else this.memory.emit({ type: 'answer', request, result: error });
+    }
   }
 
   #finish(now: number): Output[] {
     const { timers } = this.memory;
-    for (const name of timers.take(now)) onTimer(this.memory, name);
+    for (const name of timers.take(now)) this.#attempt(() => onTimer(this.memory, name), null);
     const next = timers.next();
     if (next !== null && next !== this.#wakeAt) this.memory.emit({ type: 'wake', at: next });
     this.#wakeAt = next;

@@ -8,6 +8,7 @@ import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
 import { identityId, packPublicIdentity } from '../../crypto/identity.js';
 import { createInvitation, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
+import { hostOf, relayOrigin } from '../../crypto/origin.js';
 import { decrypt } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
 import { CLAIM_BYTES, LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
@@ -17,6 +18,7 @@ import type { RequestId } from './input.js';
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
 import { enqueue } from './outbox.js';
+import { isThisMachine } from './sdp.js';
 import type { ContactRecord, InvitationRecord, OwnMailbox, PeerMailbox } from './records.js';
 
 /** Length of the seed of a mailbox's owner key (Ed25519). */
@@ -109,16 +111,26 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   memory.accepting.delete(request);
   if (link === undefined) return;
   if (card === null) throw new SottoError(error ?? 'card-unknown');
+  // Their flight may have come while we waited for their card.
+  if (memory.contacts.has(toHex(link.idHash))) throw new SottoError('contact-exists');
   const bundle = openCard(link, card, memory.now);
   const { session, flight } = initiate(memory.identity, bundle, memory.random);
-  const outbox: PeerMailbox = { relay: bundle.relay, mailbox: toHex(bundle.mailbox), token: bundle.token };
+  const outbox: PeerMailbox = { relay: depositable(memory, bundle.relay), mailbox: toHex(bundle.mailbox), token: bundle.token };
   const record = createContact(memory, bundle.identity, bundle.name, createMailbox(memory), outbox);
   const contact = memory.addContact({ ...record, flight }, session);
   memory.update(contact, {});
+  memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   collect(memory, record.inbox);
   memory.emit({ type: 'contact', contact: contact.record });
   enqueue(memory, contact, null, null);
   memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: record.id } });
+}
+
+// The relay where a contact wants to be reached. It must not make us knock at the services of this machine, unless our own relay is here too.
+function depositable(memory: Memory, relay: string): string {
+  const origin = relayOrigin(relay);
+  if (isThisMachine(hostOf(origin)) && !isThisMachine(hostOf(memory.self.relay))) throw new SottoError('card-invalid');
+  return origin;
 }
 
 // A new mailbox is collected at once; if the relay is away, with all others when it is back.
@@ -149,7 +161,7 @@ export function onFlight(memory: Memory, invitation: InvitationRecord, envelope:
   const body = decodeBody(bytes);
   const reply = body.hello?.reply;
   if (body.hello === undefined || reply === undefined) throw new SottoError('malformed');
-  const outbox: PeerMailbox = { relay: reply.relay, mailbox: toHex(reply.mailbox), token: reply.token };
+  const outbox: PeerMailbox = { relay: depositable(memory, reply.relay), mailbox: toHex(reply.mailbox), token: reply.token };
   const record = createContact(memory, opened.peer, body.hello.name, invitation.mailbox, outbox);
   const known = memory.contacts.get(record.id);
   if (known !== undefined && wins(memory, known)) return null;

@@ -1,7 +1,7 @@
 // Everything that the core asks of the runtime. Saves come first: the runtime writes them in one transaction and releases the
 // others, in order, only when they are durable (save precedes send).
 
-import type { SottoError } from '../../crypto/error.js';
+import type { ErrorCode, SottoError } from '../../crypto/error.js';
 import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
 import type { Change, ContactId, ContactRecord, MailboxId, MessageRecord, OwnMailbox, PeerMailbox } from './records.js';
@@ -36,11 +36,10 @@ export type Output =
   | { readonly type: 'state'; readonly message: MessageRecord }
   | { readonly type: 'contact'; readonly contact: ContactRecord }
   | { readonly type: 'path'; readonly contact: ContactId }
-  | { readonly type: 'notice'; readonly contact: ContactId | null; readonly code: Notice };
+  | { readonly type: 'notice'; readonly contact: ContactId | null; readonly code: Notice | ErrorCode };
 
 /** Things a person should know that are nobody's answer (sentences in client/run.ts). */
 export type Notice =
-  | 'undecryptable' // something came that no key opens; it was set aside
   | 'history-differs' // the contact's chain of texts does not continue what we have
   | 'gap' // texts of the contact are missing; they were asked for again
   | 'session-replaced' // the contact accepted a second invitation: a new session began
