@@ -2,7 +2,6 @@
 
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { SottoError } from '../../crypto/error.js';
 import { parseIp } from './address.js';
 import { answerBinding } from './binding.js';
@@ -26,7 +25,7 @@ export async function startStun(address: string, port: number): Promise<StunServ
   const first = await bind(address, port).catch(() => bind(address, 0)).catch((error: unknown) => {
     throw new SottoError('option-invalid', `This machine does not let Sotto listen at ${address}; choose another with --host.`, error);
   });
-  const bound = (first.address() as AddressInfo).port;
+  const bound = first.address().port;
   const second = address === ANY_V6 ? await bind(ANY_V4, bound).catch(() => null) : null;
   return {
     port: bound,
