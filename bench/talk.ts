@@ -20,7 +20,7 @@ import type { SottoPlace } from './talk/sotto-end.js';
 
 const ROUNDS = 3;
 /** No round begins later than this; a busy machine has fewer rounds rather than a longer bench. */
-const LAST_ROUND_MS = 35_000;
+const LAST_ROUND_MS = 30_000;
 /** Round trips of a round, at about forty per second: slow enough that none waits for another. */
 const TRIPS = 40;
 const PAUSE_MS = 20;
