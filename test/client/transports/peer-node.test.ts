@@ -107,7 +107,8 @@ test('a close is told once on both sides, never from within the call, and nothin
   expect(offerer.closed).toEqual([]);
   expect(offerer.peer.send(Uint8Array.of(1))).toBe(false);
   expect([offerer.peer.bufferedBytes(), offerer.peer.pair()]).toEqual([0, null]);
-  await vi.waitFor(() => expect([offerer.closed, answerer.closed]).toEqual([['closed'], ['left']]), WAIT);
+  // The goodbye is one datagram, which may be lost: then the silence tells.
+  await vi.waitFor(() => expect([offerer.closed, answerer.closed]).toEqual([['closed'], [expect.stringMatching(/^(left|silent)$/)]]), WAIT);
   expect(answerer.peer.send(Uint8Array.of(1))).toBe(false);
 });
 
