@@ -28,6 +28,8 @@ const PAUSE_MS = 20;
 const FLOOD_MS = 600;
 const WARM_FLOOD_MS = 200;
 const WARM_TRIPS = 5;
+/** How often a bare channel may be tried: two ends of libdatachannel on a busy machine refuse each other's answer now and then. */
+const CHANNEL_TRIES = 3;
 
 export const talk: Bench = {
   name: 'talk',
@@ -70,7 +72,7 @@ async function run(): Promise<Figure[]> {
     const startedAt = performance.now();
     for (let round = 0; round < ROUNDS && performance.now() - startedAt < LAST_ROUND_MS; round += 1) {
       rounds.direct.push(await measure(direct));
-      rounds.channel.push(await measure(channel));
+      rounds.channel.push(await measureAgain(channel, CHANNEL_TRIES));
       rounds.relayed.push(await measure(relayed));
       rounds.socket.push(await measure(socket));
     }
@@ -106,6 +108,17 @@ async function acquaint(folder: string, relay: string, policy: Policy): Promise<
 
 function channelPlace(port: number, offers: boolean): ChannelPlace {
   return { signaling: { port, name: 'signaling' }, offers };
+}
+
+/** A round of a peer that may fail; each failure is told. */
+async function measureAgain<Place>(kind: Kind<Place>, tries: number): Promise<Round> {
+  try {
+    return await measure(kind);
+  } catch (error) {
+    if (tries === 1) throw error;
+    process.stderr.write(`${String(error)}; trying again\n`);
+    return await measureAgain(kind, tries - 1);
+  }
 }
 
 async function measure<Place>({ program, places }: Kind<Place>): Promise<Round> {

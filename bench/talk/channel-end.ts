@@ -9,6 +9,9 @@ import { openSocket, type SocketPlace } from './socket.js';
 const BUFFER_BYTES = 256 * 1024;
 const LOW_BYTES = BUFFER_BYTES / 4;
 
+/** A channel that is not open by then never will be. */
+const OPEN_MAX_MS = 4_000;
+
 export interface ChannelPlace {
   readonly signaling: SocketPlace;
   readonly offers: boolean;
@@ -47,7 +50,8 @@ async function joined(connection: nodeDataChannel.PeerConnection, channel: DataC
   channel.setBufferedAmountLowThreshold(LOW_BYTES);
   channel.onBufferedAmountLow(() => waiting.splice(0).forEach((goOn) => goOn()));
   channel.onMessage((text) => onText(text as string));
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
+    setTimeout(() => reject(new Error('the channel did not open')), OPEN_MAX_MS);
     channel.onOpen(resolve);
     if (channel.isOpen()) resolve();
   });
