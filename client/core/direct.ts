@@ -21,8 +21,6 @@ const REDIAL_MS = [1_000, 8_000, 30_000, 120_000] as const;
 const GREET_INTERVAL_MS = 5_000;
 /** Signaling older than this is about a call that is over. */
 export const FRESH_MS = 20_000;
-/** A path that was open this long was worth trying again at once. */
-const PROVEN_MS = 10_000;
 
 /** The contact was heard just now by the relay: try to go direct, or ask to be dialed. */
 export function onAlive(memory: Memory, contact: Contact): void {
@@ -225,7 +223,8 @@ function end(memory: Memory, contact: Contact, call: Call, reason: string): void
   if (contact.openCall === call.id) {
     contact.openCall = null;
     contact.pathSince = memory.now;
-    if (memory.now - call.startedAt >= PROVEN_MS) contact.callFailures = 0;
+    // A path that worked is worth trying again at once; one that swallowed envelopes is not.
+    if (reason !== 'swallowed') contact.callFailures = 0;
     reroute(memory, contact);
     memory.emit({ type: 'path', contact: contact.record.id });
   }
