@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SottoError } from '../crypto/error.js';
 import type { Client } from './client.js';
 import { createKey, homeExists, homeFiles, lockHome, prepareHome, readKey } from './home.js';
@@ -61,7 +62,7 @@ export async function openHome(home: string, { passphrase, mode }: { readonly pa
   const unlock = lockHome(home);
   try {
     const store = await openNodeStore(homeFiles(home).store, await readKey(home, passphrase));
-    const platform: Platform = { store, openLink: openNodeLink, openPeer: openNodePeer, random, now: Date.now, watchNetwork };
+    const platform: Platform = { store, openLink: openNodeLink, openPeer: openNodePeer, random, now: Date.now, nextTurn, watchNetwork };
     const client = await runClient(platform, mode).catch(async (error: unknown) => {
       await store.close();
       throw error;

@@ -29,6 +29,8 @@ export interface Platform {
   readonly random: Random;
   /** ms since 1970. */
   readonly now: () => number;
+  /** Resolves when whatever else is ready to happen in this process has happened. */
+  readonly nextTurn: () => Promise<void>;
   /** Calls back when the machine's addresses have changed; returns how to stop. */
   readonly watchNetwork?: (onChange: () => void) => () => void;
 }
@@ -110,7 +112,6 @@ class Runtime implements Client {
       if (output.type === 'save') this.#saves.push(output.change);
       else this.#outputs.push(output);
     }
-    // Later inputs of this tick, and all that come while a commit runs, share one transaction.
     this.#flushing ??= Promise.resolve().then(() => this.#flush());
   }
 
@@ -128,6 +129,8 @@ class Runtime implements Client {
       }
       if (!this.#closed) this.#release(outputs);
       this.#waiting.changed();
+      // The first input is not kept waiting; those of a stream, each read in a task of its own, then share the next transaction.
+      await this.#platform.nextTurn();
     }
     this.#flushing = null;
     this.#waiting.changed();

@@ -21,7 +21,7 @@ const openLink = openRelayLink({ WebSocket, now: () => performance.now(), random
  */
 export async function openWebHome(home: string, key: StoreKey, owner: { readonly name: string; readonly relay: string }): Promise<Client> {
   const store = await openWebStore(home, key);
-  const platform: Platform = { store, openLink, openPeer: (options) => openWebPeer(options), random, now: Date.now, watchNetwork };
+  const platform: Platform = { store, openLink, openPeer: (options) => openWebPeer(options), random, now: Date.now, nextTurn, watchNetwork };
   try {
     if (await store.load() === null) await createHome(platform, owner.name, owner.relay);
     return await runClient(platform, 'live');
@@ -35,6 +35,19 @@ function random(length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length; at += RANDOM_MAX_BYTES) crypto.getRandomValues(bytes.subarray(at, at + RANDOM_MAX_BYTES));
   return bytes;
+}
+
+const { port1, port2 } = new MessageChannel();
+const turns: (() => void)[] = [];
+port1.addEventListener('message', () => turns.shift()?.());
+port1.start();
+
+// A message to ourselves waits behind all events that have come, and is not slowed down as timers are.
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    turns.push(resolve);
+    port2.postMessage(null);
+  });
 }
 
 function watchNetwork(onChange: () => void): () => void {

@@ -49,6 +49,7 @@ export const ERRORS = {
   'contact-exists': { fault: 'caller', sentence: 'This person is a contact already; write to them with "sotto chat".' },
   'own-invitation': { fault: 'caller', sentence: 'This is your own invitation; send the link to the person you want to talk to.' },
   'name-invalid': { fault: 'caller', sentence: 'A name has 1 to 64 bytes and no line breaks or control characters.' },
+  'outbox-full': { fault: 'caller', sentence: 'Too many messages wait for this contact already; wait until some are delivered.' },
   'message-empty': { fault: 'caller', sentence: 'The message is empty; write something first.' },
   'option-invalid': { fault: 'caller', sentence: 'An option has a value that it cannot take; see --help.' },
   'timed-out': { fault: 'network', sentence: 'It did not happen in time; the message stays queued and is sent as soon as possible.' },

@@ -12,12 +12,14 @@ import type { MessageRecord, MessageState, PathName } from './records.js';
 import type { RequestId } from './input.js';
 
 /** Shortest time between two receipts: a stream of texts is answered in batches. */
-const RECEIPT_INTERVAL_MS = 100;
+const RECEIPT_INTERVAL_MS = 50;
 /** How long a gap may be a mere race of two paths, before the missing texts are asked for; then ever more patiently. */
 const GAP_FIRST_MS = 2_000;
 const GAP_MAX_MS = 600_000;
 /** How long texts wait behind a gap before they are shown without what is missing. */
 const HOLD_MS = 20_000;
+/** Texts on their way to one contact: half of what the ratchet seals without an answer, so that a flood never exhausts the session. */
+const UNDELIVERED_MAX = 5_000;
 /** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
 const UNREAD_MAX = 1_000;
 
@@ -31,9 +33,10 @@ const NEXT: Record<MessageState, readonly MessageState[]> = {
   received: [],
 };
 
-/** The person sends a text. Throws what `enqueue` throws; then nothing has changed. */
+/** The person sends a text. Throws `message-empty`, `outbox-full` or what `enqueue` throws; then nothing has changed. */
 export function sendText(memory: Memory, contact: Contact, request: RequestId, text: string): void {
   if (text === '') throw new SottoError('message-empty');
+  if (contact.undelivered.size >= UNDELIVERED_MAX) throw new SottoError('outbox-full');
   const id = memory.random(ID_BYTES);
   const number = contact.record.sentNumber + 1;
   const chain = nextChain(contact.record.sentChain, id, text);

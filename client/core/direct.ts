@@ -19,6 +19,8 @@ const CALL_MS = 8_000;
 const REDIAL_MS = [1_000, 8_000, 30_000, 120_000] as const;
 /** Shortest time between two greetings that nobody asked for. */
 const GREET_INTERVAL_MS = 5_000;
+/** A difference between two round trips that is more than noise. */
+const CLEARLY_FARTHER_MS = 10;
 /** Signaling older than this is about a call that is over. */
 export const FRESH_MS = 20_000;
 
@@ -130,7 +132,7 @@ export function onOffer(memory: Memory, contact: Contact, offer: Offer): void {
   call.offerHash = hashOffer(id, description);
   call.remote = description;
   // The peer farther from the relay should be the DTLS client: its ICE is ready later, and a ClientHello must not come too early.
-  const dtls = offer.relayRttMs >= relayRttMs(memory) ? 'server' : 'client';
+  const dtls = relayRttMs(memory) > offer.relayRttMs + CLEARLY_FARTHER_MS ? 'client' : 'server';
   memory.emit({ type: 'peer-remote', call: id, description, dtls });
 }
 

@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { join } from 'node:path';
 import type { Client, ClientEvent } from '../../client/client.js';
 import { openNodeLink } from '../../client/node.js';
@@ -61,7 +62,7 @@ export class Neighbourhood {
       watched.peers.push(peer);
       return peer;
     };
-    const platform: Platform = { store, openLink: openNodeLink, openPeer, random: (length) => new Uint8Array(randomBytes(length)), now: Date.now };
+    const platform: Platform = { store, openLink: openNodeLink, openPeer, random: (length) => new Uint8Array(randomBytes(length)), now: Date.now, nextTurn };
     await createHome(platform, name, relay);
     const client = await runClient(platform, 'live');
     client.subscribe((event) => events.push(event));
