@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
-import { build } from 'vite';
+import { build, createLogger } from 'vite';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Client, ClientEvent, MessageView } from '../../client/client.js';
 import { createKey, homeFiles, prepareHome } from '../../client/home.js';
@@ -131,6 +131,7 @@ describe.skipIf(!hasChromium)('the client in a browser (skipped where there is n
   }
 
   test('makes an identity, in a store that a Worker keeps on OPFS', async () => {
+    expect(complaints).toEqual([]);
     expect(await openIn(page)).toBeNull();
     expect(page.workers()).toHaveLength(1);
     await vi.waitFor(async () => expect(await ann.client.status()).toMatchObject({ identity: { name: 'Ann' }, relays: [{ url: relayUrl, online: true }] }), WAIT);
@@ -230,15 +231,15 @@ function inPage(page: Page): Pick<Client, Method> {
 async function bundle(outDir: string, complain: (text: string) => void): Promise<void> {
   await build({
     configFile: false,
-    logLevel: 'error',
+    customLogger: { ...createLogger('silent'), warn: complain, warnOnce: complain, error: complain },
     worker: { format: 'es' },
     build: {
       outDir,
+      emptyOutDir: true,
       chunkSizeWarningLimit: 1_000,
       rolldownOptions: {
         input: 'test/support/web-entry.ts',
         output: { entryFileNames: 'entry.js' },
-        onLog: (_, { message }) => complain(message),
       },
     },
   });
