@@ -17,11 +17,11 @@ export const DAY_MS = 24 * 3600 * 1000;
 /** One side, with what came of each message that it was given. */
 export class Side {
   session: Session;
-  readonly random: Random;
+  random: Random;
 
-  constructor(session: Session, seed: string) {
+  constructor(session: Session, seed: string, random = seeded(seed)) {
     this.session = session;
-    this.random = seeded(seed);
+    this.random = random;
   }
 
   send(text: string, now = 0): Uint8Array {
