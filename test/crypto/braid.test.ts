@@ -185,6 +185,8 @@ describe('an epoch that is overdue', () => {
     const sent = Array.from({ length: 8 }, () => b.send(LONG, DAY_MS).length);
     // The first of the chain went before.
     expect(sent).toEqual([1024, 1024, 1024, 512, 512, 512, 512, 512]);
+    for (let message = 0; message < 300; message++) b.send(LONG);
+    expect(unpackSession(packSession(b.session))).toEqual(b.session);
   });
 
   it('changes no length where there is room for everything, and none beyond the largest', () => {
@@ -210,6 +212,15 @@ describe('a header that names an epoch', () => {
       expect(b.refusal(craft(a.session, random, { epoch: wrong }))).toBe('undecryptable');
     }
     expect(b.receive(a.send('true'))).toBe('true');
+  });
+
+  it('is refused if it is not the one that the root has grown by', () => {
+    const { a, b } = sides('grown');
+    until('collecting', a, b);
+    expect(b.session.braid).toMatchObject({ epoch: 0, step: { at: 'answering' } });
+    for (const wrong of [0, 2]) expect(b.refusal(craft(a.session, seeded('grown'), { epoch: wrong }))).toBe('undecryptable');
+    expect(b.receive(a.send('true'))).toBe('true');
+    expect(b.session.braid.epoch).toBe(1);
   });
 
   it('is refused if it says too early that the answer was understood: the root is another', () => {
