@@ -1,8 +1,6 @@
 // Pieces: how a post-quantum key or ciphertext, longer than the room that one message leaves, travels in several
 // (PROTOCOL.md §5.8). Which messages arrive, in which order and how often does not matter. It must never know what it carries.
 
-import { concat } from '../bytes.js';
-
 /** Pieces are cut at multiples of this: fine enough to leave little room unused, coarse enough to number in one byte. */
 export const UNIT_BYTES = 16;
 
@@ -16,19 +14,25 @@ export interface Piece {
 /** What a message carries whose sender has nothing to send. */
 export const NO_PIECE: Piece = { first: 0, bytes: new Uint8Array(0) };
 
-/** The units of something that have come so far. */
-export type Units = readonly (Uint8Array | null)[];
+/** What has come so far of something that travels in pieces. */
+export interface Units {
+  readonly bytes: Uint8Array;
+  /** For each unit 1 if it has come, otherwise 0. */
+  readonly has: Uint8Array;
+}
 
 /** Nothing yet of something that has `length` bytes, a multiple of UNIT_BYTES. */
 export function noUnits(length: number): Units {
-  return Array.from({ length: length / UNIT_BYTES }, () => null);
+  return { bytes: new Uint8Array(length), has: new Uint8Array(length / UNIT_BYTES) };
 }
 
 /** As many units of `whole` as `room` bytes hold, each at most once, from number `first` on. */
 export function cutPiece(whole: Uint8Array, first: number, room: number): Piece {
-  const length = Math.min(room - (room % UNIT_BYTES), whole.length);
-  const at = first * UNIT_BYTES;
-  return { first, bytes: concat(whole.subarray(at), whole.subarray(0, at)).slice(0, length) };
+  const bytes = new Uint8Array(Math.min(room - (room % UNIT_BYTES), whole.length));
+  const upToEnd = whole.subarray(first * UNIT_BYTES, first * UNIT_BYTES + bytes.length);
+  bytes.set(upToEnd);
+  bytes.set(whole.subarray(0, bytes.length - upToEnd.length), upToEnd.length);
+  return { first, bytes };
 }
 
 /** Number of the unit after a piece of `whole`. */
@@ -38,14 +42,16 @@ export function unitAfter(whole: Uint8Array, piece: Piece): number {
 
 /** The units with those of a piece; of two that differ the earlier stays. */
 export function addPiece(units: Units, piece: Piece): Units {
-  const added = [...units];
+  const [bytes, has] = [units.bytes.slice(), units.has.slice()];
   for (let at = 0; at < piece.bytes.length; at += UNIT_BYTES) {
-    added[(piece.first + at / UNIT_BYTES) % added.length] ??= piece.bytes.slice(at, at + UNIT_BYTES);
+    const unit = (piece.first + at / UNIT_BYTES) % has.length;
+    if (has[unit] === 0) bytes.set(piece.bytes.subarray(at, at + UNIT_BYTES), unit * UNIT_BYTES);
+    has[unit] = 1;
   }
-  return added;
+  return { bytes, has };
 }
 
 /** The whole, or null while a unit is missing. */
 export function joinUnits(units: Units): Uint8Array | null {
-  return units.every((unit) => unit !== null) ? concat(...units) : null;
+  return units.has.includes(0) ? null : units.bytes;
 }

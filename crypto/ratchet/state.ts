@@ -7,7 +7,7 @@ import { XWING_CIPHERTEXT_BYTES, XWING_PUBLIC_BYTES } from '../sodium.js';
 import type { Braid, EpochSecret, Step } from './braid.js';
 import type { ChainKey } from './chain.js';
 import type { HeaderKey } from './header.js';
-import { noUnits, UNIT_BYTES, type Units } from './piece.js';
+import { UNIT_BYTES, type Units } from './piece.js';
 import type { RootKey } from './root.js';
 import { type Skipped, SKIPPED_MAX, type SkippedKey } from './skipped.js';
 
@@ -130,9 +130,9 @@ function packBraid(writer: Writer, { epoch, messages, since, step }: Braid): voi
   switch (step.at) {
     case 'idle': return;
     case 'offering': return void writer.bytes(step.seed, step.key).number(step.next, 1);
-    case 'waiting': return packUnits(writer.bytes(step.seed, step.key), step.ciphertext);
+    case 'waiting': return void writer.bytes(step.seed, step.key, step.ciphertext.bytes, step.ciphertext.has);
     case 'agreed': return void writer.bytes(step.secret.shared, step.secret.binding);
-    case 'collecting': return packUnits(writer, step.key);
+    case 'collecting': return void writer.bytes(step.key.bytes, step.key.has);
     case 'answering': return void writer.bytes(step.ciphertext).number(step.next, 1).bytes(step.secret.shared, step.secret.binding);
   }
 }
@@ -157,15 +157,10 @@ function readSecret(reader: Reader): EpochSecret {
   return { shared: reader.bytes(32), binding: reader.bytes(32) };
 }
 
-function packUnits(writer: Writer, units: Units): void {
-  for (const unit of units) {
-    writer.number(unit === null ? 0 : 1, 1);
-    if (unit !== null) writer.bytes(unit);
-  }
-}
-
 function readUnits(reader: Reader, length: number): Units {
-  return noUnits(length).map(() => (count(reader, 1, 1) === 0 ? null : reader.bytes(UNIT_BYTES)));
+  const [bytes, has] = [reader.bytes(length), reader.bytes(length / UNIT_BYTES)];
+  if (has.some((flag) => flag > 1)) throw new SottoError('malformed');
+  return { bytes, has };
 }
 
 function readUnit(reader: Reader, length: number): number {
