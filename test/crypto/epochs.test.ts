@@ -8,7 +8,7 @@ describe('epochs of the post-quantum ratchet', () => {
     { talk: 'turn by turn', burst: 1, most: 20 },
     { talk: 'in bursts of two', burst: 2, most: 30 },
     { talk: 'in bursts of four', burst: 4, most: 50 },
-  ])('cost a conversation $talk few messages and no bytes', async ({ talk, burst, most }) => {
+  ])('cost few messages and no bytes when people talk $talk', async ({ talk, burst, most }) => {
     const { epochs, messagesPerEpoch, wireBytes, ordinaryWireBytes } = await measureEpochs(MESSAGES, burst);
     const { mean, p50, p95 } = messagesPerEpoch;
     console.log(`${talk}: ${epochs} epochs in ${MESSAGES} texts; messages per epoch ${mean.toFixed(1)} (p50 ${p50}, p95 ${p95}); `
