@@ -8,6 +8,7 @@ import { derive, hash } from './hash.js';
 import { type Identity, packPublicIdentity, PUBLIC_IDENTITY_BYTES, type PublicIdentity, unpackPublicIdentity } from './identity.js';
 import type { Bundle, Invitation } from './invitation.js';
 import type { Random } from './random.js';
+import { GUEST_BRAID, INVITER_BRAID } from './ratchet/braid.js';
 import type { ChainKey } from './ratchet/chain.js';
 import type { HeaderKey } from './ratchet/header.js';
 import { type RootKey, stepRoot } from './ratchet/root.js';
@@ -75,6 +76,7 @@ export function initiate(identity: Identity, bundle: Bundle, random: Random): { 
     nextHeaderKey: keys.hostHeader,
     past: [],
     skipped: [],
+    braid: GUEST_BRAID,
   };
   return { session, flight: concat(flightKey, kem.ciphertext, sealed) };
 }
@@ -114,10 +116,11 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
       next: 0,
       previous: 0,
     },
-    receiving: { ordinal: 0, dh: flightKey, headerKey: keys.guestHeader, chainKey: keys.guestChain, next: 0 },
+    receiving: { ordinal: 0, dh: flightKey, headerKey: keys.guestHeader, chainKey: keys.guestChain, epoch: 0, next: 0 },
     nextHeaderKey: keys.guestNextHeader,
     past: [],
     skipped: [],
+    braid: INVITER_BRAID,
   };
   return { session, peer, flightKey };
 }

@@ -1,5 +1,5 @@
-// Padding hides how long a message is: a whole envelope has one of eight lengths, and what it carries ends with 0x80 and
-// zeros (ISO/IEC 7816-4; PROTOCOL.md §5.7).
+// Padding hides how long something is: an envelope has one of eight lengths (PROTOCOL.md §5.7), and a card always the same,
+// with 0x80 and zeros behind what it carries (ISO/IEC 7816-4; §3.3).
 
 import { SottoError } from './error.js';
 
@@ -11,6 +11,11 @@ export function bucketFor(length: number): number {
   const bucket = BUCKETS.find((size) => size >= length);
   if (bucket === undefined) throw new SottoError('message-too-large');
   return bucket;
+}
+
+/** The smallest bucket above `bucket`, or the largest. */
+export function bucketAfter(bucket: number): number {
+  return BUCKETS.find((size) => size > bucket) ?? bucket;
 }
 
 /** `bytes | 0x80 | zeros`, `length` bytes long: at least one more than `bytes`. */

@@ -1,16 +1,18 @@
-// The ratchet: a Double Ratchet with encrypted headers (PROTOCOL.md §5). Bytes and a session in, bytes and the next session out;
-// the session that was given never changes, and whoever stores the next one before letting its bytes go loses nothing.
-// It must never know who the two are, or how bytes travel.
+// The ratchet: a Double Ratchet with encrypted headers, into which a post-quantum secret goes with every epoch of the braid
+// (PROTOCOL.md §5). Bytes and a session in, bytes and the next session out; the session that was given never changes, and whoever
+// stores the next one before letting its bytes go loses nothing. It must never know who the two are, or how bytes travel.
 
 import { concat, equal } from './bytes.js';
 import { SottoError } from './error.js';
 import { FLIGHT_BYTES } from './handshake.js';
-import { BUCKETS, bucketFor, pad, unpad } from './padding.js';
+import { bucketAfter, bucketFor, BUCKETS } from './padding.js';
 import type { Random } from './random.js';
+import { type Braid, countMessage, isCramped, nextEpoch, prepareBraid, receivePiece, takePiece } from './ratchet/braid.js';
 import { CHAIN_MAX_MESSAGES, stepChain, walkChain } from './ratchet/chain.js';
 import { type Header, type HeaderKey, openHeader, sealHeader } from './ratchet/header.js';
 import { MESSAGE_OVERHEAD_BYTES, type MessageKey, type MessageParts, openBody, sealBody, splitMessage } from './ratchet/message.js';
-import { stepRoot } from './ratchet/root.js';
+import { PLAINTEXT_HEAD_BYTES, packPlaintext, unpackPlaintext } from './ratchet/plaintext.js';
+import { mixEpoch, type RootStep, stepRoot } from './ratchet/root.js';
 import { addSkipped, dropSkipped, SKIPPED_MAX_PER_MESSAGE } from './ratchet/skipped.js';
 import { PAST_MAX, type ReceivingChain, type Session } from './ratchet/state.js';
 import { NONCE_BYTES, x25519, x25519PublicKey } from './sodium.js';
@@ -23,7 +25,10 @@ const LARGEST_BUCKET = Math.max(...BUCKETS);
 const FLIGHT_BUCKET = 4096;
 
 /** Longest body in bytes, the same with and without a first flight. */
-export const BODY_MAX_BYTES = LARGEST_BUCKET - FLIGHT_BYTES - MESSAGE_OVERHEAD_BYTES - 1;
+export const BODY_MAX_BYTES = LARGEST_BUCKET - FLIGHT_BYTES - MESSAGE_OVERHEAD_BYTES - PLAINTEXT_HEAD_BYTES;
+
+/** In an overdue epoch so many messages of a chain are larger: they carry a whole key, and who does not answer gets no more. */
+const LARGER_MAX = 4;
 
 const SESSION_ID_BYTES = 16;
 
@@ -48,33 +53,52 @@ export function sessionId(session: Session): Uint8Array {
 
 /**
  * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24
- * random bytes. Throws `message-too-large` above BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
+ * random bytes, and 32 before them where it is our turn to make a post-quantum key. Throws `message-too-large` above
+ * BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
  */
 export function encrypt(session: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = NO_FLIGHT): Sealed {
   const { sending } = session;
   if (body.length > BODY_MAX_BYTES) throw new SottoError('message-too-large');
   if (sending.next >= CHAIN_MAX_MESSAGES) throw new SottoError('session-exhausted');
-  const overhead = flight.length + MESSAGE_OVERHEAD_BYTES;
-  const bucket = bucketFor(Math.max(overhead + body.length + 1, flight.length > 0 ? FLIGHT_BUCKET : 0));
+  const prepared = prepareBraid(session.braid, random);
+  const needed = flight.length + MESSAGE_OVERHEAD_BYTES + PLAINTEXT_HEAD_BYTES + body.length;
+  const smallest = bucketFor(Math.max(needed, flight.length > 0 ? FLIGHT_BUCKET : 0));
+  const isLarger = sending.next < LARGER_MAX && isCramped(prepared, smallest - needed, now);
+  const bucket = isLarger ? bucketAfter(smallest) : smallest;
+  const { braid, piece } = takePiece(prepared, bucket - needed);
 
   const { chainKey, messageKey } = stepChain(sending.chainKey);
   const nonce = random(NONCE_BYTES);
   const { dh, previous, next: n } = sending;
-  const header = sealHeader(sending.headerKey, nonce, session.transcript, { dh, previous, n });
-  const message = concat(flight, nonce, header, sealBody(messageKey, nonce, header, pad(body, bucket - overhead)));
+  const header = sealHeader(sending.headerKey, nonce, session.transcript, { dh, previous, n, epoch: braid.epoch });
+  const plaintext = packPlaintext(body, piece, bucket - flight.length - MESSAGE_OVERHEAD_BYTES);
+  const message = concat(flight, nonce, header, sealBody(messageKey, nonce, header, plaintext));
   messageKey.fill(0);
-  return { session: { ...forget(session, now), sending: { ...sending, chainKey, next: n + 1 } }, message };
+  return { session: { ...forget(session, now), sending: { ...sending, chainKey, next: n + 1 }, braid: countMessage(braid, now) }, message };
 }
 
 /**
- * Opens a ratchet message (without a flight before it). Draws 32 random bytes where a new chain begins. Throws `duplicate` if the
- * message's place in the session was used or given up already, and `undecryptable` for everything else that is wrong.
+ * Opens a ratchet message (without a flight before it). Draws 32 random bytes where a new chain begins, then 64 where a
+ * post-quantum key is complete. Throws `duplicate` if the message's place in the session was used or given up already, and
+ * `undecryptable` for everything else that is wrong.
  */
 export function decrypt(stored: Session, message: Uint8Array, random: Random, now: number): Opened {
-  const session = forget(stored, now);
   const parts = (message.length <= LARGEST_BUCKET ? splitMessage(message) : null) ?? refuse();
-  const headerUnder = (key: HeaderKey) => openHeader(key, parts.nonce, session.transcript, parts.header);
+  const { session, epoch, plaintext } = receive(forget(stored, now), parts, random, now);
+  const { body, piece } = unpackPlaintext(plaintext) ?? refuse();
+  const braid = countMessage(receivePiece(session.braid, epoch, piece, random), now);
+  return { session: mixAgreed({ ...session, braid }), body };
+}
 
+/** What a message key opened, under which epoch, and the session after it; the braid is yet to see the piece. */
+interface Received {
+  readonly session: Session;
+  readonly epoch: number;
+  readonly plaintext: Uint8Array;
+}
+
+function receive(session: Session, parts: MessageParts, random: Random, now: number): Received {
+  const headerUnder = (key: HeaderKey) => openHeader(key, parts.nonce, session.transcript, parts.header);
   const { receiving } = session;
   const current = receiving && headerUnder(receiving.headerKey);
   if (receiving && current) return receiveInChain(session, receiving, current, parts, now);
@@ -82,29 +106,29 @@ export function decrypt(stored: Session, message: Uint8Array, random: Random, no
   if (next) return receiveNewChain(session, next, parts, random, now);
   for (const { ordinal, headerKey } of session.past.toReversed()) {
     const late = headerUnder(headerKey);
-    if (late) return receiveSkipped(session, ordinal, late.n, parts);
+    if (late) return receiveSkipped(session, ordinal, late, parts);
   }
   return refuse();
 }
 
-function receiveInChain(session: Session, receiving: ReceivingChain, header: Header, parts: MessageParts, now: number): Opened {
-  if (!equal(header.dh, receiving.dh)) refuse();
-  if (header.n < receiving.next) return receiveSkipped(session, receiving.ordinal, header.n, parts);
+function receiveInChain(session: Session, receiving: ReceivingChain, header: Header, parts: MessageParts, now: number): Received {
+  if (!equal(header.dh, receiving.dh) || header.epoch !== receiving.epoch) refuse();
+  if (header.n < receiving.next) return receiveSkipped(session, receiving.ordinal, header, parts);
   const walk = walkChain(receiving.chainKey, receiving.next, header.n, SKIPPED_MAX_PER_MESSAGE);
   const { chainKey, messageKey } = stepChain(walk.chainKey);
-  const body = openOnce(messageKey, parts);
+  const plaintext = openOnce(messageKey, parts);
   const skipped = addSkipped(session.skipped, receiving.ordinal, walk.passed, now);
-  return { session: { ...session, receiving: { ...receiving, chainKey, next: header.n + 1 }, skipped }, body };
+  return { session: { ...session, receiving: { ...receiving, chainKey, next: header.n + 1 }, skipped }, epoch: header.epoch, plaintext };
 }
 
 /** The other side has heard us and begins a chain: step the root for it, and once more for our next chain. */
-function receiveNewChain(session: Session, header: Header, parts: MessageParts, random: Random, now: number): Opened {
+function receiveNewChain(session: Session, header: Header, parts: MessageParts, random: Random, now: number): Received {
   const { sending, receiving } = session;
-  const inbound = stepRoot(session.root, x25519(sending.secret, header.dh) ?? refuse());
+  const { step: inbound, braid } = mixAnnounced(session.braid, header.epoch, stepRoot(session.root, x25519(sending.secret, header.dh) ?? refuse()));
   const walk = walkChain(inbound.chainKey, 0, header.n, SKIPPED_MAX_PER_MESSAGE);
   const { chainKey, messageKey } = stepChain(walk.chainKey);
   const rest = receiving && walkChain(receiving.chainKey, receiving.next, header.previous, SKIPPED_MAX_PER_MESSAGE);
-  const body = openOnce(messageKey, parts);
+  const plaintext = openOnce(messageKey, parts);
 
   const secret = random(32);
   const outbound = stepRoot(inbound.root, x25519(secret, header.dh) ?? refuse());
@@ -126,21 +150,39 @@ function receiveNewChain(session: Session, header: Header, parts: MessageParts, 
         next: 0,
         previous: sending.next,
       },
-      receiving: { ordinal, dh: header.dh, headerKey: session.nextHeaderKey, chainKey, next: header.n + 1 },
+      receiving: { ordinal, dh: header.dh, headerKey: session.nextHeaderKey, chainKey, epoch: header.epoch, next: header.n + 1 },
       nextHeaderKey: inbound.nextHeaderKey,
       past,
       skipped: addSkipped(skipped, ordinal, walk.passed, now),
+      braid,
     },
-    body,
+    epoch: header.epoch,
+    plaintext,
   };
 }
 
+/** The root step of a chain under whose header one epoch more may stand than we have: the one that we have answered. */
+function mixAnnounced(braid: Braid, epoch: number, step: RootStep): { readonly step: RootStep; readonly braid: Braid } {
+  if (epoch === braid.epoch) return { step, braid };
+  if (epoch !== braid.epoch + 1 || braid.step.at !== 'answering') refuse();
+  return { step: mixEpoch(step.root, braid.step.secret), braid: nextEpoch(braid) };
+}
+
+/** The session with the epoch's secret in its root, as soon as we have it and no message of our newest chain has gone without it. */
+function mixAgreed(session: Session): Session {
+  const { root, sending, braid } = session;
+  if (braid.step.at !== 'agreed' || sending.next > 0) return session;
+  const { chainKey, nextHeaderKey, root: mixed } = mixEpoch(root, braid.step.secret);
+  return { ...session, root: mixed, sending: { ...sending, chainKey, nextHeaderKey }, braid: nextEpoch(braid) };
+}
+
 /** A message that was passed over before, or has been here before. */
-function receiveSkipped(session: Session, ordinal: number, n: number, parts: MessageParts): Opened {
-  const index = session.skipped.findIndex((key) => key.chain === ordinal && key.n === n);
+function receiveSkipped(session: Session, ordinal: number, header: Header, parts: MessageParts): Received {
+  const index = session.skipped.findIndex((key) => key.chain === ordinal && key.n === header.n);
   const waiting = session.skipped[index];
   if (waiting === undefined) throw new SottoError('duplicate');
-  return { body: openPadded(waiting.key, parts), session: { ...session, skipped: session.skipped.toSpliced(index, 1) } };
+  const plaintext = openBody(waiting.key, parts) ?? refuse();
+  return { session: { ...session, skipped: session.skipped.toSpliced(index, 1) }, epoch: header.epoch, plaintext };
 }
 
 /** The session without keys that have waited too long. */
@@ -150,15 +192,9 @@ function forget(session: Session, now: number): Session {
 }
 
 function openOnce(key: MessageKey, parts: MessageParts): Uint8Array {
-  try {
-    return openPadded(key, parts);
-  } finally {
-    key.fill(0);
-  }
-}
-
-function openPadded(key: MessageKey, parts: MessageParts): Uint8Array {
-  return unpad(openBody(key, parts) ?? refuse()) ?? refuse();
+  const plaintext = openBody(key, parts);
+  key.fill(0);
+  return plaintext ?? refuse();
 }
 
 function refuse(): never {

@@ -15,6 +15,8 @@ export interface Header {
   readonly previous: number;
   /** Number of the message in its chain, from 0. */
   readonly n: number;
+  /** Post-quantum epochs that are in the root of the chain. */
+  readonly epoch: number;
 }
 
 const HEADER_BYTES = 44;
@@ -22,12 +24,13 @@ const HEADER_BYTES = 44;
 /** Length of a sealed header. */
 export const SEALED_HEADER_BYTES = HEADER_BYTES + TAG_BYTES;
 
-/** flags u8 | post-quantum epoch u24, both for later versions: a receiver that does not know a value must not guess. */
-const RESERVED = 0;
+/** For later versions: a receiver that does not know a value must not guess. */
+const FLAGS = 0;
 
 /** Seals a header: 60 bytes. `transcript` binds it to its session. */
 export function sealHeader(key: HeaderKey, nonce: Uint8Array, transcript: Uint8Array, header: Header): Uint8Array {
-  const plain = new Writer().bytes(header.dh).number(header.previous, 4).number(header.n, 4).number(RESERVED, 4).finish();
+  const { dh, previous, n, epoch } = header;
+  const plain = new Writer().bytes(dh).number(previous, 4).number(n, 4).number(FLAGS, 1).number(epoch, 3).finish();
   return seal(key, nonce, plain, transcript);
 }
 
@@ -36,6 +39,6 @@ export function openHeader(key: HeaderKey, nonce: Uint8Array, transcript: Uint8A
   const plain = open(key, nonce, sealed, transcript);
   if (plain === null) return null;
   const reader = new Reader(plain);
-  const header = { dh: reader.bytes(32), previous: reader.number(4), n: reader.number(4) };
-  return reader.number(4) === RESERVED ? header : null;
+  const [dh, previous, n, flags, epoch] = [reader.bytes(32), reader.number(4), reader.number(4), reader.number(1), reader.number(3)];
+  return flags === FLAGS ? { dh, previous, n, epoch } : null;
 }

@@ -150,7 +150,7 @@ export function initiate(me: OracleIdentity, bundle: ReturnType<typeof openInvit
   const dh2 = x25519.getSharedSecret(me.xSecret, bundle.spk);
   const th = h32('th', th0, me.ed, me.x, h32('devices'));
   const { rk, ckA, hkA, hkB, nhkA } = keys(bundle.psk, ss, dh1, dh2, th);
-  const session = new OracleSession({ th, rk, dhs: ek, hks: hkA, nhks: nhkA, cks: ckA, nhkr: hkB });
+  const session = new OracleSession({ th, rk, dhs: ek, hks: hkA, nhks: nhkA, cks: ckA, nhkr: hkB, braid: { step: 'idle' } });
   return { session, flight: join(ekPublic, ct, encId) };
 }
 
@@ -173,12 +173,22 @@ export function respond(
   const b = draw(32);
   const [rk2, t] = k(rk, 'rk', x25519.getSharedSecret(b, ek));
   const [cks, nhks] = k(t, 'hk');
-  const session = new OracleSession({ th, rk: rk2, dhs: b, hks: hkB, nhks, cks, nhkr: nhkA });
+  const session = new OracleSession({ th, rk: rk2, dhs: b, hks: hkB, nhks, cks, nhkr: nhkA, braid: { step: 'collecting' } });
   Object.assign(session, { dhr: ek, hkr: hkA, ckr: ckA, ordinal: 0 });
   return { session, peer };
 }
 
 // §5
+
+interface OracleBraid {
+  step: 'idle' | 'offering' | 'waiting' | 'agreed' | 'collecting' | 'answering';
+  seed?: Uint8Array;
+  units?: Map<number, Uint8Array>;
+  sends?: Uint8Array;
+  at?: number;
+  ss?: Uint8Array;
+  hash?: Uint8Array;
+}
 
 export class OracleSession {
   th: Uint8Array;
@@ -197,8 +207,13 @@ export class OracleSession {
   ordinal = -1;
   past: { ordinal: number; hk: Uint8Array }[] = [];
   skipped = new Map<string, { mk: Uint8Array; at: number }>();
+  er = 0;
+  epochs = 0;
+  count = 0;
+  since = 0;
+  braid: OracleBraid;
 
-  constructor(start: Pick<OracleSession, 'th' | 'rk' | 'dhs' | 'hks' | 'nhks' | 'cks' | 'nhkr'>) {
+  constructor(start: Pick<OracleSession, 'th' | 'rk' | 'dhs' | 'hks' | 'nhks' | 'cks' | 'nhkr' | 'braid'>) {
     this.th = start.th;
     this.rk = start.rk;
     this.dhs = start.dhs;
@@ -206,18 +221,34 @@ export class OracleSession {
     this.nhks = start.nhks;
     this.cks = start.cks;
     this.nhkr = start.nhkr;
+    this.braid = start.braid;
   }
 
-  encrypt(body: Uint8Array, draw: Draw, flight: Uint8Array = new Uint8Array(0)): Uint8Array {
+  encrypt(body: Uint8Array, draw: Draw, flight: Uint8Array = new Uint8Array(0), now = 0): Uint8Array {
+    if (this.braid.step === 'idle') {
+      const seed = draw(32);
+      this.braid = { step: 'offering', seed, sends: xwing.keygen(seed).publicKey, at: 0 };
+    }
+    const used = flight.length + 100 + 4 + body.length;
     let bucket = flight.length > 0 ? 4096 : 512;
-    while (bucket < flight.length + 100 + body.length + 1) bucket *= 2;
+    while (bucket < used) bucket *= 2;
+    const { sends = new Uint8Array(0) } = this.braid;
+    const overdue = this.count > 0 && (this.count >= 50 || now - this.since >= 86_400_000);
+    if (overdue && bucket - used < sends.length && this.ns <= 3 && bucket < 65_536) bucket *= 2;
+    const units = Math.min(Math.floor((bucket - used) / 16), sends.length / 16);
+    const [first, piece] = [this.braid.at ?? 0, [] as number[]];
+    for (let i = 0; i < units * 16; i++) piece.push(sends[(first * 16 + i) % sends.length]!);
+    if (units > 0) this.braid = { ...this.braid, at: (first + units) % (sends.length / 16) };
+    const plain = join(be(body.length, 2), be(first, 1), be(units, 1), body, Uint8Array.from(piece), new Uint8Array(bucket - used - piece.length));
+
     const [cks, mk] = k(this.cks, 'ck');
     const nonce = draw(24);
-    const header = join(x25519.getPublicKey(this.dhs), be(this.pn, 4), be(this.ns, 4), new Uint8Array(4));
+    const header = join(x25519.getPublicKey(this.dhs), be(this.pn, 4), be(this.ns, 4), be(this.epochs, 4));
     const sealedHeader = sealed(this.hks, nonce, header, this.th);
     this.cks = cks;
     this.ns += 1;
-    return join(flight, nonce, sealedHeader, sealed(mk, nonce, padded(body, bucket - flight.length - 100), sealedHeader));
+    this.tick(now);
+    return join(flight, nonce, sealedHeader, sealed(mk, nonce, plain, sealedHeader));
   }
 
   decrypt(message: Uint8Array, draw: Draw, now: number): Uint8Array | 'undecryptable' | 'duplicate' {
@@ -230,9 +261,20 @@ export class OracleSession {
   private receive(message: Uint8Array, draw: Draw, now: number): Uint8Array | 'undecryptable' | 'duplicate' {
     const nonce = message.slice(0, 24);
     const sealedHeader = message.slice(24, 84);
-    const body = (mk: Uint8Array): Uint8Array | 'undecryptable' => {
+    const body = (mk: Uint8Array, epochs: number, after = (): void => {}): Uint8Array | 'undecryptable' => {
       const plain = unseal(mk, nonce, message.slice(84), sealedHeader);
-      return plain === undefined ? 'undecryptable' : unpadded(plain);
+      if (plain === undefined) return 'undecryptable';
+      const pieceAt = 4 + Buffer.from(plain).readUInt16BE(0);
+      const rest = pieceAt + plain[3]! * 16;
+      if (rest > plain.length || !same(plain.slice(rest), new Uint8Array(plain.length - rest))) return 'undecryptable';
+      after();
+      if (epochs === this.epochs) this.take(plain[2]!, plain.slice(pieceAt, rest), draw);
+      this.tick(now);
+      if (this.braid.step === 'agreed' && this.ns === 0) {
+        [this.cks, this.nhks] = this.enterEpoch();
+        this.braid = { step: 'collecting', units: new Map() };
+      }
+      return plain.slice(4, pieceAt);
     };
     for (const [name, { at }] of this.skipped) if (now - at > 30 * 86_400_000) this.skipped.delete(name);
 
@@ -245,25 +287,24 @@ export class OracleSession {
       const header = hk && unseal(hk, nonce, sealedHeader, this.th);
       if (header === undefined) continue;
       const view = new DataView(header.buffer, header.byteOffset);
-      const [pn, n] = [view.getUint32(32), view.getUint32(36)];
-      if (view.getUint32(40) !== 0 || n > 10_000 || pn > 10_000) return 'undecryptable';
+      const [pn, n, flagged] = [view.getUint32(32), view.getUint32(36), view.getUint32(40)];
+      if (flagged >= 1 << 24 || n > 10_000 || pn > 10_000) return 'undecryptable';
       const dh = header.slice(0, 32);
       if (ordinal > this.ordinal) {
-        this.turn(dh, pn, n, now);
-        const opened = body(this.oneMore());
-        if (opened !== 'undecryptable') this.answer(draw);
-        return opened;
+        if (flagged !== this.epochs && !(flagged === this.epochs + 1 && this.braid.step === 'answering')) return 'undecryptable';
+        this.turn(dh, pn, n, flagged, now);
+        return body(this.oneMore(), flagged, () => this.answer(draw));
       }
-      if (ordinal === this.ordinal && !same(dh, this.dhr!)) return 'undecryptable';
+      if (ordinal === this.ordinal && !(same(dh, this.dhr!) && flagged === this.er)) return 'undecryptable';
       if (ordinal === this.ordinal && n >= this.nr) {
         this.passOver(n, now);
-        return body(this.oneMore());
+        return body(this.oneMore(), flagged);
       }
       const name = `${ordinal}/${n}`;
       const waiting = this.skipped.get(name);
       if (waiting === undefined) return 'duplicate';
       this.skipped.delete(name);
-      return body(waiting.mk);
+      return body(waiting.mk, flagged);
     }
     return 'undecryptable';
   }
@@ -285,7 +326,7 @@ export class OracleSession {
     while (this.skipped.size > 2000) this.skipped.delete(this.skipped.keys().next().value!);
   }
 
-  private turn(dh: Uint8Array, pn: number, n: number, now: number): void {
+  private turn(dh: Uint8Array, pn: number, n: number, epochs: number, now: number): void {
     if (this.hkr !== undefined) {
       this.past = [...this.past, { ordinal: this.ordinal, hk: this.hkr }].slice(-5);
       const oldest = this.past[0]!.ordinal;
@@ -293,8 +334,13 @@ export class OracleSession {
       this.passOver(pn, now);
     }
     const [rk, t] = k(this.rk, 'rk', x25519.getSharedSecret(this.dhs, dh));
-    const [ck, nhk] = k(t, 'hk');
-    Object.assign(this, { rk, ckr: ck, hkr: this.nhkr, nhkr: nhk, dhr: dh, nr: 0, ordinal: this.ordinal + 1 });
+    let [ck, nhk] = k(t, 'hk');
+    this.rk = rk;
+    if (epochs > this.epochs) {
+      [ck, nhk] = this.enterEpoch();
+      this.braid = { step: 'idle' };
+    }
+    Object.assign(this, { ckr: ck, hkr: this.nhkr, nhkr: nhk, dhr: dh, nr: 0, er: epochs, ordinal: this.ordinal + 1 });
     this.passOver(n, now);
   }
 
@@ -303,5 +349,36 @@ export class OracleSession {
     const [rk, t] = k(this.rk, 'rk', x25519.getSharedSecret(this.dhs, this.dhr!));
     const [cks, nhks] = k(t, 'hk');
     Object.assign(this, { rk, cks, hks: this.nhks, nhks, pn: this.ns, ns: 0 });
+  }
+
+  // §5.8
+
+  private tick(now: number): void {
+    if (this.count === 0) this.since = now;
+    this.count += 1;
+  }
+
+  private enterEpoch(): [Uint8Array, Uint8Array] {
+    const [rk, t] = k(this.rk, 'pq', this.braid.ss!, this.braid.hash!);
+    Object.assign(this, { rk, epochs: this.epochs + 1, count: 0 });
+    return k(t, 'hk');
+  }
+
+  private take(first: number, piece: Uint8Array, draw: Draw): void {
+    const { step, seed, units: before = new Map<number, Uint8Array>() } = this.braid;
+    if (piece.length === 0 || step === 'idle' || step === 'agreed' || step === 'answering') return;
+    const whole = step === 'collecting' ? 1216 : 1120;
+    const units = new Map(before);
+    for (let at = 0; at < piece.length; at += 16) {
+      const unit = (first + at / 16) % (whole / 16);
+      if (!units.has(unit)) units.set(unit, piece.slice(at, at + 16));
+    }
+    const got = join(...[...units].toSorted(([a], [b]) => a - b).map(([, bytes]) => bytes));
+    const ek = seed === undefined ? got : xwing.keygen(seed).publicKey;
+    if (got.length < whole) this.braid = { ...(seed && { seed }), step: seed === undefined ? 'collecting' : 'waiting', units };
+    else if (seed === undefined) {
+      const { cipherText: ct, sharedSecret: ss } = xwing.encapsulate(ek, draw(64));
+      this.braid = { step: 'answering', sends: ct, at: 0, ss, hash: h32('pq', be(this.epochs + 1, 3), ek, ct) };
+    } else this.braid = { step: 'agreed', ss: xwing.decapsulate(got, seed), hash: h32('pq', be(this.epochs + 1, 3), ek, got) };
   }
 }

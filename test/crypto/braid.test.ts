@@ -1,0 +1,493 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { equal, toHex } from '../../crypto/bytes.js';
+import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { createIdentity } from '../../crypto/identity.js';
+import { openCard, parseLink } from '../../crypto/invitation.js';
+import type { Random } from '../../crypto/random.js';
+import { EPOCH_MESSAGES, type Step } from '../../crypto/ratchet/braid.js';
+import { packPlaintext } from '../../crypto/ratchet/plaintext.js';
+import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
+import { ready, xwingPublicKey } from '../../crypto/sodium.js';
+import { craft, DAY_MS, lockstep, Side, sides } from './side.js';
+import { bytes, codeOf, invite, pair, seeded } from './support.js';
+
+await ready();
+
+/** One message each way, so that both begin a chain. */
+function turn(a: Side, b: Side, text = 'text', now = 0): Uint8Array[] {
+  const ping = a.send(text, now);
+  b.receive(ping, now);
+  const pong = b.send(text, now);
+  a.receive(pong, now);
+  return [ping, pong];
+}
+
+/** Turns until `a` is at this step. */
+function until(at: Step['at'], a: Side, b: Side): void {
+  for (let turns = 0; a.session.braid.step.at !== at; turns++) {
+    expect(turns).toBeLessThan(40);
+    turn(a, b);
+  }
+}
+
+describe('an epoch', () => {
+  it('follows the other as long as people talk, in envelopes of 512 bytes alone', () => {
+    const { a, b } = sides('talk');
+    const lengths = new Set<number>();
+    for (let turns = 0; turns < 80; turns++) for (const { length } of turn(a, b, `turn ${turns}`)) lengths.add(length);
+    expect([...lengths]).toEqual([512]);
+    expect(a.session.braid.epoch).toBeGreaterThan(9);
+    expect(Math.abs(a.session.braid.epoch - b.session.braid.epoch)).toBeLessThan(2);
+  });
+
+  it('begins with the first flight, which has room for the whole key', () => {
+    const { guest, inviter } = pair('flight');
+    expect(guest.braid.step.at).toBe('offering');
+    expect(inviter.braid.step.at).toBe('answering');
+  });
+
+  it('changes roles after each', () => {
+    const { a, b } = sides('roles');
+    until('collecting', a, b);
+    until('offering', b, a);
+    until('collecting', b, a);
+    until('offering', a, b);
+    expect(a.session.braid.epoch).toBe(2);
+  });
+
+  it('is in the root of the next chain where the sides talk in bursts: at once if that chain is not used, else one later', () => {
+    for (const used of [false, true]) {
+      const { a, b } = sides(`bursts ${used}`);
+      const answers = Array.from({ length: 4 }, () => b.send('answer'));
+      a.receive(answers[0]!);
+      if (used) b.receive(a.send('between'));
+      for (const answer of answers.slice(1)) a.receive(answer);
+      expect(a.session.braid).toMatchObject(used ? { epoch: 0, step: { at: 'agreed' } } : { epoch: 1, step: { at: 'collecting' } });
+      turn(a, b);
+      expect([a, b].map(({ session }) => session.braid.epoch)).toEqual(used ? [1, 0] : [1, 1]);
+      turn(a, b);
+      expect([a, b].map(({ session }) => session.braid.epoch)).toEqual([1, 1]);
+    }
+  });
+
+  it('leaves chains open that were begun before it ended', () => {
+    const { a, b } = sides('old chains');
+    const late: [Side, Uint8Array][] = [];
+    while (b.session.braid.epoch === 0) {
+      late.push([b, a.send('late')], [a, b.send('late')]);
+      turn(a, b);
+    }
+    expect(late.length).toBeLessThanOrEqual(10);
+    for (const [side, message] of late) expect(side.receive(message)).toBe('late');
+    turn(a, b);
+  });
+
+  it('is not moved by a piece of an epoch that is over, nor by one that says something else of a unit that came before', () => {
+    const { a, b } = sides('pieces');
+    const late = b.send('late');
+    until('collecting', a, b);
+    const collecting = a.session.braid.step;
+    a.receive(late);
+    expect(a.session.braid.step).toBe(collecting);
+    turn(a, b);
+    const piece = { first: 0, bytes: new Uint8Array(1200) };
+    a.receive(craft(b.session, seeded('lie'), { plaintext: packPlaintext(bytes('lie'), piece, 1300) }));
+    const { key } = a.session.braid.step as Extract<Step, { at: 'collecting' }>;
+    const { key: true_ } = b.session.braid.step as Extract<Step, { at: 'offering' }>;
+    expect(equal(key.bytes.subarray(0, 16), true_.subarray(0, 16))).toBe(true);
+    expect(equal(key.bytes.subarray(74 * 16), new Uint8Array(32))).toBe(true);
+    expect([...key.has.subarray(73)]).toEqual([1, 1, 0]);
+  });
+
+  it('draws one seed and one encapsulation, however often its pieces are repeated', () => {
+    const { guest, inviter } = pair('draws');
+    const drawn: number[] = [];
+    const counting = (seed: string): Random => {
+      const random = seeded(seed);
+      return (length) => {
+        drawn.push(length);
+        return random(length);
+      };
+    };
+    const [a, b] = [new Side(guest, 'a', counting('a')), new Side(inviter, 'b', counting('b'))];
+    for (let message = 0; message < 30; message++) a.send('nobody is there');
+    expect(drawn).toEqual(Array.from({ length: 30 }, () => 24));
+    drawn.length = 0;
+    for (let turns = 0; turns < 40; turns++) turn(a, b);
+    const { epoch } = a.session.braid;
+    // The first encapsulation was drawn when the first flight came.
+    expect(drawn.filter((length) => length === 64).length).toBeOneOf([epoch - 1, epoch]);
+    expect(drawn.filter((length) => length === 32).length - 80).toBeOneOf([epoch - 1, epoch]);
+  });
+
+  it('leaves nothing of its secrets behind, and never more than 2.5 kB of state', () => {
+    const { a, b } = sides('erased');
+    const secrets = new Map<string, number>();
+    const bare = 312 + 107 + 5 * 36;
+    for (let turns = 0; turns < 40; turns++) {
+      turn(a, b);
+      for (const side of [a, b]) {
+        const { epoch, step } = side.session.braid;
+        const packed = packSession(side.session);
+        expect(packed.length - bare).toBeLessThanOrEqual(2_438);
+        expect(unpackSession(packed)).toEqual(side.session);
+        if ('seed' in step) secrets.set(toHex(step.seed), epoch);
+        if ('secret' in step) secrets.set(toHex(step.secret.shared), epoch);
+        for (const [secret, of] of secrets) if (of < epoch) expect(toHex(packed)).not.toContain(secret);
+      }
+    }
+    expect(secrets.size).toBeGreaterThan(8);
+  });
+
+  it('is the last at 2^24 - 1: no key is made that no header could name', () => {
+    const { a, b } = sides('last');
+    until('idle', b, a);
+    const atEnd = (session: Session): Session => ({
+      ...session,
+      braid: { ...session.braid, epoch: 0xff_ffff },
+      receiving: session.receiving && { ...session.receiving, epoch: 0xff_ffff },
+    });
+    const [c, d] = [new Side(atEnd(a.session), 'c'), new Side(atEnd(b.session), 'd')];
+    turn(c, d);
+    turn(c, d);
+    expect(d.session.braid.step.at).toBe('idle');
+  });
+});
+
+describe('an epoch that is overdue', () => {
+  /** Leaves no room for a piece in an envelope of 512 bytes. */
+  const LONG = 'x'.repeat(400);
+
+  function lengths(a: Side, b: Side, turns: number, now = 0): [number, number][] {
+    return Array.from({ length: turns }, () => turn(a, b, LONG, now).map(({ length }) => length) as [number, number]);
+  }
+
+  it('after 50 messages takes the next larger bucket, on the side that has something to send, until it is over', () => {
+    const { a, b } = sides('overdue');
+    const before = b.session.braid.messages;
+    const sent = lengths(a, b, 30);
+    const larger = sent.flatMap(([, pong], index) => (pong === 1024 ? [index] : []));
+    expect(larger).toEqual([0, 1, 2].map((index) => (EPOCH_MESSAGES - before - 1) / 2 + index));
+    expect(sent.every(([ping, pong]) => ping === 512 && (pong === 512 || pong === 1024))).toBe(true);
+    expect([a, b].map(({ session }) => session.braid.epoch)).toEqual([1, 1]);
+  });
+
+  it('after 24 hours, too', () => {
+    const { a, b } = sides('a day');
+    expect(lengths(a, b, 2, DAY_MS - 1)).toEqual([[512, 512], [512, 512]]);
+    // The guest has not seen a piece of the answer yet, and offers its key once more.
+    expect(lengths(a, b, 2, DAY_MS)).toEqual([[1024, 1024], [512, 1024]]);
+  });
+
+  it('does not raise the price of messages to somebody who does not answer', () => {
+    const { a, b } = sides('silence');
+    lengths(a, b, 2);
+    const sent = Array.from({ length: 8 }, () => b.send(LONG, DAY_MS).length);
+    // The first of the chain went before.
+    expect(sent).toEqual([1024, 1024, 1024, 512, 512, 512, 512, 512]);
+    for (let message = 0; message < 300; message++) b.send(LONG);
+    expect(unpackSession(packSession(b.session))).toEqual(b.session);
+  });
+
+  it('changes no length where there is room for everything, and none beyond the largest', () => {
+    const { b } = sides('room');
+    const length = (body: number) => encrypt(b.session, new Uint8Array(body), b.random, DAY_MS).message.length;
+    expect([0, 2_000, 2_100, 40_000, 64_200].map(length)).toEqual([1024, 4096, 4096, 65_536, 65_536]);
+  });
+});
+
+describe('a header that names an epoch', () => {
+  it('is refused where no honest side could have said it, and nothing changes', () => {
+    const random = seeded('epochs');
+    const { a, b } = sides('epochs');
+    // Within its chain, every header says the same.
+    expect(b.refusal(craft(a.session, random, { epoch: 1 }))).toBe('undecryptable');
+    until('collecting', a, b);
+    turn(a, b);
+    turn(a, b);
+    const { epoch } = a.session.braid;
+    b.send('so that a begins a chain');
+    a.receive(b.send('now'));
+    for (const wrong of [epoch - 1, epoch + 1, epoch + 2, 0xff_ffff]) {
+      expect(b.refusal(craft(a.session, random, { epoch: wrong }))).toBe('undecryptable');
+    }
+    expect(b.receive(a.send('true'))).toBe('true');
+  });
+
+  it('is refused if it is not the one that the root has grown by', () => {
+    const { a, b } = sides('grown');
+    until('collecting', a, b);
+    expect(b.session.braid).toMatchObject({ epoch: 0, step: { at: 'answering' } });
+    for (const wrong of [0, 2]) expect(b.refusal(craft(a.session, seeded('grown'), { epoch: wrong }))).toBe('undecryptable');
+    expect(b.receive(a.send('true'))).toBe('true');
+    expect(b.session.braid.epoch).toBe(1);
+  });
+
+  it('is refused if it says too early that the answer was understood: the root is another', () => {
+    const { a, b } = sides('early');
+    a.receive(b.send('answering'));
+    expect(b.session.braid.step.at).toBe('answering');
+    expect(b.refusal(craft(a.session, seeded('early'), { epoch: 1 }))).toBe('undecryptable');
+    expect(b.receive(a.send('true'))).toBe('true');
+  });
+});
+
+describe('pieces that make no key', () => {
+  it('are refused with the message that completes them, and a true one goes on after it', () => {
+    const { a, b } = sides('no key');
+    until('idle', b, a);
+    const random = seeded('no key');
+    const whole = (first: number, key: Uint8Array) => packPlaintext(bytes('x'), { first, bytes: key }, 4 + 1 + 1216);
+    const key = xwingPublicKey(random(32));
+    for (const wrong of [new Uint8Array(1216).fill(0xff), new Uint8Array([...key.subarray(0, 1184), ...new Uint8Array(32)])]) {
+      expect(a.refusal(craft(b.session, random, { plaintext: whole(0, wrong) }))).toBe('undecryptable');
+    }
+    expect(a.receive(craft(b.session, random, { plaintext: whole(0, key) }))).toBe('x');
+    expect(a.session.braid.step.at).toBe('answering');
+  });
+
+  it('are refused as a ciphertext, too', () => {
+    const { a, b } = sides('no ciphertext');
+    const random = seeded('no ciphertext');
+    const plaintext = packPlaintext(bytes('x'), { first: 0, bytes: new Uint8Array(1120) }, 2_000);
+    expect(a.refusal(craft(b.session, random, { plaintext }))).toBe('undecryptable');
+    expect(a.receive(b.send('true'))).toBe('true');
+  });
+});
+
+describe('a failure in the middle', () => {
+  it('of the source of chance, at any draw, leaves the session as it was', () => {
+    const { a, b } = sides('chance');
+    for (let turns = 0; turns < 20; turns++) {
+      for (const [from, to] of [[a, b], [b, a]] as const) {
+        const before = [from, to].map(({ session }) => toHex(packSession(session)));
+        for (const allowed of [0, 1]) {
+          const failing = (): Random => {
+            let left = allowed;
+            return (length) => {
+              if (left-- === 0) throw new RangeError('no chance');
+              return new Uint8Array(length).fill(7);
+            };
+          };
+          const { message } = encrypt(from.session, bytes('lost'), seeded('lost'), 0);
+          const attempts = [() => encrypt(from.session, bytes('x'), failing(), 0), () => decrypt(to.session, message, failing(), 0)];
+          for (const attempt of attempts) {
+            try {
+              attempt();
+            } catch (error) {
+              expect(error).toBeInstanceOf(RangeError);
+            }
+          }
+          expect([from, to].map(({ session }) => toHex(packSession(session)))).toEqual(before);
+        }
+        expect(to.receive(from.send('true'))).toBe('true');
+      }
+    }
+    expect(a.session.braid.epoch).toBeGreaterThan(1);
+  });
+});
+
+describe('a packed braid', () => {
+  it('is refused where it says what no braid is', () => {
+    const { a, b } = sides('packed');
+    const spoil = (session: Session, fromEnd: number, value: number) => {
+      const packed = packSession(session);
+      return codeOf(() => unpackSession(packed.with(packed.length - fromEnd, value)));
+    };
+    until('idle', b, a);
+    expect(spoil(b.session, 1, 6)).toBe('malformed');
+    expect(spoil(a.session, 1, 2)).toBe('malformed');
+    until('offering', b, a);
+    expect(spoil(b.session, 1, 76)).toBe('malformed');
+    until('answering', a, b);
+    expect(spoil(a.session, 65, 70)).toBe('malformed');
+    expect(codeOf(() => unpackSession(packSession(a.session).with(0, 1)))).toBe('malformed');
+  });
+});
+
+/**
+ * Somebody who has had the state of `victim` once, and breaks every X25519 key: follows along with the victim's ratchet keys, but
+ * has to guess what X-Wing drew, unless that was broken, too.
+ */
+class Shadow {
+  readonly #victim: Side;
+  readonly #others = seeded('shadow');
+  readonly #breaksXwing: boolean;
+  readonly leakedAt: number;
+  session: Session;
+  #drawn: Uint8Array[] = [];
+
+  constructor(victim: Side, breaksXwing = false) {
+    this.#victim = victim;
+    this.#breaksXwing = breaksXwing;
+    this.session = unpackSession(packSession(victim.session));
+    this.leakedAt = victim.session.braid.epoch;
+  }
+
+  /** The victim sends; the shadow keeps in step. */
+  send(text: string): Uint8Array {
+    const message = this.#watch(() => this.#victim.send(text));
+    // In a send, 32 bytes are an X-Wing seed.
+    this.session = encrypt(this.session, bytes(text), this.#replay([24]), 0).session;
+    return message;
+  }
+
+  /** The victim receives; whether the shadow can read it. */
+  reads(message: Uint8Array): boolean {
+    this.#watch(() => this.#victim.receive(message));
+    try {
+      this.session = decrypt(this.session, message, this.#replay([32]), 0).session;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #watch<T>(act: () => T): T {
+    const { random } = this.#victim;
+    this.#drawn = [];
+    this.#victim.random = (length) => {
+      const drawn = random(length);
+      this.#drawn.push(drawn);
+      return drawn.slice();
+    };
+    const result = act();
+    this.#victim.random = random;
+    return result;
+  }
+
+  #replay(known: readonly number[]): Random {
+    const drawn = [...this.#drawn];
+    return (length) => {
+      const index = drawn.findIndex((each) => each.length === length);
+      const [same] = index === -1 ? [] : drawn.splice(index, 1);
+      return same !== undefined && (this.#breaksXwing || known.includes(length)) ? same.slice() : this.#others(length);
+    };
+  }
+}
+
+describe('somebody who had the state of one side once and has every X25519 secret', () => {
+  /** For each message to the victim: how many epochs the root had grown by since the leak, and whether the shadow read it. */
+  function follow(victim: Side, other: Side, shadow: Shadow): { grown: number; read: boolean; sameRoot: boolean }[] {
+    return Array.from({ length: 60 }, (_, index) => {
+      other.receive(shadow.send(`to ${index}`));
+      const read = shadow.reads(other.send(`from ${index}`));
+      const grown = other.session.braid.epoch - shadow.leakedAt;
+      return { grown, read, sameRoot: equal(shadow.session.root, victim.session.root) };
+    });
+  }
+
+  it.each(['guest', 'inviter'] as const)('reads on at most until the first epoch that began after that is over (%s)', (role) => {
+    for (let before = 0; before < 18; before += 3) {
+      const { a, b } = sides(`${role} ${before}`);
+      for (let turns = 0; turns < before; turns++) turn(a, b);
+      const [victim, other] = role === 'guest' ? [a, b] : [b, a];
+      const seen = follow(victim, other, new Shadow(victim));
+      expect(seen.filter(({ grown }) => grown <= 0).every(({ read }) => read)).toBe(true);
+      expect(seen.filter(({ grown }) => grown >= 2).length).toBeGreaterThan(20);
+      expect(seen.filter(({ grown }) => grown >= 2).some(({ read, sameRoot }) => read || sameRoot)).toBe(false);
+    }
+  });
+
+  it.each(['guest', 'inviter'] as const)('reads everything if X-Wing is broken, too: it is X-Wing that keeps them out (%s)', (role) => {
+    const { a, b } = sides('broken');
+    turn(a, b);
+    const [victim, other] = role === 'guest' ? [a, b] : [b, a];
+    const seen = follow(victim, other, new Shadow(victim, true));
+    expect(seen.every(({ read, sameRoot }) => read && sameRoot)).toBe(true);
+    expect(seen.at(-1)!.grown).toBeGreaterThan(4);
+  });
+});
+
+describe('under any schedule', () => {
+  const action = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ kind: fc.constant('send' as const), side: fc.nat(1), count: fc.constant(1), length: fc.nat(420) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('send' as const), side: fc.nat(1), count: fc.integer({ min: 2, max: 12 }), length: fc.nat(100) }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('talk' as const), side: fc.nat(1), count: fc.integer({ min: 2, max: 10 }), length: fc.nat(300) }) },
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant('deliver' as const), side: fc.nat(1), pick: fc.nat() }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('all', 'repeat', 'lose', 'damage'), side: fc.nat(1), pick: fc.nat() }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('wait' as const), hours: fc.integer({ min: 1, max: 30 }) }) },
+  );
+
+  interface Sent {
+    readonly text: string;
+    readonly chain: number;
+    readonly message: Uint8Array;
+    opened: boolean;
+  }
+
+  it('both implementations have the same root, what arrives opens once, a refusal changes nothing, and epochs go on', () => {
+    let [epochs, runs] = [0, 0];
+    fc.assert(
+      fc.property(fc.array(action, { minLength: 50, maxLength: 100 }), (actions) => {
+        const both = lockstep();
+        const wires: Sent[][] = [[], []];
+        let now = 0;
+        const deliver = (side: number, sent: Sent) => {
+          const withinLimits = both[side]!.receivingChain - sent.chain <= 5;
+          const result = both[side]!.receive(sent.message, now);
+          if (!withinLimits) expect(result).toEqual({ code: 'undecryptable' });
+          else expect(result).toEqual(sent.opened ? { code: 'duplicate' } : { text: sent.text });
+          sent.opened ||= 'text' in result;
+        };
+        const send = (side: number, text: string): Sent => {
+          const chain = both[side]!.sendingChain;
+          return { text, chain, message: both[side]!.send(text, now), opened: false };
+        };
+        for (const [index, step] of actions.entries()) {
+          // Keys that wait for a message are kept for 30 days; nothing here waits so long.
+          if (step.kind === 'wait') now = Math.min(now + (step.hours / 24) * DAY_MS, 25 * DAY_MS);
+          else if (step.kind === 'send') {
+            for (let i = 0; i < step.count; i++) wires[1 - step.side]!.push(send(step.side, `${index}/${i}`.padEnd(step.length, '.')));
+          } else if (step.kind === 'talk') {
+            for (let i = 0; i < step.count; i++) {
+              const side = (step.side + i) % 2;
+              deliver(1 - side, send(side, `${index}/${i}`.padEnd(step.length, '.')));
+            }
+          } else if (step.kind === 'all') {
+            for (const sent of wires[step.side]!.splice(0)) deliver(step.side, sent);
+          } else {
+            const wire = wires[step.side]!;
+            const at = step.pick % Math.max(1, wire.length);
+            const sent = wire[at];
+            if (sent === undefined) continue;
+            if (step.kind === 'deliver' || step.kind === 'lose') wire.splice(at, 1);
+            if (step.kind === 'deliver' || step.kind === 'repeat') deliver(step.side, sent);
+            if (step.kind !== 'damage') continue;
+            const where = step.pick % sent.message.length;
+            const refused = both[step.side]!.receive(sent.message.with(where, sent.message[where]! ^ 0x10), now);
+            expect(['undecryptable', 'duplicate']).toContain('code' in refused ? refused.code : 'opened');
+          }
+        }
+        const before = both.map(({ epoch }) => epoch);
+        for (let fair = 0; fair < 36; fair++) deliver(1 - (fair % 2), send(fair % 2, `fair ${fair}`));
+        const after = both.map(({ epoch }) => epoch);
+        expect(after[0]! > before[0]! && after[1]! > before[1]!).toBe(true);
+        expect(Math.abs(after[0]! - after[1]!)).toBeLessThan(2);
+        epochs += before[0]!;
+        runs += 1;
+      }),
+      { numRuns: 12 },
+    );
+    // The schedules themselves, not only the fair end, must have seen epochs.
+    expect(epochs).toBeGreaterThan(runs);
+  });
+});
+
+describe('a first flight', () => {
+  it('that the inviter sees several times, from several messages, gives one epoch', () => {
+    const random = seeded('flights');
+    const { identity, link, card, secret } = invite(random);
+    const { session, flight } = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
+    const first = encrypt(session, bytes('one'), random, 0, flight);
+    const second = encrypt(first.session, bytes('two'), random, 0, flight);
+    const host = respond(identity, secret, second.message.subarray(0, FLIGHT_BYTES), random).session;
+    const b = new Side(host, 'b');
+    b.receive(second.message.subarray(FLIGHT_BYTES));
+    const { step } = b.session.braid;
+    expect(step.at).toBe('answering');
+    b.receive(first.message.subarray(FLIGHT_BYTES));
+    expect(b.session.braid.step).toBe(step);
+  });
+});
