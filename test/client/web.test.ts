@@ -43,11 +43,11 @@ const content = (messages: readonly MessageView[]): unknown[] => messages.map(({
 const historyOf = (person: Person, contact: string): Promise<readonly MessageView[]> => person.client.history(contact, { limit: 1_000 });
 
 describe.skipIf(!hasChromium)('the client in a browser (skipped where there is no Chromium)', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sotto-web-'));
   /** What the bundler and the pages have complained of. */
   const complaints: string[] = [];
   /** What every page has told, one after the other. */
   const told: ClientEvent[] = [];
+  let folder: string;
   let relay: RunningRelay;
   let relayUrl: string;
   let server: Server;
@@ -59,6 +59,7 @@ describe.skipIf(!hasChromium)('the client in a browser (skipped where there is n
 
   beforeAll(async () => {
     await ready();
+    folder = mkdtempSync(join(tmpdir(), 'sotto-web-'));
     relay = await startRelay({ host: '127.0.0.1', port: 0, stunPort: 0, data: join(folder, 'relay') });
     relayUrl = `http://127.0.0.1:${relay.port}`;
     await bundle(join(folder, 'page'), (complaint) => complaints.push(complaint));
