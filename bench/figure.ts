@@ -5,10 +5,12 @@ export interface Figure {
   readonly figure: string;
   readonly unit: string;
   readonly ours: number;
-  readonly peer: number;
+  /** Null where there is none to measure. */
+  readonly peer: number | null;
+  /** What the peer is and does; why there is none, where it is null. */
   readonly peerName: string;
   /** ours / peer. */
-  readonly ratio: number;
+  readonly ratio: number | null;
   /** Which way is good, for `ours` and `ratio` alike. */
   readonly better: 'higher' | 'lower';
 }
@@ -28,7 +30,7 @@ const DIGITS = 3;
 /** A figure, with its numbers rounded and its ratio taken before that. */
 export function figure(named: Omit<Figure, 'ratio'>): Figure {
   const { ours, peer } = named;
-  return { ...named, ours: round(ours), peer: round(peer), ratio: round(ours / peer) };
+  return { ...named, ours: round(ours), peer: peer && round(peer), ratio: peer && round(ours / peer) };
 }
 
 function round(value: number): number {

@@ -3,10 +3,11 @@
 
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { crypto } from './crypto.js';
 import type { Bench, Figure } from './figure.js';
 import { talk } from './talk.js';
 
-const BENCHES: readonly Bench[] = [talk];
+const BENCHES: readonly Bench[] = [talk, crypto];
 
 /** The caller's fault, as the command `sotto` has it. */
 const EXIT_USAGE = 2;
@@ -24,7 +25,7 @@ if (bench === undefined) {
 
 function table(figures: readonly Figure[]): string {
   const head = ['figure', 'unit', 'ours', 'peer', 'ratio', 'better', 'peer is'];
-  const rows = figures.map(({ figure, unit, ours, peer, ratio, better, peerName }) => [figure, unit, `${ours}`, `${peer}`, `${ratio}`, better, peerName]);
+  const rows = figures.map(({ figure, unit, ours, peer, ratio, better, peerName }) => [figure, unit, `${ours}`, `${peer ?? '-'}`, `${ratio ?? '-'}`, better, peerName]);
   return `${columns([head, ...rows])}\n\n${machine()}`;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { measureEpochs } from '../../bench/crypto-epochs.js';
+import { measureEpochs } from '../../bench/crypto/epochs.js';
 
 const MESSAGES = 2_000;
 

@@ -1,14 +1,14 @@
 // How many messages an epoch of the post-quantum ratchet takes, and how many bytes a message, between two people who write texts
 // of the usual lengths. The lengths and turns are the same in every run; nothing here measures time.
 
-import { utf8 } from '../crypto/bytes.js';
-import { initiate, respond } from '../crypto/handshake.js';
-import { createIdentity } from '../crypto/identity.js';
-import { createInvitation, openCard, parseLink } from '../crypto/invitation.js';
-import { decrypt, encrypt, type Session } from '../crypto/session.js';
-import { ready } from '../crypto/sodium.js';
-import { encodeBody } from '../client/core/body.js';
-import { percentile } from './figure.js';
+import { utf8 } from '../../crypto/bytes.js';
+import { initiate, respond } from '../../crypto/handshake.js';
+import { createIdentity } from '../../crypto/identity.js';
+import { createInvitation, openCard, parseLink } from '../../crypto/invitation.js';
+import { decrypt, encrypt, type Session } from '../../crypto/session.js';
+import { ready } from '../../crypto/sodium.js';
+import { encodeBody } from '../../client/core/body.js';
+import { percentile } from '../figure.js';
 
 /** Lengths of texts: log-normal, half of them below 45 bytes, 5 % above 198, 1 % above 365. */
 const TEXT_MEDIAN_BYTES = 45;
@@ -35,20 +35,40 @@ export interface EpochFigures {
   readonly ordinaryWireBytes: number;
 }
 
-/** Carries `messages` texts. Who writes goes on with the chance 1 - 1 / `burst`: 1 is one text each, 3 is three at a time on average. */
+/** A text of a conversation. */
+export interface Text {
+  readonly writer: 0 | 1;
+  readonly length: number;
+}
+
+/** Whose turn it is and how much they write. Who writes goes on with the chance 1 - 1 / `burst`: 1 is one text each, 3 is three at a time on average. */
+export function* converse(messages: number, burst: number): Generator<Text> {
+  const chance = repeatable(1);
+  let writer: Text['writer'] = 0;
+  for (let message = 0; message < messages; message += 1) {
+    yield { writer, length: textLength(chance) };
+    if (chance() < 1 / burst) writer = writer === 0 ? 1 : 0;
+  }
+}
+
+/** Whether the size of an envelope is promised for a text of so many bytes. */
+export function isOrdinary(length: number): boolean {
+  return length >= ORDINARY_TEXT_BYTES[0] && length <= ORDINARY_TEXT_BYTES[1];
+}
+
+/** Carries `messages` texts; see converse(). */
 export async function measureEpochs(messages: number, burst: number): Promise<EpochFigures> {
   await ready();
-  const chance = repeatable(1);
   const sides = introduce();
   const epochs: number[] = [];
   const wires: number[] = [];
   const ordinary: number[] = [];
-  let writer = 0;
+  let message = 0;
   let lastEpochAt = 0;
-  for (let message = 1; message <= messages; message += 1) {
+  for (const { writer, length } of converse(messages, burst)) {
+    message += 1;
     const now = START_MS + message * STEP_MS;
-    const length = textLength(chance);
-    const sealed = encrypt(sides[writer]!, textBody(now, message, length), random, now);
+    const sealed = encrypt(sides[writer], textBody(now, message, length), random, now);
     sides[writer] = sealed.session;
     const before = sides[1 - writer]!;
     const after = decrypt(before, sealed.message, random, now).session;
@@ -60,8 +80,7 @@ export async function measureEpochs(messages: number, burst: number): Promise<Ep
     }
     const wire = sealed.message.length + ADDRESS_BYTES;
     wires.push(wire);
-    if (length >= ORDINARY_TEXT_BYTES[0] && length <= ORDINARY_TEXT_BYTES[1]) ordinary.push(wire);
-    if (chance() < 1 / burst) writer = 1 - writer;
+    if (isOrdinary(length)) ordinary.push(wire);
   }
   return {
     epochs: epochs.length,
@@ -105,6 +124,6 @@ function repeatable(seed: number): () => number {
   return () => (state = (state * 48_271) % 0x7fff_ffff) / 0x7fff_ffff;
 }
 
-function mean(values: readonly number[]): number {
+export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
