@@ -84,6 +84,7 @@ export class Network {
     for (const link of this.#links.values()) link.close();
     this.#peers.clear();
     this.#links.clear();
+    this.#states.clear();
   }
 
   #perform(output: NetworkOutput): void {

@@ -44,6 +44,8 @@ const INVITATION_MS = 7 * 24 * 3_600_000;
 const DRAIN_MS = 3_000;
 /** How long a request of the person's waits for what the relays have kept. */
 const SYNC_MS = 3_000;
+/** Characters of an id that people are shown. */
+const ID_SHOWN = 8;
 /** Longest timer that setTimeout takes. */
 const TIMER_MAX_MS = 0x7fff_ffff;
 
@@ -211,8 +213,15 @@ class Runtime implements Client {
 
   // Resolves when what waited at the relays is here, or they do not answer: a command that ends soon must not tell old news.
   async #synced(): Promise<void> {
+    if (this.#failure !== null) throw this.#failure;
     if (this.#mode !== 'brief') return;
     await this.#waiting.until(() => this.#failure !== null || (this.#flushing === null && this.#network.isCaughtUp(this.#core.memory.mailboxes())), SYNC_MS);
+  }
+
+  // Resolves when everything up to here is durable.
+  async #written(): Promise<void> {
+    await this.#flushing;
+    if (this.#failure !== null) throw this.#failure;
   }
 
   async #contact(reference: string): Promise<Contact> {
@@ -225,14 +234,15 @@ class Runtime implements Client {
     return contact;
   }
 
-  // By name, else by name in any case, else by the beginning of the id.
+  // By as much of the id as is shown, else by name, else by name in any case, else by less of the id: no name can stand before an id.
   #find(reference: string): readonly Contact[] {
     const contacts = [...this.#core.memory.contacts.values()];
     const lower = reference.toLowerCase();
     const byName = contacts.filter(({ record }) => record.name === reference);
     const byFoldedName = contacts.filter(({ record }) => record.name.toLowerCase() === lower);
     const byId = /^[0-9a-f]{2,64}$/.test(lower) ? contacts.filter(({ record }) => record.id.startsWith(lower)) : [];
-    return [byName, byFoldedName, byId].find((matches) => matches.length > 0) ?? [];
+    const order = lower.length >= ID_SHOWN ? [byId, byName, byFoldedName] : [byName, byFoldedName, byId];
+    return order.find((matches) => matches.length > 0) ?? [];
   }
 
   async invite(): Promise<{ readonly link: string; readonly expiresAt: number }> {
@@ -282,7 +292,7 @@ class Runtime implements Client {
     const [last] = await this.#platform.store.messages({ contact: id, direction: 'in', before: position + 1, limit: 1 });
     if (last === undefined) return;
     this.#handle({ type: 'read', contact: id, number: last.number });
-    await this.#flushing;
+    await this.#written();
   }
 
   async status(): Promise<StatusView> {
@@ -305,7 +315,7 @@ class Runtime implements Client {
   async setPolicy(contact: string, policy: Policy): Promise<void> {
     const { id } = (await this.#contact(contact)).record;
     this.#handle({ type: 'policy', contact: id, policy });
-    await this.#flushing;
+    await this.#written();
   }
 
   subscribe(listener: (event: ClientEvent) => void): () => void {

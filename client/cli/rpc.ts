@@ -15,6 +15,8 @@ export const REQUEST_MAX_CHARACTERS = 6 * 65_536 + 4_096;
 const ANSWER_MAX_CHARACTERS = 128 * 1024 * 1024;
 /** A reader that lets this many bytes of events wait has stopped reading; it is let go and catches up when it comes back. */
 const BACKLOG_MAX_BYTES = 64 * 1024 * 1024;
+/** How long an owner may take to answer, beside what it was asked to wait: longer than it takes to reach a relay. One that is stopped never answers. */
+const ANSWER_MAX_MS = 30_000;
 /** How long the answers of requests under way may take when the home is being closed. */
 const DRAIN_MS = 2_000;
 /** JSON-RPC's code of a SottoError; its own code is in `data.code`. */
@@ -163,7 +165,11 @@ export async function connect(path: string): Promise<Connection | null> {
 
   let requests = 0;
   const call = async <M extends Method | 'subscribe'>(method: M, ...params: M extends Method ? Parameters<Client[M]> : []) => {
-    const response = socket.closed ? null : await rpc.requestAdvanced({ jsonrpc: '2.0', id: ++requests, method, params });
+    const options: unknown = params[2];
+    const waitMs = typeof options === 'object' && options !== null && 'timeoutMs' in options ? Number(options.timeoutMs) : 0;
+    const answer = socket.closed ? Promise.resolve(null) : Promise.resolve(rpc.requestAdvanced({ jsonrpc: '2.0', id: ++requests, method, params }));
+    const response = await within(ANSWER_MAX_MS + waitMs, answer);
+    if (response === undefined) throw new SottoError('home-in-use');
     if (response && !response.error) return response.result;
     if (response?.error.data) throw fromWire(response.error);
     throw closing ? new NotBegun() : new SottoError('owner-gone');
@@ -222,9 +228,13 @@ function send(socket: Socket, value: unknown): void {
   if (socket.writable) socket.write(`${JSON.stringify(value)}\n`);
 }
 
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
+/** What the work resolves with, or undefined when the time is over. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise((resolve) => (timer = setTimeout(resolve, ms)));
-  await Promise.race([work, limit]);
-  clearTimeout(timer);
+  const limit = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

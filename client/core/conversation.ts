@@ -16,6 +16,10 @@ const RECEIPT_INTERVAL_MS = 50;
 /** How long a gap may be a mere race of two paths, before the missing texts are asked for; then ever more patiently. */
 const GAP_FIRST_MS = 2_000;
 const GAP_MAX_MS = 600_000;
+/** Somebody who has not answered this many messages is away: asking more would only fill their mailbox. */
+const ASK_UNANSWERED_MAX = 20;
+/** Shortest time between two receipts for envelopes that came again: a relay that repeats them must not make us speak without end. */
+const REPEATED_INTERVAL_MS = 60_000;
 /** How long texts wait behind a gap before they are shown without what is missing. */
 const HOLD_MS = 20_000;
 /** Texts on their way to one contact: half of what the ratchet seals without an answer, so that a flood never exhausts the session. */
@@ -71,6 +75,8 @@ export function onText(memory: Memory, contact: Contact, text: Text, sentAt: num
     sentAt, receivedAt: memory.now, acceptedAt: null, deliveredAt: null, readAt: null, position: null,
   };
   if (text.number <= contact.record.readyNumber) {
+    // Nobody has read it yet, whatever came after it was read.
+    if (text.number <= contact.record.readNumber) memory.update(contact, { readNumber: text.number - 1 });
     show(memory, record);
   } else if (text.number === contact.record.readyNumber + 1) {
     checkChain(memory, contact, text);
@@ -133,7 +139,7 @@ export function watchGap(memory: Memory, contact: Contact): void {
 
 /** Timer `gap:`: the missing texts were not just late; ask for them, ever more patiently. */
 export function askAgain(memory: Memory, contact: Contact): void {
-  sendReceipt(memory, contact, true);
+  if (contact.record.unanswered < ASK_UNANSWERED_MAX) sendReceipt(memory, contact, true);
   contact.gapAsked += 1;
   memory.timers.set(`gap:${contact.record.id}`, memory.now + Math.min(GAP_MAX_MS, GAP_FIRST_MS * 4 ** contact.gapAsked));
 }
@@ -150,6 +156,13 @@ export function giveUpGap(memory: Memory, contact: Contact): void {
 export function owe(memory: Memory, contact: Contact): void {
   if (!contact.record.receiptOwed) memory.update(contact, { receiptOwed: true });
   memory.timers.start(`receipt:${contact.record.id}`, Math.max(memory.now, contact.lastReceiptAt + RECEIPT_INTERVAL_MS));
+}
+
+/** Somebody repeats what we have: they may have missed our receipt. */
+export function onRepeated(memory: Memory, contact: Contact): void {
+  if (memory.now < contact.lastRepeatedAt + REPEATED_INTERVAL_MS) return;
+  contact.lastRepeatedAt = memory.now;
+  owe(memory, contact);
 }
 
 /** Timer `receipt:`. */
@@ -176,11 +189,16 @@ export function onReceipt(memory: Memory, contact: Contact, receipt: Receipt): v
   }
   const lacking = new Set(receipt.lacking);
   for (const text of contact.undelivered.values()) {
-    if (text.number > receipt.delivered) break;
+    if (text.number > receipt.delivered) continue;
     if (!lacking.has(text.number)) delivered(memory, contact, text);
   }
+  for (const text of contact.failed.values()) {
+    if (text.number > receipt.delivered || lacking.has(text.number)) continue;
+    contact.failed.delete(text.number);
+    delivered(memory, contact, text);
+  }
   for (const text of contact.unread.values()) {
-    if (text.number > receipt.read) break;
+    if (text.number > receipt.read) continue;
     contact.unread.delete(text.number);
     move(memory, text, 'read', { readAt: memory.now });
   }

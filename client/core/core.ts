@@ -20,6 +20,8 @@ import type { ContactId, InvitationRecord, MailboxId, PathName, Snapshot } from 
 
 /** Wait before a mailbox that the relay refused for now is collected again. */
 const COLLECT_AGAIN_MS = 5_000;
+/** When expiry is first looked at after a start. */
+const FIRST_EXPIRY_MS = 600_000;
 /** How often expired invitations are looked for. */
 const INVITATIONS_CHECK_MS = 60_000;
 
@@ -51,14 +53,18 @@ export class Core {
       memory.emit({ type: 'link', relay, role });
     }
     for (const contact of memory.contacts.values()) resume(memory, contact);
-    memory.timers.set('expiry', now);
+    // After what the relays have kept: a receipt may be among it.
+    memory.timers.set('expiry', now + FIRST_EXPIRY_MS);
     memory.timers.set('invitations', now);
     return this.#finish(now);
   }
 
   /** Takes one input. `now` is ms since 1970 and may jump. */
   handle(input: Input, now: number): Output[] {
+    if (now < this.memory.now) this.memory.setClockBack(this.memory.now - now);
     this.memory.now = now;
+    // A timer of the machine may fire early; then it is asked for again.
+    if (input.type === 'wake') this.#wakeAt = null;
     this.#attempt(() => dispatch(this.memory, input), 'request' in input ? input.request : null);
     return this.#finish(now);
   }
@@ -256,8 +262,7 @@ function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8A
 
 function onRejected(memory: Memory, contact: Contact | null, error: unknown): void {
   if (!(error instanceof SottoError)) throw error;
-  // Somebody repeats what we have: they may have missed our receipt.
-  if (error.code === 'duplicate' && contact !== null) conversation.owe(memory, contact);
+  if (error.code === 'duplicate' && contact !== null) conversation.onRepeated(memory, contact);
   else memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: 'undecryptable' });
 }
 

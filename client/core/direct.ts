@@ -16,11 +16,13 @@ import { flush, reroute, sendTransient } from './outbox.js';
 /** From dialing to an open, proven channel; libraries give up much later, by then a new call is better. */
 const CALL_MS = 8_000;
 /** Waits after calls that failed in a row. */
-const REDIAL_MS = [1_000, 8_000, 30_000, 120_000] as const;
+const REDIAL_MS = [1_000, 8_000, 30_000, 120_000, 600_000, 1_800_000] as const;
 /** Shortest time between two greetings that nobody asked for. */
 const GREET_INTERVAL_MS = 5_000;
 /** A difference between two round trips that is more than noise. */
 const CLEARLY_FARTHER_MS = 10;
+/** Shortest time between two offers that are taken: each costs a peer connection. */
+const OFFER_INTERVAL_MS = 500;
 /** Signaling older than this is about a call that is over. */
 export const FRESH_MS = 20_000;
 
@@ -125,7 +127,8 @@ export function onLocalCandidates(memory: Memory, call: Call, contact: Contact, 
 /** The contact dials us. */
 export function onOffer(memory: Memory, contact: Contact, offer: Offer): void {
   const id = toHex(offer.call);
-  if (!isWanted(memory, contact) || isDialer(memory, contact) || memory.calls.has(id)) return;
+  if (!isWanted(memory, contact) || isDialer(memory, contact) || memory.calls.has(id) || memory.now < contact.nextOfferAt) return;
+  contact.nextOfferAt = memory.now + OFFER_INTERVAL_MS;
   const description = fromWire(offer.description!);
   for (const other of memory.calls.values()) if (other.contact === contact.record.id && other.phase !== 'open') end(memory, contact, other, 'replaced');
   const call = open(memory, contact, id, 'answerer');

@@ -92,12 +92,10 @@ function forget(memory: Memory, record: InvitationRecord): void {
   memory.emit({ type: 'save', change: { kind: 'invitation-removed', lookup: record.lookup } });
 }
 
-/** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`. */
+/** The person has a link. Of somebody who is a contact already it makes a new session. Throws `link-invalid`, `own-invitation`. */
 export function accept(memory: Memory, request: RequestId, text: string): void {
   const link = parseLink(text);
-  const id = toHex(link.idHash);
-  if (id === memory.id) throw new SottoError('own-invitation');
-  if (memory.contacts.has(id)) throw new SottoError('contact-exists');
+  if (toHex(link.idHash) === memory.id) throw new SottoError('own-invitation');
   memory.accepting.set(request, link);
   memory.emit({ type: 'link', relay: link.relay, role: 'deposit' });
   // Ours alone, and the same again after a crash: the relay gives a card to one claim only.
@@ -111,19 +109,32 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   memory.accepting.delete(request);
   if (link === undefined) return;
   if (card === null) throw new SottoError(error ?? 'card-unknown');
-  // Their flight may have come while we waited for their card.
-  if (memory.contacts.has(toHex(link.idHash))) throw new SottoError('contact-exists');
   const bundle = openCard(link, card, memory.now);
   const { session, flight } = initiate(memory.identity, bundle, memory.random);
   const outbox: PeerMailbox = { relay: depositable(memory, bundle.relay), mailbox: toHex(bundle.mailbox), token: bundle.token };
-  const record = createContact(memory, bundle.identity, bundle.name, createMailbox(memory), outbox);
-  const contact = memory.addContact({ ...record, flight }, session);
-  memory.update(contact, {});
+  const record = { ...createContact(memory, bundle.identity, bundle.name, createMailbox(memory), outbox), flight };
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   collect(memory, record.inbox);
-  memory.emit({ type: 'contact', contact: contact.record });
+  const contact = begin(memory, record, session);
   enqueue(memory, contact, null, null);
   memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: record.id } });
+}
+
+// Makes a contact, or gives the one that is there a new session: what was not delivered in the old one is sealed anew.
+function begin(memory: Memory, record: ContactRecord, session: Session): Contact {
+  const known = memory.contacts.get(record.id);
+  if (known === undefined) {
+    const contact = memory.addContact(record, session);
+    memory.update(contact, {});
+    memory.emit({ type: 'contact', contact: contact.record });
+    return contact;
+  }
+  if (known.record.flight === null) memory.emit({ type: 'notice', contact: record.id, code: 'session-replaced' });
+  memory.emit({ type: 'close-mailbox', mailbox: known.record.inbox });
+  const { flight, flightKey, inbox, outbox } = record;
+  memory.advance(known, session, { flight, flightKey, inbox, outbox, unanswered: 0, createdAt: memory.now });
+  sendAllAgain(memory, known);
+  return known;
 }
 
 // The relay where a contact wants to be reached. It must not make us knock at the services of this machine, unless our own relay is here too.
@@ -162,29 +173,22 @@ export function onFlight(memory: Memory, invitation: InvitationRecord, envelope:
   const reply = body.hello?.reply;
   if (body.hello === undefined || reply === undefined) throw new SottoError('malformed');
   const outbox: PeerMailbox = { relay: depositable(memory, reply.relay), mailbox: toHex(reply.mailbox), token: reply.token };
-  const record = createContact(memory, opened.peer, body.hello.name, invitation.mailbox, outbox);
+  const record = { ...createContact(memory, opened.peer, body.hello.name, invitation.mailbox, outbox), flightKey: opened.flightKey };
   const known = memory.contacts.get(record.id);
-  if (known !== undefined && wins(memory, known)) return null;
+  if (known !== undefined && isCrossing(memory, known, invitation)) return null;
   forget(memory, invitation);
-  const contact = known === undefined ? memory.addContact(record, session) : replaceSession(memory, known, record, session);
-  memory.advance(contact, session, { flightKey: opened.flightKey, heardAt: memory.now });
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
-  if (known === undefined) memory.emit({ type: 'contact', contact: contact.record });
+  const contact = begin(memory, record, session);
+  memory.update(contact, { heardAt: memory.now });
   owe(memory, contact);
   return { contact, body };
 }
 
-// Two flights that cross: the session of the lower identity id wins on both sides.
-function wins(memory: Memory, known: Contact): boolean {
-  return known.record.flight !== null && memory.id < known.record.id;
-}
-
-function replaceSession(memory: Memory, known: Contact, record: ContactRecord, session: Session): Contact {
-  if (known.record.flight === null) memory.emit({ type: 'notice', contact: record.id, code: 'session-replaced' });
-  memory.emit({ type: 'close-mailbox', mailbox: known.record.inbox });
-  memory.advance(known, session, { flight: null, inbox: record.inbox, outbox: record.outbox, unanswered: 0 });
-  sendAllAgain(memory, known);
-  return known;
+// Two flights that cross: the session that the lower identity id began wins on both sides, whenever the other flight comes. An
+// invitation that is younger than our session is no crossing: the contact begins anew.
+function isCrossing(memory: Memory, known: Contact, invitation: InvitationRecord): boolean {
+  const { flightKey, createdAt } = known.record;
+  return flightKey === null && memory.id < known.record.id && invitation.createdAt <= createdAt;
 }
 
 /** Whether an envelope repeats the flight that made this contact's session; its ratchet message follows the flight. */

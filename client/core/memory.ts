@@ -48,6 +48,8 @@ export interface Contact {
   /** Our Texts by number: not yet delivered; delivered and not yet read. */
   readonly undelivered: Map<number, MessageRecord>;
   readonly unread: Map<number, MessageRecord>;
+  /** Our Texts that have failed here; a late receipt may still prove otherwise. */
+  readonly failed: Map<number, MessageRecord>;
   /** The contact's Texts that wait behind a gap. */
   readonly held: Map<number, MessageRecord>;
   /** Everything that is on its way out, and the part of it that is not in flight, in order. */
@@ -68,6 +70,9 @@ export interface Contact {
   pathSince: number;
   why: WhyRelay;
   lastReceiptAt: number;
+  lastRepeatedAt: number;
+  /** Offers before this time are too many. */
+  nextOfferAt: number;
   gapAsked: number;
 }
 
@@ -120,7 +125,8 @@ export class Memory {
     for (const record of snapshot.outgoing.toSorted((a, b) => a.order - b.order)) this.#load(record);
     for (const text of snapshot.pending.toSorted((a, b) => a.number - b.number)) {
       const contact = this.contacts.get(text.contact);
-      (text.state === 'delivered' ? contact?.unread : contact?.undelivered)?.set(text.number, text);
+      const texts = text.state === 'delivered' ? contact?.unread : text.state === 'failed' ? contact?.failed : contact?.undelivered;
+      texts?.set(text.number, text);
     }
     for (const text of snapshot.held) this.contacts.get(text.contact)?.held.set(text.number, text);
   }
@@ -136,10 +142,10 @@ export class Memory {
   addContact(record: ContactRecord, session: Session): Contact {
     const contact: Contact = {
       record, session,
-      undelivered: new Map(), unread: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
+      undelivered: new Map(), unread: new Map(), failed: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, putPaused: false,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
-      lastReceiptAt: 0, gapAsked: 0,
+      lastReceiptAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0,
     };
     this.contacts.set(record.id, contact);
     return contact;
@@ -155,6 +161,20 @@ export class Memory {
   advance(contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
     contact.session = session;
     this.update(contact, patch);
+  }
+
+  /** The machine's clock was set back: what was to happen at a time still happens as soon as before. */
+  setClockBack(ms: number): void {
+    this.timers.shift(ms);
+    for (const contact of this.contacts.values()) {
+      contact.lastReceiptAt -= ms;
+      contact.lastRepeatedAt -= ms;
+      contact.heardDirectAt -= ms;
+      contact.nextCallAt -= ms;
+      contact.nextGreetAt -= ms;
+      contact.nextOfferAt -= ms;
+      for (const outgoing of contact.outgoing.values()) outgoing.sentAt -= ms;
+    }
   }
 
   /** The next place in the order of this home. */

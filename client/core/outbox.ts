@@ -97,7 +97,12 @@ function sendByRelay(memory: Memory, contact: Contact, outgoing: Outgoing): void
   outgoing.via = 'relay';
   contact.inFlight += 1;
   const { envelope, bytes, expiresAt } = outgoing.record;
-  memory.emit({ type: 'put', contact: contact.record.id, envelope, to: contact.record.outbox, bytes, ttlSeconds: Math.max(1, Math.ceil((expiresAt - memory.now) / 1000)) });
+  memory.emit({ type: 'put', contact: contact.record.id, envelope, to: contact.record.outbox, bytes, ttlSeconds: ttl(memory, expiresAt) });
+}
+
+// Within what the relay takes, also when the machine's clock was set back meanwhile.
+function ttl(memory: Memory, expiresAt: number): number {
+  return Math.min(ENVELOPE_MAX_TTL_SECONDS, Math.max(1, Math.ceil((expiresAt - memory.now) / 1000)));
 }
 
 /** The direct path is gone: what it took without a receipt goes by the relay. */
@@ -191,7 +196,9 @@ function fail(memory: Memory, contact: Contact, outgoing: Outgoing, reason: stri
   const text = textOf(contact, outgoing);
   if (text === undefined) return;
   contact.undelivered.delete(text.number);
-  memory.saveText({ ...text, state: 'failed', reason }, 'state');
+  const failed: MessageRecord = { ...text, state: 'failed', reason };
+  contact.failed.set(text.number, failed);
+  memory.saveText(failed, 'state');
 }
 
 /** Forgets an envelope that has done its work. */

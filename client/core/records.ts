@@ -136,7 +136,7 @@ export interface Snapshot {
   readonly contacts: readonly ContactRecord[];
   readonly invitations: readonly InvitationRecord[];
   readonly outgoing: readonly OutgoingRecord[];
-  /** Our own Texts on their way: queued, accepted, or delivered and not yet read. */
+  /** Our own Texts whose state may still change: queued, accepted, delivered and not yet read, failed. */
   readonly pending: readonly MessageRecord[];
   /** The contact's Texts held back by a gap (position null). */
   readonly held: readonly MessageRecord[];

@@ -58,9 +58,11 @@ export function isLoopback(address: string): boolean {
   return reach(address) === 'loopback';
 }
 
-/** Whether a host, by name or address, is this machine. */
+/** Whether a host, by name or address, is this machine, in whichever way that is written. */
 export function isThisMachine(host: string): boolean {
-  return host === 'localhost' || isLoopback(host);
+  const name = host.toLowerCase().replace(/\.$/, '');
+  if (name === 'localhost' || name.endsWith('.localhost') || name === '0.0.0.0' || name === '::') return true;
+  return isLoopback(name.replace(/^::ffff:7f[0-9a-f]{2}:.*$/, '127.0.0.1'));
 }
 
 /** Whether a candidate's address is hidden behind a name that only multicast DNS resolves. */

@@ -17,6 +17,11 @@ export class Timers {
     this.#due.delete(name);
   }
 
+  /** The clock was set back: every timer keeps its distance. */
+  shift(ms: number): void {
+    for (const [name, at] of this.#due) this.#due.set(name, at - ms);
+  }
+
   /** When the next timer is due; null if none runs. */
   next(): number | null {
     let earliest: number | null = null;

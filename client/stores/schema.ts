@@ -4,8 +4,8 @@
 import type { ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, SelfRecord } from '../core/records.js';
 import { table, type Columns } from './table.js';
 
-/** Our own messages that are on their way. In these very words in the query too, or SQLite does not use the index. */
-export const PENDING = "direction = 'out' AND state IN ('queued', 'accepted', 'delivered')";
+/** Our own messages whose state may still change. In these very words in the query too, or SQLite does not use the index. */
+export const PENDING = "direction = 'out' AND state IN ('queued', 'accepted', 'delivered', 'failed')";
 
 /** Step n takes a store from version n (`user_version`) to n + 1. A step that was released is never changed: append. */
 export const MIGRATIONS: readonly string[] = [`
@@ -36,7 +36,7 @@ export const MIGRATIONS: readonly string[] = [`
     id BLOB NOT NULL, contact BLOB NOT NULL, direction TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
     state TEXT NOT NULL, path TEXT, reason TEXT,
     sentAt INTEGER NOT NULL, receivedAt INTEGER, acceptedAt INTEGER, deliveredAt INTEGER, readAt INTEGER,
-    UNIQUE (id, contact, direction)
+    UNIQUE (contact, direction, number)
   );
   CREATE INDEX messages_conversation ON messages (contact, position);
   CREATE INDEX messages_pending ON messages (position) WHERE ${PENDING};
@@ -45,7 +45,7 @@ export const MIGRATIONS: readonly string[] = [`
     id BLOB NOT NULL, contact BLOB NOT NULL, direction TEXT NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
     state TEXT NOT NULL, path TEXT, reason TEXT,
     sentAt INTEGER NOT NULL, receivedAt INTEGER, acceptedAt INTEGER, deliveredAt INTEGER, readAt INTEGER,
-    UNIQUE (id, contact, direction)
+    UNIQUE (contact, direction, number)
   );
 
   CREATE VIRTUAL TABLE words USING fts5 (
@@ -67,8 +67,8 @@ const MESSAGE: Columns<MessageRecord> = {
   sentAt: 'number', receivedAt: 'number', acceptedAt: 'number', deliveredAt: 'number', readAt: 'number',
 };
 
-/** What makes two messages the same one. The id alone does not: the contact chooses the ids of its own. */
-const MESSAGE_KEY = ['id', 'contact', 'direction'];
+/** What makes two messages the same one. The id does not: a contact chooses its own, and could write over what it has said. */
+const MESSAGE_KEY = ['contact', 'direction', 'number'];
 
 export const SELF = table<SelfRecord>('self', ['id'], {
   name: 'text', relay: 'text', identity: 'bytes', createdAt: 'number', position: 'number',

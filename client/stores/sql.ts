@@ -152,7 +152,7 @@ class SqlStore implements Store {
   async #writeMessage(message: MessageRecord): Promise<void> {
     if (message.position === null) return this.#put(HELD, message);
     if (message.direction === 'in') {
-      await this.#database.run("DELETE FROM held WHERE id = ? AND contact = ? AND direction = 'in'", [fromHex(message.id), fromHex(message.contact)]);
+      await this.#database.run("DELETE FROM held WHERE contact = ? AND direction = 'in' AND number = ?", [fromHex(message.contact), message.number]);
     }
     return this.#put(MESSAGES, message);
   }
@@ -171,6 +171,6 @@ function recordKey(change: Change): string {
     case 'invitation-removed': return `invitation ${change.lookup}`;
     case 'outgoing': return `outgoing ${change.record.envelope}`;
     case 'outgoing-removed': return `outgoing ${change.envelope}`;
-    case 'message': return `message ${change.record.id} ${change.record.contact} ${change.record.direction}`;
+    case 'message': return `message ${change.record.contact} ${change.record.direction} ${change.record.number}`;
   }
 }

@@ -36,12 +36,12 @@ const outgoing: fc.Arbitrary<OutgoingRecord> = fc.record({
 
 /** A message with a position, which follows from what makes it that message. */
 const message: fc.Arbitrary<MessageRecord> = fc.record({
-  which: fc.nat({ max: 5 }), direction: fc.constantFrom('in' as const, 'out' as const), number, text,
+  which: fc.nat({ max: 5 }), id: id(16), direction: fc.constantFrom('in' as const, 'out' as const), text,
   state: fc.constantFrom('queued', 'accepted', 'delivered', 'read', 'failed', 'received'),
   path: fc.constantFrom(null, 'relay', 'direct'), reason: orNull(text),
   sentAt: number, receivedAt: orNull(number), acceptedAt: orNull(number), deliveredAt: orNull(number), readAt: orNull(number),
 }).map(({ which, ...rest }) => Object.assign(rest, {
-  id: toHex(new Uint8Array(16).fill(which)),
+  number: which + 1,
   contact: toHex(new Uint8Array(32).fill(9)),
   position: rest.direction === 'in' ? which + 1 : which + 2 ** 33,
 }));

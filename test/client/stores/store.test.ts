@@ -71,7 +71,7 @@ describe('a store', () => {
       expect(new Map(snapshot!.invitations.map((record) => [record.lookup, record]))).toEqual(expected.invitation);
       expect(new Map(snapshot!.outgoing.map((record) => [record.envelope, record]))).toEqual(expected.outgoing);
       expect(messages).toEqual(byPosition);
-      expect(snapshot!.pending).toEqual(byPosition.filter((record) => record.direction === 'out' && ['queued', 'accepted', 'delivered'].includes(record.state)));
+      expect(snapshot!.pending).toEqual(byPosition.filter((record) => record.direction === 'out' && ['queued', 'accepted', 'delivered', 'failed'].includes(record.state)));
     }), { numRuns: 60 });
   });
 
@@ -143,6 +143,14 @@ describe('a message', () => {
     expect((await store.message(idOf(1)))!.direction).toBe('out');
     expect(await store.messages({ limit: 10 })).toHaveLength(2);
     expect(await store.message(idOf(77))).toBeNull();
+    await store.close();
+  });
+
+  test('cannot be written over by a contact that gives another one the same id', async () => {
+    const store = await newStore();
+    await store.commit([message(received(1, 1))]);
+    await store.commit([message({ ...received(2, 2), id: received(1, 1).id, text: 'rewritten' })]);
+    expect((await store.messages({ limit: 10 })).map((record) => record.number)).toEqual([1, 2]);
     await store.close();
   });
 
