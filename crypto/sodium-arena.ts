@@ -61,7 +61,7 @@ const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const SIGN_SECRET_BYTES = 64;
 
-/** Every place in the arena begins at a multiple of this. */
+/** Every place in the arena begins at a multiple of this power of two. */
 const ALIGNMENT = 16;
 
 /** The longest input, and room for all keys and results beside it: X-Wing's 2.4 kB are the most. */
@@ -238,7 +238,7 @@ class Arena implements Primitives {
 }
 
 function align(address: number): number {
-  return Math.ceil(address / ALIGNMENT) * ALIGNMENT;
+  return (address + ALIGNMENT - 1) & -ALIGNMENT;
 }
 
 /** The first and the last place where two memories differ; -1 if they do not. */
