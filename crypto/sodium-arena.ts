@@ -79,18 +79,23 @@ const DEEP_BYTES = 32_768;
 /** The back end on an arena of its own, or null if these exports are not what it needs. */
 export function openArena(exports = (sodium as unknown as { libsodium: Exports }).libsodium): Primitives | null {
   const functions = functionsOf(exports);
-  if (functions === null) return null;
-  const base = align(functions.malloc(ARENA_BYTES + ALIGNMENT));
+  const address = functions?.malloc(ARENA_BYTES + ALIGNMENT) ?? 0;
+  if (functions === null || address < STACK_TOP) return null;
+  const base = align(address);
   const end = base + ARENA_BYTES;
   const memory = () => exports.HEAPU8.slice(0, end);
-  exports.HEAPU8.fill(0, base, end);
+  const trace = (seed: number) => {
+    exports.HEAPU8.fill(seed, base, end);
+    functions.signKeys(base, base + KEY_BYTES, base + KEY_BYTES + SIGN_SECRET_BYTES);
+    exports.HEAPU8.fill(0, base, end);
+  };
 
-  // Wiping what is not the stack would destroy something: a call that leaves traces of a public seed shows first where it begins.
+  // Wiping what is not the stack would destroy something, so first see where calls on two public seeds leave different traces.
+  trace(1);
   const before = memory();
-  functions.signKeys(base, base + KEY_BYTES, base + KEY_BYTES + SIGN_SECRET_BYTES);
-  exports.HEAPU8.fill(0, base, end);
-  const traces = changed(before, memory());
-  if (traces.first < STACK_TOP - DEEP_BYTES || align(traces.last) !== STACK_TOP) return null;
+  trace(2);
+  const traces = changes(before, memory());
+  if (traces.first < STACK_TOP - DEEP_BYTES || align(traces.last + 1) !== STACK_TOP) return null;
 
   const arena = new Arena(exports, functions, base);
   if (!answersRight(arena)) return null;
@@ -220,8 +225,9 @@ class Arena implements Primitives {
   /** The address of so many free bytes. */
   #room(length: number): number {
     const address = this.#free;
-    this.#free = align(address + length);
-    if (this.#free > this.#base + ARENA_BYTES) throw new SottoError('message-too-large');
+    const free = align(address + length);
+    if (free > this.#base + ARENA_BYTES) throw new SottoError('message-too-large');
+    this.#free = free;
     return address;
   }
 
@@ -242,7 +248,7 @@ function align(address: number): number {
 }
 
 /** The first and the last place where two memories differ; -1 if they do not. */
-function changed(before: Uint8Array, after: Uint8Array): { readonly first: number; readonly last: number } {
+function changes(before: Uint8Array, after: Uint8Array): { readonly first: number; readonly last: number } {
   const differs = (byte: number, at: number) => byte !== after[at];
   return { first: before.findIndex(differs), last: before.findLastIndex(differs) };
 }

@@ -34,14 +34,20 @@ let arena: Primitives | null | undefined;
 let chosen: Primitives | undefined;
 
 /**
- * Loads libsodium, checks it, and answers which back end is used: the arena if nothing else is wanted, the wrapper where the
- * arena cannot be had. Everything else in crypto/ is synchronous and needs this first. Called again, it changes the back end if
- * one is named. Throws `internal` if libsodium computes wrongly.
+ * Loads libsodium, checks it, and answers which back end is used: the arena, or the wrapper where the arena cannot be had.
+ * Everything else in crypto/ is synchronous and needs this first. Throws `internal` if libsodium computes wrongly.
  */
-export async function ready(wanted?: BackEnd): Promise<BackEnd> {
+export async function ready(): Promise<BackEnd> {
   await sodium.ready;
-  if (chosen === undefined || wanted !== undefined) chosen = choose(wanted ?? 'arena');
+  chosen ??= choose('arena');
   return chosen === wrapper ? 'wrapper' : 'arena';
+}
+
+/** ready() with the back end that is wanted, from now on and for all. */
+export async function readyOn(wanted: BackEnd): Promise<BackEnd> {
+  await sodium.ready;
+  chosen = choose(wanted);
+  return ready();
 }
 
 function choose(wanted: BackEnd): Primitives {
