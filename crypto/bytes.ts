@@ -15,7 +15,9 @@ const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 /** All parts, one after the other, in new memory. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
     joined.set(part, at);
@@ -95,14 +97,16 @@ export class Reader {
 
   /** The next `length` bytes, in memory of their own. */
   bytes(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.#at) throw new SottoError('malformed');
-    this.#at += length;
-    return this.#bytes.slice(this.#at - length, this.#at);
+    const from = this.#pass(length);
+    return this.#bytes.slice(from, from + length);
   }
 
   /** An unsigned big-endian number of `size` bytes, at most 6. */
   number(size: number): number {
-    return this.bytes(size).reduce((value, byte) => value * 256 + byte, 0);
+    const from = this.#pass(size);
+    let value = 0;
+    for (let at = from; at < from + size; at++) value = value * 256 + this.#bytes[at]!;
+    return value;
   }
 
   /** The next byte must be `expected`: a version, a suite, a reserved field. */
@@ -114,25 +118,52 @@ export class Reader {
   end(): void {
     if (this.#at !== this.#bytes.length) throw new SottoError('malformed');
   }
+
+  /** Where the next `length` bytes begin; the reader then stands behind them. */
+  #pass(length: number): number {
+    if (length > this.#bytes.length - this.#at) throw new SottoError('malformed');
+    this.#at += length;
+    return this.#at - length;
+  }
 }
 
-/** Writes a packed structure, field after field. */
+interface NumberField {
+  readonly value: number;
+  readonly size: number;
+}
+
+/** Writes a packed structure, field after field. Nothing is copied before finish(), so that secrets are copied once. */
 export class Writer {
-  readonly #parts: Uint8Array[] = [];
+  readonly #fields: (Uint8Array | NumberField)[] = [];
+  #length = 0;
 
   bytes(...parts: readonly Uint8Array[]): this {
-    this.#parts.push(...parts);
+    for (const part of parts) {
+      this.#fields.push(part);
+      this.#length += part.length;
+    }
     return this;
   }
 
   /** An unsigned big-endian number in `size` bytes, at most 6. */
   number(value: number, size: number): this {
-    const field = new Uint8Array(size);
-    for (let i = size - 1, rest = value; i >= 0; i--, rest = Math.floor(rest / 256)) field[i] = rest % 256;
-    return this.bytes(field);
+    this.#fields.push({ value, size });
+    this.#length += size;
+    return this;
   }
 
   finish(): Uint8Array {
-    return concat(...this.#parts);
+    const packed = new Uint8Array(this.#length);
+    let at = 0;
+    for (const field of this.#fields) {
+      if (field instanceof Uint8Array) {
+        packed.set(field, at);
+        at += field.length;
+      } else {
+        at += field.size;
+        for (let i = 1, rest = field.value; i <= field.size; i++, rest = Math.floor(rest / 256)) packed[at - i] = rest % 256;
+      }
+    }
+    return packed;
   }
 }

@@ -1,7 +1,7 @@
 // The two functions that every key and every id of the protocol is made with (PROTOCOL.md §1): keyed and unkeyed BLAKE2b over
 // a label and parts whose lengths are written before them, so that no two different inputs look alike.
 
-import { utf8 } from './bytes.js';
+import { concat, utf8, Writer } from './bytes.js';
 import { blake2b } from './sodium.js';
 
 /** Stands before every label, so that nothing made here is valid in another protocol or another major version. */
@@ -9,6 +9,9 @@ export const LABEL_PREFIX = 'sotto1/';
 
 const HASH_BYTES = 32;
 const DERIVED_BYTES = 64;
+
+/** The labels that have been used, encoded; they are constants of the protocol, so there are few. */
+const labels = new Map<string, Uint8Array>();
 
 /** H32(label, parts…): 32 bytes that nobody can make from another label or other parts. */
 export function hash(label: string, ...parts: readonly Uint8Array[]): Uint8Array {
@@ -19,22 +22,26 @@ export function hash(label: string, ...parts: readonly Uint8Array[]): Uint8Array
 export function derive(key: Uint8Array, label: string, ...parts: readonly Uint8Array[]): { left: Uint8Array; right: Uint8Array } {
   const input = encode(label, parts);
   const derived = blake2b(DERIVED_BYTES, input, key);
-  input.fill(0);
-  return { left: derived.subarray(0, HASH_BYTES), right: derived.subarray(HASH_BYTES) };
+  // A label alone is kept, and no secret.
+  if (parts.length > 0) input.fill(0);
+  const halves = { left: derived.slice(0, HASH_BYTES), right: derived.slice(HASH_BYTES) };
+  derived.fill(0);
+  return halves;
 }
 
-/** u8 length of label | label | for each part: u32 length | part. */
+/** The label, then for each part: u32 length | part. Not to be changed where there are no parts. */
 function encode(label: string, parts: readonly Uint8Array[]): Uint8Array {
+  const name = labels.get(label) ?? encodeLabel(label);
+  if (parts.length === 0) return name;
+  const writer = new Writer().bytes(name);
+  for (const part of parts) writer.number(part.length, 4).bytes(part);
+  return writer.finish();
+}
+
+/** u8 length of label | label. */
+function encodeLabel(label: string): Uint8Array {
   const name = utf8(LABEL_PREFIX + label);
-  const encoded = new Uint8Array(parts.reduce((total, part) => total + 4 + part.length, 1 + name.length));
-  const view = new DataView(encoded.buffer);
-  encoded[0] = name.length;
-  encoded.set(name, 1);
-  let at = 1 + name.length;
-  for (const part of parts) {
-    view.setUint32(at, part.length);
-    encoded.set(part, at + 4);
-    at += 4 + part.length;
-  }
+  const encoded = concat(Uint8Array.of(name.length), name);
+  labels.set(label, encoded);
   return encoded;
 }

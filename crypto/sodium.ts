@@ -1,68 +1,103 @@
-// The only door to libsodium: the few primitives that the protocol stands on, each in its deterministic form. Every input has
-// its exact length (a caller's duty); whatever another party could have chosen badly is answered with null, not an exception.
+// The only door to libsodium: the few primitives that the protocol stands on, each in its deterministic form. A wrong length of
+// our own keys and nonces is our mistake and throws; whatever another party could have chosen badly is answered with null.
 // It must never know what the bytes are for.
 
 import sodium from 'libsodium-wrappers';
-import { concat, equal, fromHex } from './bytes.js';
 import { SottoError } from './error.js';
+import {
+  answersRight,
+  type Encapsulated,
+  INPUT_MAX_BYTES,
+  NONCE_BYTES,
+  type Primitives,
+  TAG_BYTES,
+  XWING_CIPHERTEXT_BYTES,
+  XWING_PUBLIC_BYTES,
+  XWING_RANDOM_BYTES,
+} from './primitives.js';
+import { openArena } from './sodium-arena.js';
+import { wrapper } from './sodium-wrapper.js';
 
-export const NONCE_BYTES = 24;
-export const TAG_BYTES = 16;
-export const XWING_PUBLIC_BYTES = 1216;
-export const XWING_CIPHERTEXT_BYTES = 1120;
-export const XWING_RANDOM_BYTES = 64;
+export { INPUT_MAX_BYTES, NONCE_BYTES, TAG_BYTES, XWING_CIPHERTEXT_BYTES, XWING_PUBLIC_BYTES, XWING_RANDOM_BYTES } from './primitives.js';
 
-/** BLAKE2b-256 of every primitive's output for the fixed inputs of selfTest(), computed with another library. */
-const SELF_TEST_ANSWER = '8518ee5371bf937ceb017b316a557649357be695fc881f2cadc4f5a795f30c9c';
+const KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
 
-let loading: Promise<void> | undefined;
-let loaded = false;
+/** Least bytes of a key or a result of BLAKE2b, so that none is short enough to guess; the most are its own. */
+const BLAKE2B_MIN_BYTES = 16;
+const BLAKE2B_MAX_BYTES = 64;
 
-/** Loads libsodium and checks it once. Everything else in crypto/ is synchronous and needs this first. Throws `internal`. */
-export function ready(): Promise<void> {
-  loading ??= sodium.ready.then(() => {
-    loaded = true;
-    if (!equal(selfTest(), fromHex(SELF_TEST_ANSWER))) throw new SottoError('internal', 'libsodium gives wrong answers on this machine.');
-  });
-  return loading;
+/** How libsodium is reached: by the arena, which leaves no key in its memory, or by the functions that its package documents. */
+export type BackEnd = 'arena' | 'wrapper';
+
+let arena: Primitives | null | undefined;
+let chosen: Primitives | undefined;
+
+/**
+ * Loads libsodium, checks it, and answers which back end is used: the arena, or the wrapper where the arena cannot be had.
+ * Everything else in crypto/ is synchronous and needs this first. Throws `internal` if libsodium computes wrongly.
+ */
+export async function ready(): Promise<BackEnd> {
+  await sodium.ready;
+  chosen ??= choose('arena');
+  return chosen === wrapper ? 'wrapper' : 'arena';
+}
+
+/** ready() with the back end that is wanted, from now on and for all. */
+export async function readyOn(wanted: BackEnd): Promise<BackEnd> {
+  await sodium.ready;
+  chosen = choose(wanted);
+  return ready();
+}
+
+function choose(wanted: BackEnd): Primitives {
+  if (wanted === 'arena' && arena === undefined) arena = openArena();
+  if (wanted === 'arena' && arena) return arena;
+  if (!answersRight(wrapper)) throw new SottoError('internal', 'libsodium gives wrong answers on this machine.');
+  return wrapper;
 }
 
 /** X25519 (RFC 7748); null if the point is of low order, so that the result would not depend on the secret. */
 export function x25519(secret: Uint8Array, point: Uint8Array): Uint8Array | null {
-  return attempt(() => sodium.crypto_scalarmult(secret, point));
+  demand(secret, KEY_BYTES);
+  return point.length === KEY_BYTES ? backEnd().x25519(secret, point) : null;
 }
 
 /** The X25519 public key of a 32-byte secret. */
 export function x25519PublicKey(secret: Uint8Array): Uint8Array {
-  return sodium.crypto_scalarmult_base(secret);
+  demand(secret, KEY_BYTES);
+  return backEnd().x25519PublicKey(secret);
 }
 
 /** The Ed25519 public key of a 32-byte seed. */
 export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
-  return sodium.crypto_sign_seed_keypair(seed).publicKey;
+  demand(seed, KEY_BYTES);
+  return backEnd().ed25519PublicKey(seed);
 }
 
-/** The Ed25519 signature by a 32-byte seed. */
+/** The Ed25519 signature by a 32-byte seed. Throws `message-too-large` above INPUT_MAX_BYTES. */
 export function ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  const { privateKey } = sodium.crypto_sign_seed_keypair(seed);
-  const signature = sodium.crypto_sign_detached(message, privateKey);
-  privateKey.fill(0);
-  return signature;
+  demand(seed, KEY_BYTES);
+  limit(message.length);
+  return backEnd().ed25519Sign(seed, message);
 }
 
 /** Whether an Ed25519 signature is right; false also for wrong lengths and low-order keys. */
 export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  return attempt(() => sodium.crypto_sign_verify_detached(signature, message, publicKey)) ?? false;
+  if (publicKey.length !== KEY_BYTES || signature.length !== SIGNATURE_BYTES || message.length > INPUT_MAX_BYTES) return false;
+  return backEnd().ed25519Verify(publicKey, message, signature);
 }
 
 /** The X-Wing public key of a 32-byte seed, which is also its private key. */
 export function xwingPublicKey(seed: Uint8Array): Uint8Array {
-  return sodium.crypto_kem_xwing_seed_keypair(seed).publicKey;
+  demand(seed, KEY_BYTES);
+  return backEnd().xwingPublicKey(seed);
 }
 
 /** X-Wing encapsulation with 64 random bytes; null if the public key is not a valid one. */
-export function xwingEncapsulate(publicKey: Uint8Array, random: Uint8Array): { ciphertext: Uint8Array; sharedSecret: Uint8Array } | null {
-  return attempt(() => sodium.crypto_kem_xwing_enc_deterministic(publicKey, random));
+export function xwingEncapsulate(publicKey: Uint8Array, random: Uint8Array): Encapsulated | null {
+  demand(random, XWING_RANDOM_BYTES);
+  return publicKey.length === XWING_PUBLIC_BYTES ? backEnd().xwingEncapsulate(publicKey, random) : null;
 }
 
 /**
@@ -70,49 +105,49 @@ export function xwingEncapsulate(publicKey: Uint8Array, random: Uint8Array): { c
  * only a later authenticated decryption tells.
  */
 export function xwingDecapsulate(ciphertext: Uint8Array, seed: Uint8Array): Uint8Array | null {
-  return attempt(() => sodium.crypto_kem_xwing_dec(ciphertext, seed));
+  demand(seed, KEY_BYTES);
+  return ciphertext.length === XWING_CIPHERTEXT_BYTES ? backEnd().xwingDecapsulate(ciphertext, seed) : null;
 }
 
-/** XChaCha20-Poly1305: plaintext and a 16-byte tag. A key and nonce together seal one plaintext only. */
+/**
+ * XChaCha20-Poly1305: plaintext and a 16-byte tag. A key and nonce together seal one plaintext only. Throws
+ * `message-too-large` where plaintext and associated data are longer than INPUT_MAX_BYTES.
+ */
 export function seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array {
-  return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, ad, null, nonce, key);
+  demand(key, KEY_BYTES);
+  demand(nonce, NONCE_BYTES);
+  limit(plaintext.length + ad.length);
+  return backEnd().seal(key, nonce, plaintext, ad);
 }
 
 /** The plaintext that seal() was given, or null if anything differs. */
 export function open(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, ad: Uint8Array): Uint8Array | null {
-  return attempt(() => sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, sealed, ad, nonce, key));
+  demand(key, KEY_BYTES);
+  demand(nonce, NONCE_BYTES);
+  if (sealed.length < TAG_BYTES || sealed.length - TAG_BYTES + ad.length > INPUT_MAX_BYTES) return null;
+  return backEnd().open(key, nonce, sealed, ad);
 }
 
-/** BLAKE2b (RFC 7693) of up to 64 bytes; a key has 16 to 64. */
+/** BLAKE2b (RFC 7693): 16 to 64 bytes, and so many of key. Throws `message-too-large` above INPUT_MAX_BYTES. */
 export function blake2b(length: number, message: Uint8Array, key: Uint8Array | null): Uint8Array {
-  return sodium.crypto_generichash(length, message, key);
+  if (!isBlake2bSize(length) || (key && !isBlake2bSize(key.length))) throw new SottoError('internal', 'BLAKE2b has 16 to 64 bytes.');
+  limit(message.length);
+  return backEnd().blake2b(length, message, key);
 }
 
-function attempt<T>(operation: () => T): T | null {
-  if (!loaded) throw new SottoError('internal', 'crypto is used before ready() has resolved.');
-  try {
-    return operation();
-  } catch {
-    return null;
-  }
+function backEnd(): Primitives {
+  if (chosen === undefined) throw new SottoError('internal', 'crypto is used before ready() has resolved.');
+  return chosen;
 }
 
-/** One pass through every primitive with fixed inputs. */
-function selfTest(): Uint8Array {
-  const seed = Uint8Array.from({ length: XWING_RANDOM_BYTES }, (_, i) => i);
-  const secret = seed.subarray(0, 32);
-  const nonce = seed.subarray(0, NONCE_BYTES);
-  const nothing = new Uint8Array(0);
-  const signature = ed25519Sign(secret, seed);
-  const kem = xwingEncapsulate(xwingPublicKey(secret), seed);
-  const sealed = seal(secret, nonce, seed, signature);
-  const outputs = [
-    x25519(secret, x25519PublicKey(seed.subarray(32))),
-    ed25519Verify(ed25519PublicKey(secret), seed, signature) ? signature : null,
-    kem && xwingDecapsulate(kem.ciphertext, secret),
-    kem && kem.sharedSecret,
-    sealed,
-    open(secret, nonce, sealed, signature),
-  ];
-  return blake2b(32, concat(...outputs.map((output) => output ?? nothing)), secret);
+function demand(ours: Uint8Array, length: number): void {
+  if (ours.length !== length) throw new SottoError('internal', `A key or nonce has ${ours.length} bytes instead of ${length}.`);
+}
+
+function isBlake2bSize(length: number): boolean {
+  return length >= BLAKE2B_MIN_BYTES && length <= BLAKE2B_MAX_BYTES;
+}
+
+function limit(length: number): void {
+  if (length > INPUT_MAX_BYTES) throw new SottoError('message-too-large');
 }
