@@ -6,7 +6,7 @@ import { utf8 } from './bytes.js';
 export const NAME_MAX_BYTES = 64;
 
 /** Control characters could speak to a terminal; line breaks, direction marks and what cannot be seen could make a name look like another. */
-const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u200C\u200D\uFE0E\uFE0F])\p{Default_Ignorable_Code_Point}/u;
+const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?!\u200C|\u200D|\uFE0E|\uFE0F)\p{Default_Ignorable_Code_Point}/u;
 const VISIBLE = /[\p{L}\p{N}\p{P}\p{S}]/u;
 
 /** Whether a text can be somebody's name. */
