@@ -18,7 +18,7 @@ const { ready } = await shipped<typeof SodiumModule>('crypto/sodium.js');
 
 await ready();
 
-/** Turns after which a session keeps as many header keys as it ever does: seven. */
+/** Turns after which a session holds what it holds for good: of header keys, seven. */
 const SETTLING_TURNS = 8;
 
 /** A forged message has the length of the smallest true one. */
@@ -78,11 +78,7 @@ export function inviteAndSetUp(length: number): Line {
 /** A forged message turned away by a session that has as many header keys to try as there can be. */
 export function reject(): Line {
   return () => {
-    const [one, other] = introduce();
-    for (let turn = 0; turn < SETTLING_TURNS; turn += 1) {
-      carry(one, other, random(1));
-      carry(other, one, random(1));
-    }
+    const [one] = introduce();
     const session = unpackSession(one.packed);
     const forged = random(SMALLEST_MESSAGE_BYTES);
     return () => {
@@ -99,7 +95,7 @@ export function reject(): Line {
 /** A message sealed for each of `count` contacts. */
 export function fanOut(length: number, count: number): Line {
   return () => {
-    const sides = Array.from({ length: count }, () => introduce()[0]);
+    const sides = Array.from({ length: count }, () => acquaint()[0]);
     const body = random(length);
     return () => {
       for (const side of sides) send(side, body);
@@ -118,8 +114,18 @@ function send(from: Side, body: Uint8Array): Uint8Array {
   return message;
 }
 
-/** Both sides of a session whose first messages have gone both ways. */
+/** Both sides of a session in which people have talked for a while. */
 function introduce(): [Side, Side] {
+  const [one, other] = acquaint();
+  for (let turn = 0; turn < SETTLING_TURNS; turn += 1) {
+    carry(one, other, random(1));
+    carry(other, one, random(1));
+  }
+  return [one, other];
+}
+
+/** Both sides of a session whose first messages have gone both ways. */
+function acquaint(): [Side, Side] {
   const [one, other] = accept(invite(), random(1));
   carry(other, one, random(1));
   return [one, other];

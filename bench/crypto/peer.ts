@@ -6,6 +6,9 @@ import type { Libsignal, PreKeyBundle, SenderCertificate } from './libsignal.js'
 import { DEVICE, type Keeping, Person, Server } from './person.js';
 import type { Line } from './race.js';
 
+/** Turns after which a session holds what it holds for good: of chains of the other side, five. */
+const SETTLING_TURNS = 8;
+
 /** 20,000 as Protocol Buffers write it: libsignal hashes its way up to 25,000 messages forward before it looks at the authenticator. */
 const FORGED_COUNTER = [0xa0, 0x9c, 0x01];
 
@@ -120,13 +123,18 @@ export class Peer {
     return new Person(this.#lib, this.#keeping);
   }
 
-  /** Two people whose first messages have gone both ways. */
+  /** Two people who have talked for a while. */
   async #introduce(): Promise<[Person, Person]> {
-    const people: [Person, Person] = [this.#person(), this.#person()];
-    await this.#acquaint(...people);
-    return people;
+    const [one, other] = [this.#person(), this.#person()];
+    await this.#acquaint(one, other);
+    for (let turn = 0; turn < SETTLING_TURNS; turn += 1) {
+      await this.#carry(one, other, randomBytes(1));
+      await this.#carry(other, one, randomBytes(1));
+    }
+    return [one, other];
   }
 
+  /** Lets the first messages go both ways. */
   async #acquaint(guest: Person, host: Person): Promise<void> {
     await this.#accept(guest, host, host.publish(), randomBytes(1));
     await this.#carry(host, guest, randomBytes(1));
