@@ -6,7 +6,7 @@ import { relayOrigin } from '../../crypto/origin.js';
 import { homeOf, type HomeOptions } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { newPassphrase } from './passphrase.js';
-import { safeLine } from './text.js';
+import { command, safeLine } from './text.js';
 
 /** Where a relay listens that was started on this machine without options. */
 export const DEFAULT_RELAY = 'http://127.0.0.1:8080';
@@ -20,7 +20,8 @@ export async function init(options: HomeOptions & { readonly name: string; reado
   await createNodeHome(home, { name, relay, passphrase });
   if (options.json) return writeJson({ home, name, relay });
   await writeLine(`You are ${safeLine(name)}. Your identity and messages are in ${safeLine(home)}, and nowhere else.`);
-  await writeLine('Next: "sotto invite" makes a link for a contact; "sotto accept LINK" takes one.');
+  await writeLine(`Next, make a link for a contact: ${command('invite', options.home)}`);
+  await writeLine(`Or take theirs: ${command('accept LINK', options.home)}`);
 }
 
 /** A name as contacts may see it. Throws `name-invalid`. */
