@@ -93,6 +93,7 @@ export class Core {
 // After a start: what the last process still owed to this contact.
 function resume(memory: Memory, contact: Contact): void {
   if (contact.record.receiptOwed) conversation.owe(memory, contact);
+  if (contact.undelivered.size > 0) memory.timers.start(`ask:${contact.record.id}`, memory.now + outbox.ASK_AFTER_MS);
   conversation.watchGap(memory, contact);
 }
 
@@ -139,6 +140,7 @@ function onContactTimer(memory: Memory, contact: Contact, name: string): void {
     case 'hold': return conversation.giveUpGap(memory, contact);
     case 'race': return outbox.race(memory, contact) ? direct.onSwallowed(memory, contact) : undefined;
     case 'put': return outbox.retry(memory, contact);
+    case 'ask': return direct.askForReceipt(memory, contact);
     case 'redial': return direct.redial(memory, contact);
   }
 }
@@ -274,7 +276,7 @@ function onBody(memory: Memory, contact: Contact, body: Body, path: PathName, is
     case 'receipt': return conversation.onReceipt(memory, contact, content.value);
     case 'presence':
       conversation.noteLast(memory, contact, content.value.last);
-      return isFresh ? direct.onPresence(memory, contact, content.value) : undefined;
+      return isFresh ? direct.onPresence(memory, contact, content.value, path) : undefined;
     case 'offer': return isFresh ? direct.onOffer(memory, contact, content.value) : undefined;
     case 'answer': return direct.onAnswer(memory, contact, content.value);
     case 'candidates': return direct.onCandidates(memory, contact, content.value);

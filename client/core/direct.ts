@@ -11,7 +11,8 @@ import { owe } from './conversation.js';
 import type { CallId } from './input.js';
 import type { Answer, Bind, Candidates, Description as WireDescription, Offer, Presence } from './message_pb.js';
 import type { Call, Contact, Memory, WhyRelay } from './memory.js';
-import { flush, reroute, sendTransient } from './outbox.js';
+import { ASK_AFTER_MS, flush, reroute, sendTransient } from './outbox.js';
+import type { PathName } from './records.js';
 
 /** From dialing to an open, proven channel; libraries give up much later, by then a new call is better. */
 const CALL_MS = 8_000;
@@ -40,9 +41,10 @@ export function greet(memory: Memory, contact: Contact, answer = false): void {
   sendTransient(memory, contact, { case: 'presence', value: { answer, last: contact.record.sentNumber } }, null);
 }
 
-/** A fresh Presence. */
-export function onPresence(memory: Memory, contact: Contact, presence: Presence): void {
+/** A fresh Presence. By the direct path it only asks for a receipt. */
+export function onPresence(memory: Memory, contact: Contact, presence: Presence, path: PathName): void {
   owe(memory, contact);
+  if (path === 'direct') return;
   if (!presence.answer) {
     // Whoever greets has no open path, whatever we believe: dial beside the old one.
     const current = contact.openCall === null ? null : memory.calls.get(contact.openCall) ?? null;
@@ -51,6 +53,14 @@ export function onPresence(memory: Memory, contact: Contact, presence: Presence)
     return;
   }
   onAlive(memory, contact);
+}
+
+/** Timer `ask:`: texts were accepted and nothing came back, though the contact is there: a receipt may have been lost. */
+export function askForReceipt(memory: Memory, contact: Contact): void {
+  if (contact.undelivered.size === 0) return;
+  const isThere = contact.openCall !== null || memory.now - contact.record.heardAt < ASK_AFTER_MS * 2;
+  if (isThere) sendTransient(memory, contact, { case: 'presence', value: { answer: false, last: contact.record.sentNumber } }, contact.openCall);
+  memory.timers.set(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
 }
 
 /** The network has changed: what was open may be dead, and what failed may work now. */

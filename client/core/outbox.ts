@@ -17,6 +17,8 @@ import type { EnvelopeId, MessageRecord } from './records.js';
 const IN_FLIGHT_MAX = 500;
 /** How long an envelope on the direct path waits for its receipt before it also goes by the relay. */
 const DIRECT_PATIENCE_MS = 3_000;
+/** How long an accepted text may be without a receipt before a contact that is there is asked for one. */
+export const ASK_AFTER_MS = 600_000;
 /** First and longest wait after a refused put. */
 const RETRY_MIN_MS = 2_000;
 const RETRY_MAX_MS = 300_000;
@@ -154,6 +156,7 @@ function accepted(memory: Memory, contact: Contact, outgoing: Outgoing): void {
     outgoing.record = { ...outgoing.record, acceptedAt: memory.now };
     memory.emit({ type: 'save', change: { kind: 'outgoing', record: outgoing.record } });
     const text = textOf(contact, outgoing);
+    memory.timers.start(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
     if (text?.state === 'queued') setText(memory, contact, { ...text, state: 'accepted', path: 'relay', reason: null, acceptedAt: memory.now });
   }
   flush(memory, contact);

@@ -203,3 +203,18 @@ describe('a contact', () => {
     expect(isThisMachine(host)).toBe(true);
   });
 });
+
+describe('a receipt', () => {
+  it('that the relay has lost is asked for, while both are there', () => {
+    const { world, alice, bob } = acquaint(13);
+    const put = world.put.bind(world);
+    let isLosing = true;
+    world.put = (mailbox, token, bytes, ttlSeconds) => (isLosing && world.mailboxes.get(mailbox)?.owner === alice ? null : put(mailbox, token, bytes, ttlSeconds));
+    alice.send(idOf(bob), 'hello');
+    world.run(60_000);
+    isLosing = false;
+    expect([bob.shown(), alice.states()]).toEqual([['hello'], ['accepted']]);
+    world.run(3_600_000);
+    expect(alice.states()).toEqual(['delivered']);
+  });
+});
