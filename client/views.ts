@@ -11,7 +11,7 @@ import type { Peer } from './transports/peer.js';
 
 const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
-  'policy': 'you have chosen that this contact never sees your address',
+  'policy': 'you have chosen that no direct path is opened to this contact',
   'unconfirmed': 'the contact has not answered the invitation yet',
   'away': 'the contact has not been seen since this program started',
   'dialing': 'a direct path is being tried',
@@ -21,10 +21,10 @@ const WHY: Record<WhyRelay, string> = {
 const NOTICES: Record<Notice, string> = {
   'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
-  'session-replaced': 'This contact accepted a second invitation and has a new session; compare safety numbers.',
-  'rolled-back': 'This contact has more of your messages than this home knows of: it is an old copy. Invite them again.',
+  'session-replaced': 'This contact accepted another invitation and has a new session; compare safety numbers.',
+  'rolled-back': 'This contact has more of your messages than this home knows of: it is an old copy, and what you write may not arrive.',
   'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
-  'mailbox-lost': 'The relay no longer lets us collect a mailbox; invite this contact again.',
+  'mailbox-lost': 'The relay no longer lets us collect the mailbox of this contact; what they write does not arrive.',
 };
 
 export function noticeEvent(memory: Memory, contact: string | null, code: Notice | ErrorCode): ClientEvent {

@@ -14,7 +14,7 @@ export const ERRORS = {
   'link-invalid': { fault: 'caller', sentence: 'This is not an invitation link; ask for it again and paste it whole.' },
   'card-invalid': { fault: 'relay', sentence: 'The relay gave a false invitation; ask your contact for a new link.' },
   'invitation-expired': { fault: 'caller', sentence: 'This invitation has expired; ask your contact for a new link.' },
-  'session-exhausted': { fault: 'caller', sentence: 'This contact has not answered for too long; invite them again to go on.' },
+  'session-exhausted': { fault: 'caller', sentence: 'This contact has not answered 10,000 messages; write again when they have.' },
   'message-too-large': { fault: 'caller', sentence: 'The message is too long; split it into shorter ones.' },
 
   // The relay's refusals (relay/wire/relay.proto, Refused.code).
@@ -46,6 +46,7 @@ export const ERRORS = {
   'store-failed': { fault: 'disk', sentence: 'The message store could not be written; check the free space of the disk.' },
   'contact-unknown': { fault: 'caller', sentence: 'No contact has this name or id; "sotto contacts" lists them.' },
   'contact-ambiguous': { fault: 'caller', sentence: 'Several contacts match; give more characters of the id.' },
+  'contact-exists': { fault: 'caller', sentence: 'This person is a contact already; write to them with "sotto chat".' },
   'own-invitation': { fault: 'caller', sentence: 'This is your own invitation; send the link to the person you want to talk to.' },
   'name-invalid': { fault: 'caller', sentence: 'A name has 1 to 64 bytes and no line breaks or control characters.' },
   'outbox-full': { fault: 'caller', sentence: 'Too many messages wait for this contact already; wait until some are delivered.' },

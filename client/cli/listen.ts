@@ -1,6 +1,7 @@
 // `sotto listen`: every received message, in order, exactly once, and what happens beside. It keeps its place in a cursor (cursor.ts)
 // and takes messages from the history alone; a live event only says that there is something to take.
 
+import { SottoError } from '../../crypto/error.js';
 import type { ClientEvent, MessageView } from '../client.js';
 import { homeFiles, lockHome } from '../home.js';
 import { type Cursor, openCursor } from './cursor.js';
@@ -54,6 +55,8 @@ export async function show(
   const { add, failed, rest } = inOrder();
   const unsubscribe = client.subscribe((event) => {
     if (event.type === 'message') add(showNew);
+    // Nothing more will come: end, so that whoever watches this command notices.
+    else if (event.type === 'notice' && event.code === 'store-failed') add(() => Promise.reject(new SottoError('store-failed')));
     else add(() => write(json ? jsonLine(plainEvent(event)) : eventWords(event, Date.now())));
   });
   add(showNew);

@@ -7,7 +7,7 @@ import { safeLine } from './text.js';
 
 const MEANING = {
   'direct': 'A direct path may be opened: it is faster, and each of you sees the network address of the other.',
-  'relay-only': 'Everything goes by the relay from now on: your contact does not learn your network address.',
+  'relay-only': 'No direct path is opened from now on: your network address goes to relays only, yours and the one your contact uses.',
 } as const;
 
 export async function policy(contact: string, word: string, options: HomeOptions): Promise<void> {

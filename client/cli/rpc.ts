@@ -19,6 +19,8 @@ const BACKLOG_MAX_BYTES = 64 * 1024 * 1024;
 const ANSWER_MAX_MS = 30_000;
 /** How long the answers of requests under way may take when the home is being closed. */
 const DRAIN_MS = 2_000;
+/** How long the owner may take to close a connection. */
+const GOODBYE_MS = 1_000;
 /** JSON-RPC's code of a SottoError; its own code is in `data.code`. */
 const SOTTO_ERROR = -32_000;
 
@@ -194,7 +196,9 @@ export async function connect(path: string): Promise<Connection | null> {
     },
     close: async () => {
       socket.end();
-      await gone;
+      // An owner that is stopped never says goodbye.
+      await within(GOODBYE_MS, gone);
+      socket.destroy();
     },
   };
   return { client, gone };

@@ -22,6 +22,8 @@ const REDIAL_MS = [1_000, 8_000, 30_000, 120_000, 600_000, 1_800_000] as const;
 const GREET_INTERVAL_MS = 5_000;
 /** A difference between two round trips that is more than noise. */
 const CLEARLY_FARTHER_MS = 10;
+/** A path that was open this long has worked. */
+const PROVEN_MS = 3_000;
 /** Shortest time between two offers that are taken: each costs a peer connection. */
 const OFFER_INTERVAL_MS = 500;
 /** Signaling older than this is about a call that is over. */
@@ -238,8 +240,8 @@ function end(memory: Memory, contact: Contact, call: Call, reason: string): void
   if (contact.openCall === call.id) {
     contact.openCall = null;
     contact.pathSince = memory.now;
-    // A path that worked is worth trying again at once; one that swallowed envelopes is not.
-    if (reason !== 'swallowed') contact.callFailures = 0;
+    // A path that worked is worth trying again at once; one that ended at once, or swallowed envelopes, is not.
+    if (reason !== 'swallowed' && memory.now - call.startedAt >= PROVEN_MS) contact.callFailures = 0;
     reroute(memory, contact);
     memory.emit({ type: 'path', contact: contact.record.id });
   }

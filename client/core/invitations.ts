@@ -11,7 +11,7 @@ import { createInvitation, openCard, packInvitation, parseLink, unpackInvitation
 import { hostOf, relayOrigin } from '../../crypto/origin.js';
 import { decrypt } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
-import { CLAIM_BYTES, LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
+import { CLAIM_BYTES, ENVELOPE_MAX_TTL_SECONDS, LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
 import { CHAIN_BYTES, decodeBody } from './body.js';
 import { owe, sendAllAgain } from './conversation.js';
 import type { RequestId } from './input.js';
@@ -21,6 +21,8 @@ import { enqueue } from './outbox.js';
 import { isThisMachine } from './sdp.js';
 import type { ContactRecord, InvitationRecord, OwnMailbox, PeerMailbox } from './records.js';
 
+/** The relay gives out no card that has expired, but a flight that was put before may wait as long as an envelope lives. */
+const GRACE_MS = ENVELOPE_MAX_TTL_SECONDS * 1000;
 /** Length of the seed of a mailbox's owner key (Ed25519). */
 const SEED_BYTES = 32;
 
@@ -78,10 +80,10 @@ export function failInvite(memory: Memory, record: InvitationRecord, error: Erro
   memory.emit({ type: 'answer', request, result: new SottoError(error) });
 }
 
-/** Timer `invitations`: expired ones lose their keys and their mailbox. */
+/** Timer `invitations`: expired ones lose their keys and their mailbox, once nothing that was put in time can still wait there. */
 export function expireInvitations(memory: Memory): void {
   for (const record of memory.invitations.values()) {
-    if (record.expiresAt > memory.now) continue;
+    if (record.expiresAt + GRACE_MS > memory.now) continue;
     forget(memory, record);
     memory.emit({ type: 'close-mailbox', mailbox: record.mailbox });
   }
@@ -92,10 +94,12 @@ function forget(memory: Memory, record: InvitationRecord): void {
   memory.emit({ type: 'save', change: { kind: 'invitation-removed', lookup: record.lookup } });
 }
 
-/** The person has a link. Of somebody who is a contact already it makes a new session. Throws `link-invalid`, `own-invitation`. */
+/** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`. */
 export function accept(memory: Memory, request: RequestId, text: string): void {
   const link = parseLink(text);
-  if (toHex(link.idHash) === memory.id) throw new SottoError('own-invitation');
+  const id = toHex(link.idHash);
+  if (id === memory.id) throw new SottoError('own-invitation');
+  refuseKnown(memory, id, null);
   memory.accepting.set(request, link);
   memory.emit({ type: 'link', relay: link.relay, role: 'deposit' });
   // Ours alone, and the same again after a crash: the relay gives a card to one claim only.
@@ -110,6 +114,8 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   if (link === undefined) return;
   if (card === null) throw new SottoError(error ?? 'card-unknown');
   const bundle = openCard(link, card, memory.now);
+  // Their flight may have come while we waited for their card.
+  refuseKnown(memory, toHex(link.idHash), toHex(bundle.mailbox));
   const { session, flight } = initiate(memory.identity, bundle, memory.random);
   const outbox: PeerMailbox = { relay: depositable(memory, bundle.relay), mailbox: toHex(bundle.mailbox), token: bundle.token };
   const record = { ...createContact(memory, bundle.identity, bundle.name, createMailbox(memory), outbox), flight };
@@ -118,6 +124,13 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   const contact = begin(memory, record, session);
   enqueue(memory, contact, null, null);
   memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: record.id } });
+}
+
+// A session that works is never given up for a link, and the same invitation makes no second one: its keys are gone at its maker.
+// Only a contact that has never answered may be invited again.
+function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
+  const known = memory.contacts.get(id)?.record;
+  if (known !== undefined && (known.flight === null || known.outbox.mailbox === mailbox)) throw new SottoError('contact-exists');
 }
 
 // Makes a contact, or gives the one that is there a new session: what was not delivered in the old one is sealed anew.
