@@ -274,6 +274,8 @@ class Runtime implements Client {
     });
     await this.#waiting.until(() => this.#failure !== null || this.#closing || RANK[latest.state] >= RANK[wait], timeoutMs);
     stop();
+    // What was waited for may still come, but nobody here will see it.
+    if (this.#closing && RANK[latest.state] < RANK[wait]) throw new SottoError('owner-gone');
     return latest;
   }
 

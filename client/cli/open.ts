@@ -98,6 +98,8 @@ async function openOwn(home: string, path: string, passphrase: string | null, mo
   const served = await serve(client, path);
   const close = async () => {
     served.refuse();
+    // A command that ends soon stays for those that asked it meanwhile: what they wait for has its own bounds.
+    if (mode === 'brief') await served.idle();
     await client.close();
     await served.close();
   };

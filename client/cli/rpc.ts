@@ -51,6 +51,8 @@ const METHODS = {
 export interface Served {
   /** Takes no more requests; those under way go on. */
   refuse(): void;
+  /** Resolves when every request under way is answered. */
+  idle(): Promise<void>;
   /** Waits for the answers under way, tells every connection that the home closes, and ends. */
   close(): Promise<void>;
 }
@@ -89,6 +91,7 @@ export async function serve(client: Client, path: string): Promise<Served> {
   };
   return {
     refuse,
+    idle: async () => void await Promise.all(underWay),
     close: async () => {
       refuse();
       await within(DRAIN_MS, Promise.all(underWay));
