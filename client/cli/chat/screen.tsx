@@ -1,9 +1,12 @@
 // The conversation on a real terminal: Ink makes the frames, the painter shows them. It knows no message.
 
+import { PassThrough } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { render } from 'ink';
 import type { Client, ContactView } from '../../client.js';
 import { Chat } from './chat.js';
 import { createPainter } from './painter.js';
+import { createPasteFilter } from './paste.js';
 
 export interface Screen {
   /** Shows the conversation as this client knows it; null while the home is being opened again. */
@@ -23,7 +26,7 @@ export function openScreen(contact: ContactView): Screen {
   // Before Ink's own listener, so that the first frame of the new size is painted whole.
   terminal.on('resize', painter.forget);
   // "debug" means that Ink writes each frame whole and as it is, which is what the painter takes.
-  const ink = render(view(null), { stdout: paintedBy(painter.paint, terminal), debug: true, exitOnCtrlC: false, patchConsole: false });
+  const ink = render(view(null), { stdin: guarded(process.stdin), stdout: paintedBy(painter.paint, terminal), debug: true, exitOnCtrlC: false, patchConsole: false });
   const close = () => {
     painter.end();
     ink.unmount();
@@ -32,6 +35,22 @@ export function openScreen(contact: ContactView): Screen {
   // Also when the process ends in an unforeseen way.
   process.once('exit', close);
   return { show: (client) => ink.rerender(view(client)), left, close };
+}
+
+/** The keyboard as Ink reads it, behind the filter for pasted texts. */
+function guarded(keyboard: NodeJS.ReadStream): NodeJS.ReadStream {
+  const filter = createPasteFilter();
+  const decoder = new StringDecoder('utf8');
+  const keys = new PassThrough();
+  keyboard.on('data', (bytes: Buffer | string) => keys.write(filter(typeof bytes === 'string' ? bytes : decoder.write(bytes))));
+  keyboard.once('end', () => keys.end());
+  const part = {
+    isTTY: true,
+    setRawMode: (raw: boolean) => void keyboard.setRawMode(raw),
+    ref: () => void keyboard.ref(),
+    unref: () => void keyboard.unref(),
+  };
+  return Object.assign(keys, part) as unknown as NodeJS.ReadStream;
 }
 
 /** The part of an output stream that Ink uses. */
