@@ -51,7 +51,7 @@ export function sendText(memory: Memory, contact: Contact, request: RequestId, t
     sentAt: memory.now, receivedAt: null, acceptedAt: null, deliveredAt: null, readAt: null, position: memory.nextPosition(),
   };
   contact.undelivered.set(number, record);
-  memory.saveText(record, null);
+  memory.saveText(record, 'state');
   memory.emit({ type: 'answer', request, result: { type: 'sent', message: record } });
 }
 
