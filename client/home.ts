@@ -128,16 +128,22 @@ function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
 }
 
-/** Writes a file of mode 0600 that is never seen half written and survives a loss of power. */
+/** Writes a file of mode 0600 that is never seen half written and survives a loss of power. Throws `store-failed`. */
 function writeWhole(path: string, text: string): void {
-  const file = fs.openSync(`${path}.new`, 'w', 0o600);
+  const draft = `${path}.new`;
   try {
-    fs.writeSync(file, text);
-    fs.fsyncSync(file);
-  } finally {
-    fs.closeSync(file);
+    fs.writeFileSync(draft, text, { mode: 0o600, flush: true });
+    fs.renameSync(draft, path);
+  } catch (error) {
+    throw notWritten(path, draft, error);
   }
-  fs.renameSync(`${path}.new`, path);
+}
+
+/** The error of a file that could not be made, whose draft goes. */
+function notWritten(path: string, draft: string, error: unknown): SottoError {
+  fs.rmSync(draft, { force: true });
+  const { code } = error as NodeJS.ErrnoException;
+  return new SottoError('store-failed', `${path} could not be written (${code ?? 'unknown'}); check the free space of the disk and who may write there.`, error);
 }
 
 // A lock is the file NAME.N with the highest N, naming a process that lives. Taking it means linking NAME.N+1, which one
@@ -157,7 +163,6 @@ export function lockHome(home: string, name: 'lock' | 'listen' = 'lock'): () => 
     const highest = highestNumeral(prefix);
     if (highest > 0) refuseIfAlive(`${prefix}${highest}`);
     const file = `${prefix}${highest + 1}`;
-    fs.writeFileSync(draft, `${process.pid} ${startOf(process.pid)}`, { mode: 0o600 });
     if (!linkNew(draft, file)) continue;
     if (highestNumeral(prefix) === highest + 1) {
       for (const other of filesOf(prefix)) if (other !== file) fs.rmSync(other, { force: true });
@@ -194,17 +199,18 @@ function refuseIfAlive(file: string): void {
   }
 }
 
-/** Links a file under a name that must be free; false if it is taken, or the draft was removed by a winner. */
+/** Makes a file that names this process, whole, under a name that must be free; false if it is taken, or a winner removed the draft. */
 function linkNew(draft: string, name: string): boolean {
   try {
+    fs.writeFileSync(draft, `${process.pid} ${startOf(process.pid)}`, { mode: 0o600 });
     fs.linkSync(draft, name);
+    fs.rmSync(draft, { force: true });
     return true;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EEXIST' || code === 'ENOENT') return false;
-    throw new SottoError('store-failed', `${name} could not be made (${code ?? 'unknown'}).`, error);
-  } finally {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && code !== 'ENOENT') throw notWritten(name, draft, error);
     fs.rmSync(draft, { force: true });
+    return false;
   }
 }
 
