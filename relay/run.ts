@@ -3,21 +3,27 @@
 
 import { lookup } from 'node:dns/promises';
 import { mkdirSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, STATUS_CODES, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SottoError } from '../crypto/error.js';
 import { ready } from '../crypto/sodium.js';
+import { Clock } from './clock.js';
 import { Connection } from './connection.js';
+import type { Admission } from './core/admission.js';
+import { LIMITS, type Limits } from './core/limits.js';
 import type { Answer, Operation } from './core/operation.js';
 import { Relay, type Input, type Output, type Role } from './core/relay.js';
+import { Door, DOOR, type DoorOptions } from './door.js';
+import { Guard, type Shortage } from './guard.js';
 import { createPage } from './page.js';
+import { FairQueue } from './queue.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
 import { startStun } from './turn/server.js';
-import { CHALLENGE_BYTES, COLLECT_PATH, DEPOSIT_PATH, FRAME_MAX_BYTES } from './wire/limits.js';
+import { CHALLENGE_BYTES, FRAME_MAX_BYTES } from './wire/limits.js';
 
 export interface RelayOptions {
   /** Name or IP address of this machine to listen at. */
@@ -28,12 +34,21 @@ export interface RelayOptions {
   readonly stunPort: number;
   /** Folder of the store; made if it is not there. */
   readonly data: string;
+  readonly limits?: Limits;
+  /** Who may make mailboxes. */
+  readonly admission?: Admission;
+  readonly door?: DoorOptions;
+  /** Bytes of the data's disk that stay free. */
+  readonly diskReserveBytes?: number;
+  /** Bytes of memory from which on nothing new is taken; null for what suits the machine. */
+  readonly memoryMaxBytes?: number | null;
   /** Where failures go; fields never name a client. */
   readonly log?: Log;
 }
 
 export interface Log {
   error(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
 }
 
 export interface RunningRelay {
@@ -43,10 +58,11 @@ export interface RunningRelay {
   close(): Promise<void>;
 }
 
-const ROLE_OF_PATH: ReadonlyMap<string, Role> = new Map([[COLLECT_PATH, 'collect'], [DEPOSIT_PATH, 'deposit']]);
-
 /** How often each client is asked whether it is there; one that has not answered by the next time is gone. */
 const PROBE_INTERVAL_MS = 30_000;
+
+/** Parts of that interval, each for its part of the clients, so that not all of them are asked in one moment. */
+const PROBE_TURNS = 30;
 
 /** Connections that may wait to be accepted: all clients come back at once after a restart. */
 const BACKLOG = 8_192;
@@ -57,18 +73,25 @@ const GROUP_MAX = 1_000;
 /** Longest sleep of the alarm: the machine's clock may be set, and a timer holds no more than 24 days. */
 const ALARM_MAX_MS = 3_600_000;
 
-/** How long clients may take to answer our goodbye. */
-const GOODBYE_MS = 2_000;
+/** How long clients may take to answer our goodbye; whoever takes over from us waits for it. */
+const GOODBYE_MS = 500;
 
-const NOT_FOUND = 'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
-const SILENT: Log = { error: () => {} };
+/** Room to acknowledge, expire and compact in. */
+const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
+
+/** How long a request over HTTP may take to arrive whole; nobody needs a tenth of it. */
+const HTTP_MAX_MS = 10_000;
+
+const SILENT: Log = { error: () => {}, warn: () => {} };
 
 /**
  * Starts a relay; it serves when this resolves.
  * @throws SottoError `port-in-use`, `option-invalid` for a host or port that this machine does not give, `data-in-use`,
  *   `store-damaged`, `store-failed`
  */
-export async function startRelay({ host, port, stunPort, data, log = SILENT }: RelayOptions): Promise<RunningRelay> {
+export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
+  const { host, port, stunPort, data, limits = LIMITS, admission = { kind: 'open' }, door = DOOR, log = SILENT } = options;
+  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null } = options;
   await ready();
   const address = await resolveHost(host);
   const closers: (() => unknown)[] = [];
@@ -76,15 +99,18 @@ export async function startRelay({ host, port, stunPort, data, log = SILENT }: R
     for (const closer of closers.splice(0).toReversed()) await closer();
   };
   try {
-    const store = openStore(data);
+    const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
+    const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
     const stun = await startStun(address, stunPort);
     closers.push(() => stun.close());
-    const loop = new Loop(store, stun.port, log);
+    const loop = new Loop({ relay: new Relay(stun.port, limits, admission), store, clock, log });
     closers.push(() => loop.close());
-    const server = createServer(createPage());
-    serveSockets(server, loop);
-    await listen(server, address, port);
+    const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, onPressure: (short) => loop.press(short) });
+    closers.push(() => guard.stop());
+    const server = createServer({ headersTimeout: HTTP_MAX_MS, requestTimeout: HTTP_MAX_MS }, createPage());
+    serveSockets(server, loop, new Door(door));
+    await Promise.all([guard.look(), listen(server, address, port)]);
     closers.push(() => server.close().closeAllConnections());
     return { port: (server.address() as AddressInfo).port, stunPort: stun.port, close };
   } catch (error) {
@@ -93,40 +119,63 @@ export async function startRelay({ host, port, stunPort, data, log = SILENT }: R
   }
 }
 
+interface LoopParts {
+  readonly relay: Relay;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What the store is asked. */
+interface Work {
+  readonly reference: number;
+  readonly operation: Operation;
+}
+
 class Loop {
-  readonly #relay: Relay;
-  readonly #store: Store;
-  readonly #log: Log;
+  readonly #parts: LoopParts;
   readonly #connections = new Map<number, Connection>();
   readonly #probes: NodeJS.Timeout;
+  readonly #waiting = new FairQueue<Work>();
   #lastConnection = 0;
+  #turn = 0;
   #alarm: NodeJS.Timeout | undefined;
-  #waiting: { readonly reference: number; readonly operation: Operation }[] = [];
   #storing: Promise<void> | null = null;
   #closing = false;
   #emptied: () => void = () => {};
 
-  constructor(store: Store, stunPort: number, log: Log) {
-    this.#relay = new Relay(stunPort);
-    this.#store = store;
-    this.#log = log;
-    this.#probes = setInterval(() => this.#connections.forEach((connection) => connection.probe()), PROBE_INTERVAL_MS);
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+    this.#probes = setInterval(() => this.#probe(), PROBE_INTERVAL_MS / PROBE_TURNS);
     this.#input({ kind: 'wake' });
   }
 
+  /** How many clients there are. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** Takes over a socket that has just been opened. */
-  open(socket: WebSocket, role: Role): void {
+  open(socket: WebSocket, role: Role, source: number | null): void {
     this.#lastConnection += 1;
     const connection = this.#lastConnection;
     this.#connections.set(connection, new Connection(socket, {
       frame: (bytes) => this.#input({ kind: 'frame', connection, bytes }),
+      stalled: () => this.#input({ kind: 'stalled', connection }),
       closed: () => {
         this.#connections.delete(connection);
         this.#input({ kind: 'closed', connection });
         if (this.#connections.size === 0) this.#emptied();
       },
     }));
-    this.#input({ kind: 'opened', connection, role, challenge: new Uint8Array(randomBytes(CHALLENGE_BYTES)) });
+    this.#input({ kind: 'opened', connection, role, challenge: new Uint8Array(randomBytes(CHALLENGE_BYTES)), source });
+    if (this.#closing) this.#input({ kind: 'closing' });
+  }
+
+  /** The machine is short of something, or no longer so. */
+  press(short: Shortage): void {
+    if (short !== null) this.#parts.log.warn({ short }, 'nothing new is taken until there is more room');
+    this.#input({ kind: 'pressure', pressed: short !== null });
   }
 
   /** Resolves when everything read is answered and every client is gone. */
@@ -141,8 +190,14 @@ class Loop {
     clearTimeout(this.#alarm);
   }
 
+  #probe(): void {
+    this.#turn = (this.#turn + 1) % PROBE_TURNS;
+    for (const [number, connection] of this.#connections) if (number % PROBE_TURNS === this.#turn) connection.probe();
+  }
+
   #input(input: Input): void {
-    for (const output of this.#relay.handle(input, Date.now())) this.#carryOut(output);
+    const { relay, clock } = this.#parts;
+    for (const output of relay.handle(input, clock.now())) this.#carryOut(output);
   }
 
   #carryOut(output: Output): void {
@@ -151,12 +206,12 @@ class Loop {
       case 'close': return this.#connections.get(output.connection)?.close();
       case 'hold': return this.#connections.get(output.connection)?.hold(output.held || this.#closing);
       case 'store':
-        this.#waiting.push(output);
+        this.#waiting.push(output.connection, output);
         this.#storing ??= this.#runStore();
         return;
       case 'wake':
         clearTimeout(this.#alarm);
-        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), Math.min(output.at - Date.now(), ALARM_MAX_MS));
+        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), Math.min(output.at - this.#parts.clock.now(), ALARM_MAX_MS));
     }
   }
 
@@ -164,8 +219,8 @@ class Loop {
   async #runStore(): Promise<void> {
     // The first group is everything that this turn of the event loop reads, not its first frame alone.
     await nextTurn();
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, GROUP_MAX);
+    while (!this.#waiting.isEmpty) {
+      const group = this.#waiting.take(GROUP_MAX);
       const answers = await this.#answersTo(group.map(({ operation }) => operation));
       for (const [index, { reference }] of group.entries()) this.#input({ kind: 'answered', reference, answer: answers[index]! });
     }
@@ -174,9 +229,9 @@ class Loop {
 
   async #answersTo(operations: readonly Operation[]): Promise<readonly Answer[]> {
     try {
-      return await this.#store.run(operations, Date.now());
+      return await this.#parts.store.run(operations, this.#parts.clock.now());
     } catch (error) {
-      this.#log.error({ code: error instanceof SottoError ? error.code : 'internal' }, 'the store failed');
+      this.#parts.log.error({ code: error instanceof SottoError ? error.code : 'internal' }, 'the store failed');
       return operations.map(() => ({ kind: 'refused', code: 'relay-failed' }));
     }
   }
@@ -191,23 +246,24 @@ class Loop {
   }
 }
 
-function serveSockets(server: Server, loop: Loop): void {
+function serveSockets(server: Server, loop: Loop, door: Door): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
   server.on('upgrade', (request, socket, head) => {
-    const role = ROLE_OF_PATH.get(request.url ?? '');
-    if (role !== undefined) return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, role));
     socket.on('error', () => {});
-    socket.end(NOT_FOUND, () => socket.destroy());
+    void door.judge(request, loop.connections).then((judged) => {
+      if (typeof judged === 'string') sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, judged, door.sourceOf(request)));
+      else socket.end(`HTTP/1.1 ${judged} ${STATUS_CODES[judged]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+    });
   });
 }
 
-function openStore(data: string): Store {
+function openStore(data: string, limits: Limits, now: number): Store {
   try {
     mkdirSync(data, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new SottoError('store-failed', `The folder ${data} cannot be made; choose another with --data DIR.`, error);
   }
-  return openLmdbStore(data);
+  return openLmdbStore(data, limits, now);
 }
 
 async function resolveHost(host: string): Promise<string> {

@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file relay/wire/relay.proto.
  */
 export const file_relay_wire_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChZyZWxheS93aXJlL3JlbGF5LnByb3RvEg5zb3R0by5yZWxheS52MSLUAgoLQ2xpZW50RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgdjb2xsZWN0GAIgASgLMhcuc290dG8ucmVsYXkudjEuQ29sbGVjdEgAEjIKC2Fja25vd2xlZGdlGAMgASgLMhsuc290dG8ucmVsYXkudjEuQWNrbm93bGVkZ2VIABImCgVjbG9zZRgEIAEoCzIVLnNvdHRvLnJlbGF5LnYxLkNsb3NlSAASIgoDcHV0GAUgASgLMhMuc290dG8ucmVsYXkudjEuUHV0SAASKwoIcHV0X2NhcmQYBiABKAsyFy5zb3R0by5yZWxheS52MS5QdXRDYXJkSAASLQoJdGFrZV9jYXJkGAcgASgLMhguc290dG8ucmVsYXkudjEuVGFrZUNhcmRIABIkCgRwaW5nGAggASgLMhQuc290dG8ucmVsYXkudjEuUGluZ0gAQgYKBGJvZHkiowIKClJlbGF5RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgd3ZWxjb21lGAIgASgLMhcuc290dG8ucmVsYXkudjEuV2VsY29tZUgAEiQKBGRvbmUYAyABKAsyFC5zb3R0by5yZWxheS52MS5Eb25lSAASKgoHcmVmdXNlZBgEIAEoCzIXLnNvdHRvLnJlbGF5LnYxLlJlZnVzZWRIABIsCghkZWxpdmVyeRgFIAEoCzIYLnNvdHRvLnJlbGF5LnYxLkRlbGl2ZXJ5SAASJAoEY2FyZBgGIAEoCzIULnNvdHRvLnJlbGF5LnYxLkNhcmRIABIqCgdnb29kYnllGAcgASgLMhcuc290dG8ucmVsYXkudjEuR29vZGJ5ZUgAQgYKBGJvZHkiUAoHQ29sbGVjdBIPCgdtYWlsYm94GAEgASgMEg0KBW93bmVyGAIgASgMEhIKCnRva2VuX2hhc2gYAyABKAwSEQoJc2lnbmF0dXJlGAQgASgMIjEKC0Fja25vd2xlZGdlEg8KB21haWxib3gYASABKAwSEQoJc2VxdWVuY2VzGAIgAygEIhgKBUNsb3NlEg8KB21haWxib3gYASABKAwiTAoDUHV0Eg8KB21haWxib3gYASABKAwSDQoFdG9rZW4YAiABKAwSEwoLdHRsX3NlY29uZHMYAyABKA0SEAoIZW52ZWxvcGUYBCABKAwiPAoHUHV0Q2FyZBIOCgZsb29rdXAYASABKAwSDAoEY2FyZBgCIAEoDBITCgt0dGxfc2Vjb25kcxgDIAEoDSIpCghUYWtlQ2FyZBIOCgZsb29rdXAYASABKAwSDQoFY2xhaW0YAiABKAwiBgoEUGluZyJACgdXZWxjb21lEg8KB3ZlcnNpb24YASABKA0SEQoJY2hhbGxlbmdlGAIgASgMEhEKCXN0dW5fcG9ydBgDIAEoDSIXCgREb25lEg8KB3dhaXRpbmcYASABKA0iNAoHUmVmdXNlZBIMCgRjb2RlGAEgASgJEhsKE3JldHJ5X2FmdGVyX3NlY29uZHMYAiABKA0iTwoIRGVsaXZlcnkSDwoHbWFpbGJveBgBIAEoDBIQCghzZXF1ZW5jZRgCIAEoBBIQCghlbnZlbG9wZRgDIAEoDBIOCgZhZ2VfbXMYBCABKAQiFAoEQ2FyZBIMCgRjYXJkGAEgASgMIjMKB0dvb2RieWUSDAoEY29kZRgBIAEoCRIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYAiABKA1iBnByb3RvMw");
+  fileDesc("ChZyZWxheS93aXJlL3JlbGF5LnByb3RvEg5zb3R0by5yZWxheS52MSLUAgoLQ2xpZW50RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgdjb2xsZWN0GAIgASgLMhcuc290dG8ucmVsYXkudjEuQ29sbGVjdEgAEjIKC2Fja25vd2xlZGdlGAMgASgLMhsuc290dG8ucmVsYXkudjEuQWNrbm93bGVkZ2VIABImCgVjbG9zZRgEIAEoCzIVLnNvdHRvLnJlbGF5LnYxLkNsb3NlSAASIgoDcHV0GAUgASgLMhMuc290dG8ucmVsYXkudjEuUHV0SAASKwoIcHV0X2NhcmQYBiABKAsyFy5zb3R0by5yZWxheS52MS5QdXRDYXJkSAASLQoJdGFrZV9jYXJkGAcgASgLMhguc290dG8ucmVsYXkudjEuVGFrZUNhcmRIABIkCgRwaW5nGAggASgLMhQuc290dG8ucmVsYXkudjEuUGluZ0gAQgYKBGJvZHkiowIKClJlbGF5RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgd3ZWxjb21lGAIgASgLMhcuc290dG8ucmVsYXkudjEuV2VsY29tZUgAEiQKBGRvbmUYAyABKAsyFC5zb3R0by5yZWxheS52MS5Eb25lSAASKgoHcmVmdXNlZBgEIAEoCzIXLnNvdHRvLnJlbGF5LnYxLlJlZnVzZWRIABIsCghkZWxpdmVyeRgFIAEoCzIYLnNvdHRvLnJlbGF5LnYxLkRlbGl2ZXJ5SAASJAoEY2FyZBgGIAEoCzIULnNvdHRvLnJlbGF5LnYxLkNhcmRIABIqCgdnb29kYnllGAcgASgLMhcuc290dG8ucmVsYXkudjEuR29vZGJ5ZUgAQgYKBGJvZHkiYwoHQ29sbGVjdBIPCgdtYWlsYm94GAEgASgMEg0KBW93bmVyGAIgASgMEhIKCnRva2VuX2hhc2gYAyABKAwSEQoJc2lnbmF0dXJlGAQgASgMEhEKCWFkbWlzc2lvbhgFIAEoDCIxCgtBY2tub3dsZWRnZRIPCgdtYWlsYm94GAEgASgMEhEKCXNlcXVlbmNlcxgCIAMoBCIYCgVDbG9zZRIPCgdtYWlsYm94GAEgASgMIkwKA1B1dBIPCgdtYWlsYm94GAEgASgMEg0KBXRva2VuGAIgASgMEhMKC3R0bF9zZWNvbmRzGAMgASgNEhAKCGVudmVsb3BlGAQgASgMIjwKB1B1dENhcmQSDgoGbG9va3VwGAEgASgMEgwKBGNhcmQYAiABKAwSEwoLdHRsX3NlY29uZHMYAyABKA0iKQoIVGFrZUNhcmQSDgoGbG9va3VwGAEgASgMEg0KBWNsYWltGAIgASgMIgYKBFBpbmciUwoHV2VsY29tZRIPCgd2ZXJzaW9uGAEgASgNEhEKCWNoYWxsZW5nZRgCIAEoDBIRCglzdHVuX3BvcnQYAyABKA0SEQoJd29ya19iaXRzGAogASgNIhcKBERvbmUSDwoHd2FpdGluZxgBIAEoDSI0CgdSZWZ1c2VkEgwKBGNvZGUYASABKAkSGwoTcmV0cnlfYWZ0ZXJfc2Vjb25kcxgCIAEoDSJPCghEZWxpdmVyeRIPCgdtYWlsYm94GAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEhAKCGVudmVsb3BlGAMgASgMEg4KBmFnZV9tcxgEIAEoBCIUCgRDYXJkEgwKBGNhcmQYASABKAwiUAoHR29vZGJ5ZRIMCgRjb2RlGAEgASgJEhoKEnJlY29ubmVjdF9hZnRlcl9tcxgCIAEoDRIbChNyZWNvbm5lY3Rfd2l0aGluX21zGAMgASgNYgZwcm90bzM");
 
 /**
  * @generated from message sotto.relay.v1.ClientFrame
@@ -201,6 +201,13 @@ export type Collect = Message<"sotto.relay.v1.Collect"> & {
    * @generated from field: bytes signature = 4;
    */
   signature: Uint8Array;
+
+  /**
+   * to make a mailbox where that is not open to all: the operator's token, or a nonce of 8
+   *
+   * @generated from field: bytes admission = 5;
+   */
+  admission: Uint8Array;
 };
 
 /**
@@ -390,6 +397,13 @@ export type Welcome = Message<"sotto.relay.v1.Welcome"> & {
    * @generated from field: uint32 stun_port = 3;
    */
   stunPort: number;
+
+  /**
+   * leading zero bits that the proof of work for a new mailbox needs, 0 if none is asked for
+   *
+   * @generated from field: uint32 work_bits = 10;
+   */
+  workBits: number;
 };
 
 /**
@@ -511,9 +525,18 @@ export type Goodbye = Message<"sotto.relay.v1.Goodbye"> & {
   code: string;
 
   /**
+   * not sooner than this
+   *
    * @generated from field: uint32 reconnect_after_ms = 2;
    */
   reconnectAfterMs: number;
+
+  /**
+   * and then at a random moment within this, so that not all come at once
+   *
+   * @generated from field: uint32 reconnect_within_ms = 3;
+   */
+  reconnectWithinMs: number;
 };
 
 /**

@@ -19,13 +19,17 @@ async function pair() {
   });
   const frames: Buffer[] = [];
   let closed = 0;
+  let stalled = 0;
   const connection = new Connection(socket, {
     frame: (bytes) => frames.push(Buffer.from(bytes)),
+    stalled: () => {
+      stalled += 1;
+    },
     closed: () => {
       closed += 1;
     },
   });
-  return { client, socket, connection, frames, closed: () => closed };
+  return { client, socket, connection, frames, closed: () => closed, stalled: () => stalled };
 }
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
