@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
 import type { RelayOptions, RunningRelay } from './run.js';
+import { addUpkeepCommands } from './upkeep.js';
 
 interface Flags {
   readonly host: string;
@@ -27,7 +28,7 @@ const EXIT_CODES: Readonly<Record<Fault, number>> = { caller: 2, peer: 3, relay:
 
 /** Adds `relay` to the program. */
 export function addRelayCommand(program: Command): void {
-  program
+  const relay = program
     .command('relay')
     .description('run a relay: sealed mailboxes and STUN, in one process')
     .option('--host <address>', 'address to listen at; 0.0.0.0 for every one of this machine', '127.0.0.1')
@@ -43,6 +44,7 @@ export function addRelayCommand(program: Command): void {
         tell(error, flags.json ?? false);
       }
     });
+  addUpkeepCommands(relay, tell);
 }
 
 /** Where a relay keeps its data if nobody says otherwise. */
