@@ -5,20 +5,17 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
+import type { Configuration } from './config.js';
 import type { RelayOptions, RunningRelay } from './run.js';
+import { addSettings, type Config } from './settings.js';
 import { addUpkeepCommands } from './upkeep.js';
 
-interface Flags {
-  readonly host: string;
-  readonly port: string;
-  readonly stunPort: string;
-  readonly data: string;
+interface Flags extends Readonly<Record<string, unknown>> {
   readonly json?: boolean;
   readonly guide?: boolean;
+  readonly takeOver?: boolean;
+  readonly printConfig?: boolean;
 }
-
-const DEFAULT_PORT = '8080';
-const DEFAULT_STUN_PORT = '3478';
 
 /** How many ports the guide tries from the default one on. */
 const PORTS_TRIED = 20;
@@ -31,20 +28,19 @@ export function addRelayCommand(program: Command): void {
   const relay = program
     .command('relay')
     .description('run a relay: sealed mailboxes and STUN, in one process')
-    .option('--host <address>', 'address to listen at; 0.0.0.0 for every one of this machine', '127.0.0.1')
-    .option('--port <number>', 'TCP port of HTTP and WebSocket, 0 for any', DEFAULT_PORT)
-    .option('--stun-port <number>', 'UDP port of STUN, 0 for any', DEFAULT_STUN_PORT)
-    .option('--data <dir>', 'folder of the mailboxes', dataFolder(process.platform, process.env, homedir()))
     .option('--json', 'write one line of JSON instead of words')
     .option('--guide', 'say what two people type to talk; takes the next port where the default one is taken')
-    .action(async (flags: Flags, command: Command) => {
+    .option('--take-over', 'end the relay that uses --data, and take its place')
+    .option('--print-config', 'print all settings as they would be used, and end')
+    .action(async (flags: Flags) => {
       try {
-        await run(flags, command.getOptionValueSource('port') === 'default');
+        await run(flags, program.version() ?? 'unknown');
       } catch (error) {
         tell(error, flags.json ?? false);
       }
     });
-  addUpkeepCommands(relay, tell);
+  addSettings(relay);
+  addUpkeepCommands(relay, async (flags) => (await configOf(flags)).config.data, tell);
 }
 
 /** Where a relay keeps its data if nobody says otherwise. */
@@ -56,22 +52,31 @@ export function dataFolder(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, ho
   }
 }
 
-async function run(flags: Flags, anyPort: boolean): Promise<void> {
-  const { host, data } = flags;
-  const port = portOf('--port', flags.port);
-  const stunPort = portOf('--stun-port', flags.stunPort);
+async function configOf(flags: Readonly<Record<string, unknown>>): Promise<Configuration> {
+  const { readConfig } = await import('./config.js');
+  return readConfig(flags, process.env, dataFolder(process.platform, process.env, homedir()));
+}
+
+async function run(flags: Flags, version: string): Promise<void> {
+  const { config, given } = await configOf(flags);
+  if (flags.printConfig) return say((await import('./config.js')).printConfig(config));
   const { pino } = await import('pino');
   // Synchronous, so that the last line before an end is not lost; without the name of the machine.
-  const log = pino({ base: null, level: flags.guide ? 'warn' : 'info' }, pino.destination({ fd: 2, sync: true }));
-  const relay = await start({ host, port, stunPort, data, log }, flags.guide && anyPort ? PORTS_TRIED : 1);
+  const level = flags.guide && !given.has('logLevel') ? 'warn' : config.logLevel;
+  const log = pino({ base: null, level }, pino.destination({ fd: 2, sync: true }));
+  const { optionsOf } = await import('./options.js');
+  const options = await optionsOf(config, given);
+  const relay = await start({ ...options, version, log, takeOver: flags.takeOver ?? false }, flags.guide && !given.has('port') ? PORTS_TRIED : 1);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
   // Once: whoever asks a second time does not want to wait.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, () => log.info('relay stopped')));
 
-  if (flags.json) return say(JSON.stringify({ type: 'listening', url: urlOf(host, relay.port), port: relay.port, stunPort: relay.stunPort, data }));
+  const { data, stunPort } = config;
+  const url = urlOf(config, relay.port);
+  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data }));
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
-  say(flags.guide ? guide(urlOf(host, relay.port)) : whereabouts(host, relay, data));
+  say(flags.guide ? guide(url) : whereabouts(url, isEverywhere(config.host), relay, data));
 }
 
 async function start(options: RelayOptions, tries: number): Promise<RunningRelay> {
@@ -95,11 +100,11 @@ async function stop(relay: RunningRelay, stopped: () => void): Promise<void> {
   }
 }
 
-function whereabouts(host: string, relay: RunningRelay, data: string): string {
-  const everywhere = isEverywhere(host) ? ', and every other address of this machine' : '';
+function whereabouts(url: string, isOpen: boolean, relay: RunningRelay, data: string): string {
+  const everywhere = isOpen ? ', and every other address of this machine' : '';
   return `Sotto relay is running; Ctrl-C ends it.
 
-  clients  ${urlOf(host, relay.port)}${everywhere}
+  clients  ${url}${everywhere}
   STUN     UDP port ${relay.stunPort}
   data     ${data}`;
 }
@@ -127,19 +132,13 @@ function homeOf(name: string): string {
   return process.platform === 'win32' ? `"${join(homedir(), `sotto-${name}`)}"` : `~/sotto-${name}`;
 }
 
-function urlOf(host: string, port: number): string {
+function urlOf({ host, tlsCert }: Config, port: number): string {
   const name = isEverywhere(host) ? '127.0.0.1' : host;
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  return `${tlsCert === '' ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 function isEverywhere(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
-}
-
-function portOf(option: string, text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Infinity;
-  if (port > 65_535) throw new SottoError('option-invalid', `${option} takes a port, a whole number from 0 to 65535.`);
-  return port;
 }
 
 function tell(thrown: unknown, json: boolean): void {

@@ -5,6 +5,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Role } from './core/relay.js';
+import { isPrivate } from './tls.js';
 import { parseIp } from './turn/address.js';
 import { COLLECT_PATH, DEPOSIT_PATH } from './wire/limits.js';
 
@@ -13,6 +14,8 @@ export interface DoorOptions {
   readonly origins: readonly string[];
   /** A proxy stands before us, and its X-Forwarded-For ends with whom it speaks for. */
   readonly behindProxy: boolean;
+  /** Only private addresses come in. */
+  readonly lan: boolean;
   /** Connections at a time, all sources together. */
   readonly connections: number;
   /** Requests over HTTP, those for a WebSocket included, of one source in a minute. */
@@ -22,13 +25,14 @@ export interface DoorOptions {
 export const DOOR: DoorOptions = {
   origins: [],
   behindProxy: false,
+  lan: false,
   connections: 50_000,
   // Five hundred people behind one address may come back at once after a restart, each on two connections.
   sourceRequestsPerMinute: 2_000,
 };
 
 /** Why somebody does not come in, as HTTP says it. */
-export type Status = 400 | 403 | 404 | 429 | 503;
+export type Status = 403 | 404 | 429 | 503;
 
 const ROLE_OF_PATH: ReadonlyMap<string, Role> = new Map([[COLLECT_PATH, 'collect'], [DEPOSIT_PATH, 'deposit']]);
 
@@ -63,9 +67,15 @@ export class Door {
   async judge(request: IncomingMessage, open: number): Promise<Role | Status> {
     const role = ROLE_OF_PATH.get(request.url ?? '');
     if (role === undefined) return 404;
+    if (!this.isNear(request)) return 403;
     if (!this.#isWelcome(request.headers.origin, request.headers.host)) return 403;
     if (!await this.admits(request)) return 429;
     return open >= this.#options.connections ? 503 : role;
+  }
+
+  /** Whether a request comes from where requests may come from. */
+  isNear(request: IncomingMessage): boolean {
+    return !this.#options.lan || isPrivate(request.socket.remoteAddress ?? '');
   }
 
   /** A number for where a request comes from; null for this machine itself, whose programs are the operator's. */

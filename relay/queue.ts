@@ -4,13 +4,15 @@
 export class FairQueue<Item> {
   /** Whose turn is next stands first. */
   readonly #byOwner = new Map<number, Item[]>();
+  #size = 0;
 
-  get isEmpty(): boolean {
-    return this.#byOwner.size === 0;
+  get size(): number {
+    return this.#size;
   }
 
   /** Items of one owner keep their order. */
   push(owner: number, item: Item): void {
+    this.#size += 1;
     const items = this.#byOwner.get(owner);
     if (items === undefined) this.#byOwner.set(owner, [item]);
     else items.push(item);
@@ -26,6 +28,7 @@ export class FairQueue<Item> {
       this.#byOwner.delete(owner);
       if (items.length > 0) this.#byOwner.set(owner, items);
     }
+    this.#size -= taken.length;
     return taken;
   }
 }

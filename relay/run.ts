@@ -3,7 +3,7 @@
 
 import { lookup } from 'node:dns/promises';
 import { mkdirSync } from 'node:fs';
-import { createServer, STATUS_CODES, type Server } from 'node:http';
+import { STATUS_CODES, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -18,10 +18,14 @@ import type { Answer, Operation } from './core/operation.js';
 import { Relay, type Input, type Output, type Role } from './core/relay.js';
 import { Door, DOOR, type DoorOptions } from './door.js';
 import { Guard, type Shortage } from './guard.js';
+import { Metrics, type Standing } from './metrics.js';
 import { createPage } from './page.js';
+import { endPredecessor } from './predecessor.js';
 import { FairQueue } from './queue.js';
+import { createStatus } from './status.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
+import { openListener, type Plain, type TlsFiles } from './tls.js';
 import { startStun } from './turn/server.js';
 import { CHALLENGE_BYTES, FRAME_MAX_BYTES } from './wire/limits.js';
 
@@ -38,10 +42,19 @@ export interface RelayOptions {
   /** Who may make mailboxes. */
   readonly admission?: Admission;
   readonly door?: DoorOptions;
+  /** Without it the relay speaks plain HTTP, where `plain` allows that. */
+  readonly tls?: TlsFiles | null;
+  readonly plain?: Plain;
+  /** Where to answer /metrics and the status page, at any port if that one is taken; null for nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number; readonly orAny: boolean } | null;
+  /** Ours, for metrics and status page. */
+  readonly version?: string;
   /** Bytes of the data's disk that stay free. */
   readonly diskReserveBytes?: number;
   /** Bytes of memory from which on nothing new is taken; null for what suits the machine. */
   readonly memoryMaxBytes?: number | null;
+  /** Ends the relay that uses the folder, and takes its place as soon as it is gone. */
+  readonly takeOver?: boolean;
   /** Where failures go; fields never name a client. */
   readonly log?: Log;
 }
@@ -49,11 +62,14 @@ export interface RelayOptions {
 export interface Log {
   error(fields: object, text: string): void;
   warn(fields: object, text: string): void;
+  info(fields: object, text: string): void;
 }
 
 export interface RunningRelay {
   readonly port: number;
   readonly stunPort: number;
+  /** Port of the metrics and the status page, null without. */
+  readonly metricsPort: number | null;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
   close(): Promise<void>;
 }
@@ -79,10 +95,7 @@ const GOODBYE_MS = 500;
 /** Room to acknowledge, expire and compact in. */
 const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
 
-/** How long a request over HTTP may take to arrive whole; nobody needs a tenth of it. */
-const HTTP_MAX_MS = 10_000;
-
-const SILENT: Log = { error: () => {}, warn: () => {} };
+const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {} };
 
 /**
  * Starts a relay; it serves when this resolves.
@@ -90,8 +103,10 @@ const SILENT: Log = { error: () => {}, warn: () => {} };
  *   `store-damaged`, `store-failed`
  */
 export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
-  const { host, port, stunPort, data, limits = LIMITS, admission = { kind: 'open' }, door = DOOR, log = SILENT } = options;
-  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null } = options;
+  const { host, port, stunPort, data, limits = LIMITS, admission = { kind: 'open' }, log = SILENT, version = 'unknown' } = options;
+  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null, tls = null, plain = 'loopback', takeOver = false } = options;
+  const doorOptions = options.door ?? DOOR;
+  const startedAt = performance.now();
   await ready();
   const address = await resolveHost(host);
   const closers: (() => unknown)[] = [];
@@ -99,24 +114,42 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     for (const closer of closers.splice(0).toReversed()) await closer();
   };
   try {
+    const door = new Door(doorOptions);
+    const problems = (): string[] => [...loop.problems, ...guard.short === null ? [] : [`short of ${guard.short}`]];
+    const reloaded = (problem: unknown): void => (problem === null ? log.info({}, 'the certificate was read again') : log.error({}, 'the new certificate cannot be read, the old one stays'));
+    const listener = openListener(address, tls, plain, reloaded, createPage(problems, async (request) => door.isNear(request) && await door.admits(request)));
+    closers.push(listener.stop);
+    // Not before all that may be wrong has been looked at: from here on clients wait.
+    if (takeOver) await endPredecessor(data);
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
+    const look = (): Standing => ({ connections: loop.connections, waiting: loop.waiting, totals: store.totals, diskFreeBytes: guard.diskFreeBytes, short: guard.short, certificateEndsAt: listener.certificateEndsAt() });
+    const metrics = new Metrics(version, look);
     const stun = await startStun(address, stunPort);
     closers.push(() => stun.close());
-    const loop = new Loop({ relay: new Relay(stun.port, limits, admission), store, clock, log });
+    const loop = new Loop({ relay: new Relay(stun.port, limits, admission), store, clock, log, metrics });
     closers.push(() => loop.close());
     const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
-    const server = createServer({ headersTimeout: HTTP_MAX_MS, requestTimeout: HTTP_MAX_MS }, createPage());
-    serveSockets(server, loop, new Door(door));
-    await Promise.all([guard.look(), listen(server, address, port)]);
-    closers.push(() => server.close().closeAllConnections());
-    return { port: (server.address() as AddressInfo).port, stunPort: stun.port, close };
+    serveSockets(listener.server, loop, door, metrics);
+    await Promise.all([guard.look(), listen(listener.server, address, port)]);
+    closers.push(() => listener.server.close().closeAllConnections());
+    const status = createStatus({ registry: metrics.registry, look, version, problems, limits: { ...limits, connections: doorOptions.connections }, upMs: () => performance.now() - startedAt });
+    if (options.metrics) {
+      const { host: at, port: first, orAny } = options.metrics;
+      await listen(status, at, first).catch((error: unknown) => (orAny ? listen(status, at, 0) : Promise.reject(error)));
+      closers.push(() => status.close().closeAllConnections());
+    }
+    return { port: portOf(listener.server), stunPort: stun.port, metricsPort: options.metrics ? portOf(status) : null, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port;
 }
 
 interface LoopParts {
@@ -124,6 +157,7 @@ interface LoopParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Metrics;
 }
 
 /** What the store is asked. */
@@ -142,6 +176,7 @@ class Loop {
   #alarm: NodeJS.Timeout | undefined;
   #storing: Promise<void> | null = null;
   #closing = false;
+  #hasFailed = false;
   #emptied: () => void = () => {};
 
   constructor(parts: LoopParts) {
@@ -153,6 +188,16 @@ class Loop {
   /** How many clients there are. */
   get connections(): number {
     return this.#connections.size;
+  }
+
+  /** Operations that wait for the store. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Why nothing new is taken, as far as it is for us to say. */
+  get problems(): string[] {
+    return [...this.#closing ? ['closing'] : [], ...this.#hasFailed ? ['the store fails'] : []];
   }
 
   /** Takes over a socket that has just been opened. */
@@ -219,7 +264,7 @@ class Loop {
   async #runStore(): Promise<void> {
     // The first group is everything that this turn of the event loop reads, not its first frame alone.
     await nextTurn();
-    while (!this.#waiting.isEmpty) {
+    while (this.#waiting.size > 0) {
       const group = this.#waiting.take(GROUP_MAX);
       const answers = await this.#answersTo(group.map(({ operation }) => operation));
       for (const [index, { reference }] of group.entries()) this.#input({ kind: 'answered', reference, answer: answers[index]! });
@@ -228,12 +273,15 @@ class Loop {
   }
 
   async #answersTo(operations: readonly Operation[]): Promise<readonly Answer[]> {
-    try {
-      return await this.#parts.store.run(operations, this.#parts.clock.now());
-    } catch (error) {
-      this.#parts.log.error({ code: error instanceof SottoError ? error.code : 'internal' }, 'the store failed');
+    const { store, clock, log, metrics } = this.#parts;
+    const since = performance.now();
+    const answers = await store.run(operations, clock.now()).catch((error: unknown): Answer[] => {
+      log.error({ code: error instanceof SottoError ? error.code : 'internal' }, 'the store failed');
       return operations.map(() => ({ kind: 'refused', code: 'relay-failed' }));
-    }
+    });
+    this.#hasFailed = answers.every((answer) => answer.kind === 'refused' && answer.code === 'relay-failed');
+    metrics.group(operations, answers, (performance.now() - since) / 1_000);
+    return answers;
   }
 
   async #everybodyGone(): Promise<void> {
@@ -246,13 +294,14 @@ class Loop {
   }
 }
 
-function serveSockets(server: Server, loop: Loop, door: Door): void {
+function serveSockets(server: Server, loop: Loop, door: Door, metrics: Metrics): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => {});
     void door.judge(request, loop.connections).then((judged) => {
-      if (typeof judged === 'string') sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, judged, door.sourceOf(request)));
-      else socket.end(`HTTP/1.1 ${judged} ${STATUS_CODES[judged]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+      if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, judged, door.sourceOf(request)));
+      metrics.refused(judged);
+      socket.end(`HTTP/1.1 ${judged} ${STATUS_CODES[judged]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
     });
   });
 }

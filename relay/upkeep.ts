@@ -4,8 +4,7 @@
 import type { Command } from 'commander';
 import type { Inspection } from './stores/upkeep.js';
 
-interface Flags {
-  readonly data: string;
+interface Flags extends Readonly<Record<string, unknown>> {
   readonly json?: boolean;
 }
 
@@ -15,29 +14,29 @@ export type Tell = (thrown: unknown, json: boolean) => void;
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 3_600_000;
 
-/** Adds the commands below `relay`, which knows --data and --json itself. */
-export function addUpkeepCommands(relay: Command, tell: Tell): void {
-  const add = (usage: string, description: string, run: (flags: Flags, target: string) => Promise<string>): void => {
+/** Adds the commands below `relay`, which knows --data and --json itself. @param dataOf the folder that flags and environment name */
+export function addUpkeepCommands(relay: Command, dataOf: (flags: Flags) => Promise<string>, tell: Tell): void {
+  const add = (usage: string, description: string, run: (data: string, json: boolean, target: string) => Promise<string>): void => {
     relay.command(usage).description(description).action(async (...given: unknown[]) => {
       const flags = (given.at(-1) as Command).optsWithGlobals<Flags>();
       try {
-        process.stdout.write(`${await run(flags, String(given[0]))}\n`);
+        process.stdout.write(`${await run(await dataOf(flags), flags.json ?? false, String(given[0]))}\n`);
       } catch (error) {
         tell(error, flags.json ?? false);
       }
     });
   };
-  add('inspect', 'count what is kept in --data, also while a relay runs on it', async ({ data, json }) => {
+  add('inspect', 'count what is kept in --data, also while a relay runs on it', async (data, json) => {
     const { inspect } = await import('./stores/upkeep.js');
     const inspection = await inspect(data, Date.now());
     return json ? JSON.stringify(inspection) : describe(inspection);
   });
-  add('backup <file>', 'copy what is kept in --data to a new file, also while a relay runs on it', async ({ data, json }, file) => {
+  add('backup <file>', 'copy what is kept in --data to a new file, also while a relay runs on it', async (data, json, file) => {
     const { backup } = await import('./stores/upkeep.js');
     await backup(data, file);
     return json ? JSON.stringify({ file }) : `The backup is in ${file}. To restore it, stop the relay and put the file in its place as relay.mdb.`;
   });
-  add('compact', 'give the disk back what was deleted; the relay must be stopped', async ({ data, json }) => {
+  add('compact', 'give the disk back what was deleted; the relay must be stopped', async (data, json) => {
     const { compact } = await import('./stores/upkeep.js');
     const sizes = await compact(data);
     return json ? JSON.stringify(sizes) : `The file had ${mib(sizes.before)} and has ${mib(sizes.after)}.`;

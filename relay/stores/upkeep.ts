@@ -5,7 +5,7 @@ import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { SottoError } from '../../crypto/error.js';
 import { unpackEnvelope, unpackMailbox, unpackTotals } from './layout.js';
 import { FORMAT } from './migration.js';
-import { claimFolder, releaseFolder } from './owner.js';
+import { claimFolder, ownerOf, releaseFolder } from './owner.js';
 import type { Totals } from './store.js';
 import { fileIn, FORMAT_KEY, openFile, TOTALS_KEY, type Tables } from './tables.js';
 
@@ -123,6 +123,17 @@ export async function compact(folder: string): Promise<{ readonly before: number
     await tables.root.close();
   }
   return { before, after: statSync(path).size };
+}
+
+/** The process whose relay uses the folder; null if there is none. */
+export async function ownerOfFolder(folder: string): Promise<number | null> {
+  if (!existsSync(fileIn(folder))) return null;
+  const { root } = openExisting(fileIn(folder));
+  try {
+    return ownerOf(root);
+  } finally {
+    await root.close();
+  }
 }
 
 async function copy(tables: Tables, target: string): Promise<void> {

@@ -246,7 +246,7 @@ describe('turns at the store', () => {
     queue.push(2, 'again');
     expect(queue.take(2)).toEqual(['greedy 4', 'again']);
     expect(queue.take(10_000)).toHaveLength(995);
-    expect(queue.isEmpty).toBe(true);
+    expect(queue.size).toBe(0);
   });
 
   test('everything pushed is taken once, and each owner’s in its order', () => {
