@@ -4,8 +4,11 @@
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 
-/** How often to look. Faster than a disk of 100 MB/s could eat the reserve. */
+/** How often to look while nothing is written: others may fill the disk. */
 const LOOK_INTERVAL_MS = 1_000;
+
+/** Writing this part of the reserve is reason to look again: a file grows by a multiple of what is put into it. */
+const WARY_PARTS = 8;
 
 /** The part of a bound that must be free again before new work is taken, so that it does not go to and fro. */
 const RELIEF = 0.1;
@@ -18,6 +21,8 @@ export interface GuardOptions {
   readonly folder: string;
   /** Bytes of its disk that stay free: room to acknowledge and expire in. */
   readonly diskReserveBytes: number;
+  /** Bytes that the store can write without asking the disk. */
+  readonly reusableBytes: () => number;
   /** Bytes of memory of this process from which on nothing new is taken; null for three quarters of what the machine gives it. */
   readonly memoryMaxBytes: number | null;
   /** Called on each change. */
@@ -33,6 +38,7 @@ export class Guard {
   readonly #timer: NodeJS.Timeout;
   #short: Shortage = null;
   #diskFreeBytes = Infinity;
+  #expectedBytes = 0;
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -49,7 +55,14 @@ export class Guard {
     return this.#diskFreeBytes;
   }
 
+  /** So many bytes are about to be written; looks first if they and what came since the last look may matter. */
+  async expect(bytes: number): Promise<void> {
+    this.#expectedBytes += bytes;
+    if (this.#expectedBytes > this.#options.diskReserveBytes / WARY_PARTS) await this.look();
+  }
+
   async look(): Promise<void> {
+    this.#expectedBytes = 0;
     this.#diskFreeBytes = await freeBytes(this.#options.folder);
     const short = this.#judge();
     if (short === this.#short) return;
@@ -62,8 +75,10 @@ export class Guard {
   }
 
   #judge(): Shortage {
-    const disk = this.#options.diskReserveBytes * (this.#short === 'disk' ? 1 + RELIEF : 1);
-    if (this.#diskFreeBytes < disk) return 'disk';
+    const { diskReserveBytes, reusableBytes } = this.#options;
+    const disk = diskReserveBytes * (this.#short === 'disk' ? 1 + RELIEF : 1);
+    // A file that has been full keeps its size when it is emptied; some of the disk itself must be left all the same.
+    if (this.#diskFreeBytes < disk / 2 || this.#diskFreeBytes + reusableBytes() < disk) return 'disk';
     const memory = this.#memoryMaxBytes * (this.#short === 'memory' ? 1 - RELIEF : 1);
     return process.memoryUsage.rss() > memory ? 'memory' : null;
   }

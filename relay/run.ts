@@ -128,10 +128,10 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const metrics = new Metrics(version, look);
     const stun = await startStun(address, stunPort);
     closers.push(() => stun.close());
-    const loop = new Loop({ relay: new Relay(stun.port, limits, admission), store, clock, log, metrics });
-    closers.push(() => loop.close());
-    const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, onPressure: (short) => loop.press(short) });
+    const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
+    const loop = new Loop({ relay: new Relay(stun.port, limits, admission), store, clock, guard, log, metrics });
+    closers.push(() => loop.close());
     serveSockets(listener.server, loop, door, metrics);
     await Promise.all([guard.look(), listen(listener.server, address, port)]);
     closers.push(() => listener.server.close().closeAllConnections());
@@ -156,6 +156,7 @@ interface LoopParts {
   readonly relay: Relay;
   readonly store: Store;
   readonly clock: Clock;
+  readonly guard: Guard;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -266,6 +267,7 @@ class Loop {
     await nextTurn();
     while (this.#waiting.size > 0) {
       const group = this.#waiting.take(GROUP_MAX);
+      await this.#parts.guard.expect(group.reduce((bytes, { operation }) => bytes + (operation.kind === 'put' ? operation.envelope.length : 0), 0));
       const answers = await this.#answersTo(group.map(({ operation }) => operation));
       for (const [index, { reference }] of group.entries()) this.#input({ kind: 'answered', reference, answer: answers[index]! });
     }

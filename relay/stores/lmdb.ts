@@ -29,7 +29,7 @@ import {
 import { migrate } from './migration.js';
 import { claimFolder, releaseFolder } from './owner.js';
 import type { Store, Totals } from './store.js';
-import { bufferOf, openTables, TOTALS_KEY, type Tables } from './tables.js';
+import { bufferOf, openTables, reusableBytes, TOTALS_KEY, type Tables } from './tables.js';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 
@@ -57,6 +57,7 @@ class LmdbStore implements Store {
   readonly #limits: Limits;
   readonly #tables: Tables;
   #totals: Totals;
+  #isCareful = false;
 
   constructor(folder: string, limits: Limits, now: number) {
     this.#limits = limits;
@@ -82,13 +83,13 @@ class LmdbStore implements Store {
     return this.#totals;
   }
 
+  get reusableBytes(): number {
+    return reusableBytes(this.#tables);
+  }
+
   async run(operations: readonly Operation[], now: number): Promise<readonly Answer[]> {
     try {
-      // A child transaction is the kind that takes everything back when the disk fails halfway.
-      const answers = await this.#tables.root.childTransaction(() => this.#applyAll(operations, now));
-      // Committed is only visible; flushed is durable.
-      await this.#tables.root.flushed;
-      return answers;
+      return await this.#commit(() => this.#applyAll(operations, now));
     } catch (error) {
       throw new SottoError('store-failed', undefined, error);
     }
@@ -96,9 +97,33 @@ class LmdbStore implements Store {
 
   async close(): Promise<void> {
     const { root } = this.#tables;
-    await root.flushed;
+    if (!this.#isCareful) await root.flushed;
     releaseFolder(root);
-    await root.close();
+    const closed = root.close();
+    // What failed once in lmdb's own queue is waited for by it for ever.
+    if (!this.#isCareful) await closed;
+  }
+
+  /**
+   * Durable when it resolves; rejects with nothing written. lmdb writes beside the event loop until that fails for the first time,
+   * as its queue does not come to itself after a full disk; from then on it writes in the loop, which does.
+   */
+  async #commit<T>(write: () => T): Promise<T> {
+    const { root } = this.#tables;
+    if (this.#isCareful) return root.transactionSync(write);
+    try {
+      // A child transaction is the kind that takes everything back when one operation throws.
+      const result = await root.childTransaction(write);
+      // Committed is only visible; flushed is durable.
+      await root.flushed;
+      return result;
+    } catch (error) {
+      if (hasCommitFailed(error)) {
+        this.#isCareful = true;
+        silence(error);
+      }
+      throw error;
+    }
   }
 
   #applyAll(operations: readonly Operation[], now: number): Answer[] {
@@ -309,6 +334,25 @@ class LmdbStore implements Store {
 
 function envelopesOf(mailbox: Uint8Array, from: number): { start: Buffer; end: Buffer } {
   return { start: envelopeKey(mailbox, from), end: envelopeKey(mailbox, INTEGER_MAX) };
+}
+
+/** What lmdb rejects with when the disk did not take a transaction. */
+interface CommitFailure extends Error {
+  readonly commitError: Promise<never>;
+}
+
+function hasCommitFailed(error: unknown): error is CommitFailure {
+  return error instanceof Error && 'commitError' in error;
+}
+
+/** The same failure rejects promises inside lmdb that nobody can reach, which would end the process. */
+function silence({ commitError }: CommitFailure): void {
+  commitError.catch(() => {});
+  const onUnhandled = (reason: unknown): void => {
+    if (!hasCommitFailed(reason) || reason.commitError !== commitError) throw reason;
+  };
+  process.on('unhandledRejection', onUnhandled);
+  setImmediate(() => process.off('unhandledRejection', onUnhandled));
 }
 
 function refused(code: ErrorCode): Answer {

@@ -22,6 +22,8 @@ export interface Store {
   run(operations: readonly Operation[], now: number): Promise<readonly Answer[]>;
   /** What is kept as of the last answer, expired or not. */
   readonly totals: Totals;
+  /** Bytes of its files that can be written without asking the disk for more, about; 0 where that is not known. */
+  readonly reusableBytes: number;
   /** Resolves when everything that run() was given is answered and the files are closed. */
   close(): Promise<void>;
 }

@@ -41,6 +41,21 @@ export function openFile(path: string, readOnly: boolean): Tables {
   return { root, mailboxes: table('mailboxes'), envelopes: table('envelopes'), ids: table('ids'), cards: table('cards'), expiry: table('expiry') };
 }
 
+/** What lmdb tells about a table, and about the whole file. */
+interface Statistics {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+  readonly lastPageNumber: number;
+}
+
+/** Bytes of the file that hold nothing: lmdb writes there before it asks the disk for more. */
+export function reusableBytes({ root, ...tables }: Tables): number {
+  const { lastPageNumber } = root.getStats() as Statistics;
+  const used = Object.values(tables).map((table) => table.getStats() as Statistics).map(({ treeBranchPageCount, treeLeafPageCount, overflowPages }) => treeBranchPageCount + treeLeafPageCount + overflowPages);
+  return Math.max(0, lastPageNumber - used.reduce((total, pages) => total + pages, 0)) * PAGE_BYTES;
+}
+
 /** The same bytes as a Buffer, which is what lmdb takes as a key. */
 export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -27,7 +27,7 @@ function certificate(folder: string, name: string): { readonly cert: string; rea
 function nameServed(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
-      resolve(String(socket.getPeerCertificate().subject.CN));
+      resolve(socket.getPeerCertificate().subject.CN);
       socket.destroy();
     }).on('error', reject);
   });
@@ -67,7 +67,7 @@ describe('metrics', () => {
       'sotto_operations_total{operation="put",outcome="done"} 1', 'sotto_operations_total{operation="put",outcome="token-wrong"} 1',
     ]) expect(text.split('\n')).toContain(line);
     expect(text).toMatch(/sotto_group_seconds_count [1-9]/);
-    for (const secret of [toHex(mailbox.mailbox), toHex(mailbox.token), '127.0.0.1', String(owner.socket.url)]) expect(text).not.toContain(secret);
+    for (const secret of [toHex(mailbox.mailbox), toHex(mailbox.token), '127.0.0.1', owner.socket.url]) expect(text).not.toContain(secret);
     expect(new Set([...text.matchAll(/\b(\w+)="/g)].map(([, label]) => label))).not.toContain('address');
   });
 
