@@ -5,9 +5,10 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { crypto } from './crypto.js';
 import type { Bench, Figure } from './figure.js';
+import { relay } from './relay.js';
 import { talk } from './talk.js';
 
-const BENCHES: readonly Bench[] = [talk, crypto];
+const BENCHES: readonly Bench[] = [talk, crypto, relay];
 
 /** The caller's fault, as the command `sotto` has it. */
 const EXIT_USAGE = 2;
