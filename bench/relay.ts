@@ -87,7 +87,8 @@ async function withServer<T>(broker: Pick<Broker, 'command' | 'name'>, preload: 
 async function measure(broker: Broker, size: number, preload: string | null): Promise<Result> {
   return withServer(broker, preload, async (server) => {
     const load = await Load.open(broker, server, size);
-    await load.full(FULL_MS / 5);
+    // Warm, as no server is measured in its first second.
+    await load.full(FULL_MS);
     const online = await load.full(FULL_MS);
     const latencyMs = await load.steady();
     const offline = await load.offline();

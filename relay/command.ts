@@ -40,7 +40,7 @@ export function addRelayCommand(program: Command): void {
       }
     });
   addSettings(relay);
-  addUpkeepCommands(relay, async (flags) => (await configOf(flags)).config.data, tell);
+  addUpkeepCommands(relay, async (flags) => (await configOf(flags)).config, tell);
 }
 
 /** Where a relay keeps its data if nobody says otherwise. */

@@ -1,7 +1,8 @@
-// The commands that look after a relay's data: `sotto relay inspect`, `backup` and `compact`. They print numbers; there is nothing
-// else to see.
+// The commands that look after a relay: `sotto relay inspect`, `backup`, `compact` and `doctor`. They print numbers and what to do;
+// there is nothing else to see.
 
 import type { Command } from 'commander';
+import type { Config } from './settings.js';
 import type { Inspection } from './stores/upkeep.js';
 
 interface Flags extends Readonly<Record<string, unknown>> {
@@ -11,35 +12,46 @@ interface Flags extends Readonly<Record<string, unknown>> {
 /** Says what was thrown, and sets the exit code. */
 export type Tell = (thrown: unknown, json: boolean) => void;
 
+const MARKS = { good: '+', bad: '!', unknown: '?' } as const;
+
+/** The relay is not as it should be: the relay's fault, as all exit codes have it. */
+const EXIT_BAD = 4;
+
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 3_600_000;
 
-/** Adds the commands below `relay`, which knows --data and --json itself. @param dataOf the folder that flags and environment name */
-export function addUpkeepCommands(relay: Command, dataOf: (flags: Flags) => Promise<string>, tell: Tell): void {
-  const add = (usage: string, description: string, run: (data: string, json: boolean, target: string) => Promise<string>): void => {
+/** Adds the commands below `relay`, which knows --data and --json itself. @param configOf what flags and environment set */
+export function addUpkeepCommands(relay: Command, configOf: (flags: Flags) => Promise<Config>, tell: Tell): void {
+  const add = (usage: string, description: string, run: (config: Config, json: boolean, target: string | undefined) => Promise<string>): void => {
     relay.command(usage).description(description).action(async (...given: unknown[]) => {
       const flags = (given.at(-1) as Command).optsWithGlobals<Flags>();
       try {
-        process.stdout.write(`${await run(await dataOf(flags), flags.json ?? false, String(given[0]))}\n`);
+        process.stdout.write(`${await run(await configOf(flags), flags.json ?? false, given[0] as string | undefined)}\n`);
       } catch (error) {
         tell(error, flags.json ?? false);
       }
     });
   };
-  add('inspect', 'count what is kept in --data, also while a relay runs on it', async (data, json) => {
+  add('inspect', 'count what is kept in --data, also while a relay runs on it', async ({ data }, json) => {
     const { inspect } = await import('./stores/upkeep.js');
     const inspection = await inspect(data, Date.now());
     return json ? JSON.stringify(inspection) : describe(inspection);
   });
-  add('backup <file>', 'copy what is kept in --data to a new file, also while a relay runs on it', async (data, json, file) => {
+  add('backup <file>', 'copy what is kept in --data to a new file, also while a relay runs on it', async ({ data }, json, file = '') => {
     const { backup } = await import('./stores/upkeep.js');
     await backup(data, file);
     return json ? JSON.stringify({ file }) : `The backup is in ${file}. To restore it, stop the relay and put the file in its place as relay.mdb.`;
   });
-  add('compact', 'give the disk back what was deleted; the relay must be stopped', async (data, json) => {
+  add('compact', 'give the disk back what was deleted; the relay must be stopped', async ({ data }, json) => {
     const { compact } = await import('./stores/upkeep.js');
     const sizes = await compact(data);
     return json ? JSON.stringify(sizes) : `The file had ${mib(sizes.before)} and has ${mib(sizes.after)}.`;
+  });
+  add('doctor [url]', 'look at a relay as its clients do, and say what to do; here, if no URL is given', async (config, json, url) => {
+    const { examine } = await import('./doctor.js');
+    const findings = await examine({ ...config, url: url ?? `${config.tlsCert === '' ? 'http' : 'https'}://127.0.0.1:${config.port}` });
+    if (findings.some(({ state }) => state === 'bad')) process.exitCode = EXIT_BAD;
+    return json ? JSON.stringify(findings) : findings.map(({ what, state, sentence }) => `${MARKS[state]} ${what.padEnd(12)}${sentence}`).join('\n');
   });
 }
 
