@@ -1,59 +1,82 @@
-// The conversation on a real terminal: Ink makes the frames, the painter shows them. It knows no message.
+// The conversation on a real terminal: Ink makes the frames, the painter shows them, the keyboard reads. It knows no message.
 
-import { PassThrough } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { render } from 'ink';
+import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ContactView } from '../../client.js';
+import { toSottoError } from '../exit.js';
 import { Chat } from './chat.js';
+import { createKeyboard } from './keyboard.js';
 import { createPainter } from './painter.js';
-import { createPasteFilter } from './paste.js';
 
 export interface Screen {
   /** Shows the conversation as this client knows it; null while the home is being opened again. */
   show(client: Client | null): void;
-  /** Resolves when the person wants to leave. */
+  /** Resolves when the person wants to leave; rejects when nothing more can be shown or sent, and the terminal is given back by then. */
   readonly left: Promise<void>;
   /** Gives the terminal back; does nothing the second time. */
   close(): void;
 }
 
 export function openScreen(contact: ContactView): Screen {
-  const terminal = process.stdout;
-  const painter = createPainter((bytes) => terminal.write(bytes), () => terminal.rows);
+  const [input, output] = [process.stdin, process.stdout];
+  const painter = createPainter((bytes) => output.write(bytes), () => output.rows);
   let leave: () => void;
-  const left = new Promise<void>((resolve) => (leave = resolve));
-  const view = (client: Client | null) => <Chat client={client} contact={contact} onLeave={() => leave()} />;
-  // Before Ink's own listener, so that the first frame of the new size is painted whole.
-  terminal.on('resize', painter.forget);
+  let fail: (error: SottoError) => void;
+  const left = new Promise<void>((resolve, reject) => {
+    leave = resolve;
+    fail = reject;
+  });
+  // Whoever waits for it is told; it may fail while nobody does.
+  left.catch(() => {});
+  const keyboard = createKeyboard();
+  const decoder = new StringDecoder('utf8');
+  const read = (bytes: Buffer) => keyboard.read(decoder.write(bytes));
+  let client: Client | null = null;
+  const view = () => (
+    <Chat
+      client={client} contact={contact} keyboard={keyboard} columns={output.columns} rows={output.rows}
+      onCursor={painter.place} onLeave={() => leave()} onFailure={giveUp}
+    />
+  );
   // "debug" means that Ink writes each frame whole and as it is, which is what the painter takes.
-  const ink = render(view(null), { stdin: guarded(process.stdin), stdout: paintedBy(painter.paint, terminal), debug: true, exitOnCtrlC: false, patchConsole: false });
-  const close = () => {
-    painter.end();
-    ink.unmount();
-    terminal.off('resize', painter.forget);
+  const ink = render(view(), { stdout: paintedBy(painter.paint, output), debug: true, exitOnCtrlC: false, patchConsole: false });
+  // Something that could not be drawn ends Ink; without it no key would be heard any more.
+  ink.waitUntilExit().catch((error: unknown) => giveUp(toSottoError(error)));
+  const resize = () => {
+    painter.forget();
+    ink.rerender(view());
   };
+  const close = () => {
+    input.off('data', read).pause();
+    input.setRawMode(false);
+    output.off('resize', resize);
+    process.off('exit', close);
+    ink.unmount();
+    painter.end();
+  };
+  const giveUp = (error: SottoError) => {
+    close();
+    fail(error);
+  };
+  output.on('resize', resize);
+  // A terminal that is gone ends the input, or fails; its listeners stay, so that giving it back may fail too.
+  for (const stream of [input, output]) stream.on('error', leave!);
+  input.on('end', leave!).on('data', read).resume();
+  input.setRawMode(true);
   // Also when the process ends in an unforeseen way.
   process.once('exit', close);
-  return { show: (client) => ink.rerender(view(client)), left, close };
-}
-
-/** The keyboard as Ink reads it, behind the filter for pasted texts. */
-function guarded(keyboard: NodeJS.ReadStream): NodeJS.ReadStream {
-  const filter = createPasteFilter();
-  const decoder = new StringDecoder('utf8');
-  const keys = new PassThrough();
-  keyboard.on('data', (bytes: Buffer | string) => keys.write(filter(typeof bytes === 'string' ? bytes : decoder.write(bytes))));
-  keyboard.once('end', () => keys.end());
-  const part = {
-    isTTY: true,
-    setRawMode: (raw: boolean) => void keyboard.setRawMode(raw),
-    ref: () => void keyboard.ref(),
-    unref: () => void keyboard.unref(),
+  return {
+    show: (given) => {
+      client = given;
+      ink.rerender(view());
+    },
+    left,
+    close,
   };
-  return Object.assign(keys, part) as unknown as NodeJS.ReadStream;
 }
 
-/** The part of an output stream that Ink uses. */
+/** The part of an output stream that Ink uses. Of a new size it hears by the frame that is made for it. */
 function paintedBy(paint: (frame: string) => void, terminal: NodeJS.WriteStream): NodeJS.WriteStream {
   const stream = {
     get columns() {
@@ -63,8 +86,8 @@ function paintedBy(paint: (frame: string) => void, terminal: NodeJS.WriteStream)
       return terminal.rows;
     },
     write: (frame: string) => paint(frame),
-    on: (event: string, listener: () => void) => terminal.on(event, listener),
-    off: (event: string, listener: () => void) => terminal.off(event, listener),
+    on: () => {},
+    off: () => {},
   };
   return stream as unknown as NodeJS.WriteStream;
 }
