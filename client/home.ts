@@ -60,12 +60,12 @@ export function homeExists(home: string): boolean {
   return fs.existsSync(files.store) && fs.existsSync(files.key);
 }
 
-/** Makes the folder, open to its owner alone. Throws `option-invalid` where it cannot be, or rather than close a folder that holds other things. */
+/** Makes the folder, open to its owner alone. Throws `store-failed`, or `option-invalid` rather than close a folder that holds other things. */
 export function prepareHome(home: string): void {
   try {
     makeFolder(home);
   } catch (error) {
-    throw new SottoError('option-invalid', `The folder ${home} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --home DIR.`, error);
+    throw new SottoError('store-failed', `The folder ${home} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --home DIR.`, error);
   }
   const open = process.platform !== 'win32' && (fs.statSync(home).mode & 0o077) !== 0;
   if (open && fs.readdirSync(home).length > 0) {

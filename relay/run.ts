@@ -66,8 +66,8 @@ const SILENT: Log = { error: () => {} };
 
 /**
  * Starts a relay; it serves when this resolves.
- * @throws SottoError `port-in-use`, `option-invalid` for a host, port or folder that this machine does not give, `data-in-use`,
- *   `store-damaged`
+ * @throws SottoError `port-in-use`, `option-invalid` for a host or port that this machine does not give, `data-in-use`,
+ *   `store-damaged`, `store-failed`
  */
 export async function startRelay({ host, port, stunPort, data, log = SILENT }: RelayOptions): Promise<RunningRelay> {
   await ready();
@@ -206,7 +206,7 @@ function openStore(data: string): Store {
   try {
     makeFolder(data);
   } catch (error) {
-    throw new SottoError('option-invalid', `The folder ${data} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --data DIR.`, error);
+    throw new SottoError('store-failed', `The folder ${data} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --data DIR.`, error);
   }
   return openLmdbStore(data);
 }

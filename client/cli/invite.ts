@@ -3,7 +3,7 @@
 import { renderUnicodeCompact } from 'uqr';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
-import { duration } from './time.js';
+import { stamp } from './time.js';
 
 /** Lines below the picture: the link, which breaks once, one sentence, and the prompt. With a link of 100 characters all fit 80x24. */
 const LINES_BELOW = 4;
@@ -14,7 +14,7 @@ export async function invite(options: HomeOptions): Promise<void> {
   const picture = process.stdout.isTTY ? qrPicture(link, process.stdout) : null;
   if (picture) await writeLine(picture);
   await writeLine(link);
-  await writeLine(`Give it to one person: who uses it first is your contact. Good for ${duration(expiresAt - Date.now())}.`);
+  await writeLine(`Whoever uses it first is your contact. Good once, until ${stamp(expiresAt, Date.now())}.`);
 }
 
 /**

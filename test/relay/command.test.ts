@@ -73,7 +73,7 @@ describe('sotto relay', () => {
     const file = join(folder, 'file');
     writeFileSync(file, '');
     for (const data of [file, join(file, 'deep'), ...(process.platform === 'linux' ? ['/proc/1/x'] : [])]) {
-      expect(await story.run(['relay', '--port', '0', '--stun-port', '0', '--data', data])).toMatchObject({ code: 2, err: expect.stringContaining(`The folder ${data} cannot be made`) });
+      expect(await story.run(['relay', '--port', '0', '--stun-port', '0', '--data', data])).toMatchObject({ code: 6, err: expect.stringContaining(`The folder ${data} cannot be made`) });
     }
   });
 

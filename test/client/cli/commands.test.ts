@@ -128,14 +128,14 @@ describe('a command', () => {
     const [empty, inFile, below, file2] = await Promise.all([
       sotto(['contacts', '--home', '']), sotto(['contacts', '--home', file]), sotto(['init', '--name', 'A', '--home', join(file, 'deep', 'home')]), sotto(['init', '--name', 'A', '--home', file]),
     ]);
-    expect([empty.code, inFile.code, below.code, file2.code]).toEqual([2, 2, 2, 2]);
+    expect([empty.code, inFile.code, below.code, file2.code]).toEqual([2, 2, 6, 2]);
     expect(empty.stderr).toContain('this one is empty');
     for (const { stderr } of [inFile, file2]) expect(stderr).toContain(`${file} is a file; --home takes a folder.`);
     expect(below.stderr).toContain('cannot be made');
   });
 
   it.skipIf(process.platform !== 'linux')('ends where the system lets nobody make a folder', async () => {
-    expect(await sotto(['init', '--name', 'A', '--home', '/proc/nobody/home'])).toMatchObject({ code: 2, stderr: expect.stringContaining('The folder /proc/nobody/home cannot be made') });
+    expect(await sotto(['init', '--name', 'A', '--home', '/proc/nobody/home'])).toMatchObject({ code: 6, stderr: expect.stringContaining('The folder /proc/nobody/home cannot be made') });
   });
 
   it('says that a listener listens already', async () => {
