@@ -53,7 +53,8 @@ function breakLine(line: string, columns: number, breaks: 'words' | 'anywhere'):
   for (const { segment, index } of graphemes.segment(line)) {
     const wide = widthOfCharacter(segment);
     // A space that no longer fits hangs over the edge, where nobody sees it.
-    while (width + wide > columns && index > start && !(breaks === 'words' && segment === ' ')) {
+    const limit = breaks === 'words' && segment === ' ' ? Infinity : columns;
+    while (width + wide > limit && index > start) {
       const at = breaks === 'words' && space.end > start ? space : { end: index, width };
       finish(at.end);
       start = at.end;

@@ -9,6 +9,12 @@ import { Chat } from './chat.js';
 import { createKeyboard } from './keyboard.js';
 import { createPainter } from './painter.js';
 
+/** Ink ends the process at these, without giving the terminal back, unless somebody else goes on listening. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Of a terminal that does not say how large it is. */
+const [USUAL_COLUMNS, USUAL_ROWS] = [80, 24];
+
 export interface Screen {
   /** Shows the conversation as this client knows it; null while the home is being opened again. */
   show(client: Client | null): void;
@@ -20,72 +26,81 @@ export interface Screen {
 
 export function openScreen(contact: ContactView): Screen {
   const [input, output] = [process.stdin, process.stdout];
-  const painter = createPainter((bytes) => output.write(bytes), () => output.rows);
-  let leave: () => void;
-  let fail: (error: SottoError) => void;
+  const columns = () => output.columns || USUAL_COLUMNS;
+  const rows = () => output.rows || USUAL_ROWS;
+  const painter = createPainter((bytes) => output.write(bytes), rows);
+  const keyboard = createKeyboard();
+  const decoder = new StringDecoder('utf8');
+  const read = (bytes: Buffer) => keyboard.read(decoder.write(bytes));
+  let leave!: () => void;
+  let fail!: (error: SottoError) => void;
   const left = new Promise<void>((resolve, reject) => {
     leave = resolve;
     fail = reject;
   });
   // Whoever waits for it is told; it may fail while nobody does.
   left.catch(() => {});
-  const keyboard = createKeyboard();
-  const decoder = new StringDecoder('utf8');
-  const read = (bytes: Buffer) => keyboard.read(decoder.write(bytes));
+
+  const close = () => {
+    painter.end();
+    input.off('data', read).pause();
+    input.setRawMode(false);
+    output.off('resize', draw);
+    process.off('exit', close);
+    for (const signal of SIGNALS) process.off(signal, leave);
+  };
+  const giveUp = (error: unknown) => {
+    close();
+    fail(toSottoError(error));
+  };
   let client: Client | null = null;
   const view = () => (
     <Chat
-      client={client} contact={contact} keyboard={keyboard} columns={output.columns} rows={output.rows}
-      onCursor={painter.place} onLeave={() => leave()} onFailure={giveUp}
+      client={client} contact={contact} keyboard={keyboard} columns={columns()} rows={rows()}
+      onCursor={painter.place} onLeave={leave} onFailure={giveUp}
     />
   );
-  // "debug" means that Ink writes each frame whole and as it is, which is what the painter takes.
-  const ink = render(view(), { stdout: paintedBy(painter.paint, output), debug: true, exitOnCtrlC: false, patchConsole: false });
-  // Something that could not be drawn ends Ink; without it no key would be heard any more.
-  ink.waitUntilExit().catch((error: unknown) => giveUp(toSottoError(error)));
-  const resize = () => {
+  const draw = () => {
     painter.forget();
     ink.rerender(view());
   };
-  const close = () => {
-    input.off('data', read).pause();
-    input.setRawMode(false);
-    output.off('resize', resize);
-    process.off('exit', close);
-    ink.unmount();
-    painter.end();
-  };
-  const giveUp = (error: SottoError) => {
-    close();
-    fail(error);
-  };
-  output.on('resize', resize);
-  // A terminal that is gone ends the input, or fails; its listeners stay, so that giving it back may fail too.
-  for (const stream of [input, output]) stream.on('error', leave!);
-  input.on('end', leave!).on('data', read).resume();
-  input.setRawMode(true);
   // Also when the process ends in an unforeseen way.
   process.once('exit', close);
+  for (const signal of SIGNALS) process.on(signal, leave);
+  // A terminal that is gone ends the input, or fails; these listeners stay, because giving it back may fail too. Node would end by
+  // abort() then, and leave an image of its memory, keys and all (ResetStdio in its src/node.cc).
+  const lose = () => {
+    process.once('exit', () => process.kill(process.pid, 'SIGKILL'));
+    leave();
+  };
+  for (const stream of [input, output]) stream.once('error', lose).on('error', () => {});
+  input.once('end', lose).on('data', read).resume();
+  input.setRawMode(true);
+  output.on('resize', draw);
+  // "debug" means that Ink writes each frame whole and as it is, which is what the painter takes.
+  const ink = render(view(), { stdout: paintedBy(painter.paint, columns), debug: true, exitOnCtrlC: false, patchConsole: false });
+  // Something that could not be drawn ends Ink; without it no key would be heard any more.
+  ink.waitUntilExit().catch(giveUp);
   return {
     show: (given) => {
       client = given;
       ink.rerender(view());
     },
     left,
-    close,
+    close: () => {
+      close();
+      ink.unmount();
+    },
   };
 }
 
 /** The part of an output stream that Ink uses. Of a new size it hears by the frame that is made for it. */
-function paintedBy(paint: (frame: string) => void, terminal: NodeJS.WriteStream): NodeJS.WriteStream {
+function paintedBy(paint: (frame: string) => void, columns: () => number): NodeJS.WriteStream {
   const stream = {
     get columns() {
-      return terminal.columns;
+      return columns();
     },
-    get rows() {
-      return terminal.rows;
-    },
-    write: (frame: string) => paint(frame),
+    write: paint,
     on: () => {},
     off: () => {},
   };
