@@ -18,11 +18,17 @@ export class Meter {
 
   /** Whether there is allowance left at `now` (ms); takes `amount` of it if so. */
   take(amount: number, now: number): boolean {
-    const from = this.#spentUntil > now ? this.#spentUntil : now;
-    if (from - now >= this.#burstMs) return false;
-    this.#spentUntil = from + amount / this.#perMs;
+    const spentMs = spentAt(this.#spentUntil, now, this.#burstMs);
+    if (spentMs >= this.#burstMs) return false;
+    this.#spentUntil = now + spentMs + amount / this.#perMs;
     return true;
   }
+}
+
+/** How much is spent at `now`. So much that it cannot have been spent means that the clock was set back: then nothing is. */
+function spentAt(spentUntil: number, now: number, burstMs: number): number {
+  const spentMs = spentUntil - now;
+  return spentMs > 0 && spentMs < 2 * burstMs ? spentMs : 0;
 }
 
 /** A power of two: half a MiB in all, however many sources there are. */
@@ -50,9 +56,9 @@ export class SourceMeter {
 
   take(address: string, now: number): boolean {
     const place = this.#placeOf(address);
-    const from = Math.max(this.#spentUntil[place]!, now);
-    if (from - now >= this.#burstMs) return false;
-    this.#spentUntil[place] = from + 1 / this.#perMs;
+    const spentMs = spentAt(this.#spentUntil[place]!, now, this.#burstMs);
+    if (spentMs >= this.#burstMs) return false;
+    this.#spentUntil[place] = now + spentMs + 1 / this.#perMs;
     return true;
   }
 
