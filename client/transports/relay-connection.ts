@@ -174,6 +174,8 @@ export class RelayConnection {
       case 'card':
       case 'refused':
         return this.#settle(request, body);
+      case 'turn':
+        return false;
     }
   }
 

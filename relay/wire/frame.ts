@@ -18,6 +18,8 @@ import {
   SIGNATURE_BYTES,
   TOKEN_BYTES,
   TOKEN_HASH_BYTES,
+  TURN_TEXT_MAX_LENGTH,
+  TURN_URLS_MAX,
 } from './limits.js';
 import { ClientFrameSchema, RelayFrameSchema, type ClientFrame, type RelayFrame } from './relay_pb.js';
 
@@ -114,6 +116,7 @@ function checkClientBody(body: ClientBody): void {
       ensure(body.value.claim.length === CLAIM_BYTES);
       return;
     case 'ping':
+    case 'askTurn':
       return;
   }
 }
@@ -122,7 +125,7 @@ function checkRelayBody(body: RelayBody): void {
   switch (body.case) {
     case 'welcome':
       ensure(body.value.challenge.length === CHALLENGE_BYTES);
-      ensure(body.value.stunPort <= 65_535);
+      ensure(body.value.stunPort <= 65_535 && body.value.stunOtherPort <= 65_535);
       return;
     case 'refused':
     case 'goodbye':
@@ -136,6 +139,10 @@ function checkRelayBody(body: RelayBody): void {
       return;
     case 'card':
       ensure(body.value.card.length > 0 && body.value.card.length <= CARD_MAX_BYTES);
+      return;
+    case 'turn':
+      ensure(body.value.urls.length <= TURN_URLS_MAX);
+      ensure([...body.value.urls, body.value.username, body.value.password].every(({ length }) => length <= TURN_TEXT_MAX_LENGTH));
       return;
     case 'done':
       return;

@@ -31,6 +31,10 @@ export const CARD_MAX_TTL_SECONDS = 7 * 24 * 3600;
 /** Most sequences in one Acknowledge, so that one frame is bounded work. */
 export const ACKNOWLEDGE_MAX = 1_000;
 
+/** Most URLs in Turn, and the longest of its texts: a host name has up to 253 characters. */
+export const TURN_URLS_MAX = 8;
+export const TURN_TEXT_MAX_LENGTH = 512;
+
 /** Label of the owner's signature over challenge | mailbox | token_hash; crypto/signature.ts puts "sotto1/" before it. */
 export const COLLECT_LABEL = 'collect';
 
