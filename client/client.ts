@@ -32,7 +32,7 @@ export interface ContactStatus extends ContactView {
   readonly since: number;
   /** Why this path: a sentence for a person. */
   readonly why: string;
-  /** Local and remote address of the direct path; null on the relay. */
+  /** Local and remote address of the peer connection; null where envelopes go by the relay. */
   readonly pair: { readonly local: string; readonly remote: string } | null;
   readonly rttMs: number | null;
   readonly policy: Policy;

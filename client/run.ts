@@ -96,6 +96,7 @@ class Runtime implements Client {
       onInput: (input) => this.#handle(input),
       onRelay: (relay, state) => this.#tell({ type: 'relay', relay: relayStatus(relay, state) }),
       waiting: this.#waiting,
+      now: platform.now,
     });
     if (mode === 'offline') return;
     this.#take(core.start(platform.now()));
@@ -190,7 +191,7 @@ class Runtime implements Client {
 
   #tellPath(id: string): void {
     const contact = this.#core.memory.contacts.get(id);
-    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(contact, this.#network.peer(contact.openCall)) });
+    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(this.#core.memory, contact, this.#network.peer(contact.openCall)) });
   }
 
   #answer(request: number, result: Result | SottoError): void {
@@ -308,7 +309,7 @@ class Runtime implements Client {
     return {
       identity: { id: memory.id, name: memory.self.name },
       relays: [...urls].map((url) => relayStatus(url, this.#network.state(url, 'collect'))),
-      contacts: [...memory.contacts.values()].map((contact) => contactStatus(contact, this.#network.peer(contact.openCall))),
+      contacts: [...memory.contacts.values()].map((contact) => contactStatus(memory, contact, this.#network.peer(contact.openCall))),
     };
   }
 

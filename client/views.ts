@@ -5,7 +5,7 @@ import type { ErrorCode } from '../crypto/error.js';
 import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus } from './client.js';
 import type { Contact, Memory, WhyRelay } from './core/memory.js';
 import type { Notice } from './core/output.js';
-import type { MessageRecord } from './core/records.js';
+import type { MessageRecord, PathName } from './core/records.js';
 import type { LinkState } from './transports/link.js';
 import type { Peer } from './transports/peer.js';
 
@@ -16,6 +16,11 @@ const WHY: Record<WhyRelay, string> = {
   'away': 'the contact has not been seen since this program started',
   'dialing': 'a direct path is being tried',
   'failed': 'no direct path could be opened; it will be tried again',
+};
+
+const WHY_PEER: Record<Exclude<PathName, 'relay'>, string> = {
+  direct: 'both networks let packets through, and both sides have proven who they are',
+  turn: 'the networks let no packets through directly; a server forwards them, still sealed, and a direct path is tried again',
 };
 
 const NOTICES: Record<Notice, string> = {
@@ -45,15 +50,16 @@ export function messageView(memory: Memory, record: MessageRecord): MessageView 
   };
 }
 
-export function contactStatus(contact: Contact, peer: Peer | undefined): ContactStatus {
+export function contactStatus(memory: Memory, contact: Contact, peer: Peer | undefined): ContactStatus {
   const { record } = contact;
-  const isDirect = contact.openCall !== null;
+  const path = memory.pathOf(contact);
+  const pair = peer?.pair() ?? null;
   return {
     ...contactView(contact),
-    path: isDirect ? 'direct' : 'relay',
+    path,
     since: contact.pathSince,
-    why: isDirect ? 'both networks let packets through, and both sides have proven who they are' : WHY[whyRelay(contact)],
-    pair: peer?.pair() ?? null,
+    why: path === 'relay' ? WHY[whyRelay(contact)] : WHY_PEER[path],
+    pair: pair && { local: pair.local, remote: pair.remote },
     rttMs: peer?.rttMs() ?? null,
     policy: record.policy,
     heardAt: record.heardAt === 0 ? null : record.heardAt,

@@ -11,7 +11,7 @@ import * as conversation from './conversation.js';
 import * as direct from './direct.js';
 import type { CallId, Input, RequestId } from './input.js';
 import * as invitations from './invitations.js';
-import { Memory } from './memory.js';
+import { Memory, pathOfCall } from './memory.js';
 import type { Call, Contact } from './memory.js';
 import type { Body } from './message_pb.js';
 import * as outbox from './outbox.js';
@@ -113,7 +113,8 @@ function dispatch(memory: Memory, input: Input): void {
     case 'peer-description': return withCall(memory, input.call, (call, contact) => direct.onDescription(memory, call, contact, input.description));
     case 'peer-candidates': return withCall(memory, input.call, (call, contact) => direct.onLocalCandidates(memory, call, contact, input.candidates));
     case 'peer-open': return withCall(memory, input.call, (call, contact) => direct.onOpen(memory, call, contact, input.local, input.remote));
-    case 'peer-frame': return withCall(memory, input.call, (_call, contact) => void onEnvelope(memory, contact, input.frame, 'direct', true));
+    case 'peer-frame': return withCall(memory, input.call, (call, contact) => void onEnvelope(memory, contact, input.frame, pathOfCall(call), true));
+    case 'peer-pair': return withCall(memory, input.call, (call, contact) => direct.onPair(memory, call, contact, input.relayed));
     case 'peer-closed': return withCall(memory, input.call, (call, contact) => direct.onCallEnded(memory, call, contact, input.reason));
     case 'network-changed': return direct.onNetworkChanged(memory);
     case 'wake': return;
@@ -142,6 +143,7 @@ function onContactTimer(memory: Memory, contact: Contact, name: string): void {
     case 'put': return outbox.retry(memory, contact);
     case 'ask': return direct.askForReceipt(memory, contact);
     case 'redial': return direct.redial(memory, contact);
+    case 'upgrade': return direct.upgrade(memory, contact);
   }
 }
 
@@ -240,7 +242,7 @@ function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path
     onRejected(memory, contact, error);
     return false;
   }
-  if (path === 'direct') contact.heardDirectAt = memory.now;
+  if (path !== 'relay') contact.heardDirectAt = memory.now;
   memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null });
   try {
     onBody(memory, contact, decodeBody(opened.body), path, isFresh);

@@ -11,13 +11,13 @@ import { toHex } from '../../crypto/bytes.js';
 import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
 import type { Output } from './output.js';
-import type { ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, OutgoingRecord, OwnMailbox, SelfRecord, Snapshot } from './records.js';
+import type { ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, OutgoingRecord, OwnMailbox, PathName, SelfRecord, Snapshot } from './records.js';
 import { Timers } from './timers.js';
 
 /** An envelope on its way out, and where it is in flight now. */
 export interface Outgoing {
   record: OutgoingRecord;
-  via: 'relay' | 'direct' | null;
+  via: PathName | null;
   /** When it went by the direct path, to notice that no receipt comes. */
   sentAt: number;
 }
@@ -34,6 +34,8 @@ export interface Call {
   remote: Description | null;
   /** What DTLS used, once it is open. */
   fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array } | null;
+  /** Whether it goes by way of a TURN server. */
+  relayed: boolean;
   /** The contact's Bind, if it came before our channel was open. */
   proof: Uint8Array | null;
 }
@@ -62,7 +64,7 @@ export interface Contact {
   putPaused: boolean;
   /** The bound, open call; null when the conversation uses the relay. */
   openCall: CallId | null;
-  /** When anything last came by the direct path. */
+  /** When anything last came by a peer connection. */
   heardDirectAt: number;
   callFailures: number;
   nextCallAt: number;
@@ -88,6 +90,11 @@ export function keep(contact: Contact, record: OutgoingRecord): Outgoing {
   contact.outgoing.set(record.envelope, outgoing);
   if (record.number !== null) contact.byNumber.set(record.number, outgoing);
   return outgoing;
+}
+
+/** The path that a peer connection is. */
+export function pathOfCall({ relayed }: Call): PathName {
+  return relayed ? 'turn' : 'direct';
 }
 
 /** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
@@ -207,6 +214,12 @@ export class Memory {
 
   isOnline(relay: string, role: LinkRole): boolean {
     return this.links.get(`${role} ${relay}`)?.online ?? false;
+  }
+
+  /** The path that a conversation uses now. */
+  pathOf(contact: Contact): PathName {
+    const call = contact.openCall === null ? undefined : this.calls.get(contact.openCall);
+    return call === undefined ? 'relay' : pathOfCall(call);
   }
 
   /** Own mailboxes, of contacts and of invitations that nobody has accepted yet. */

@@ -89,7 +89,7 @@ function sendDirect(memory: Memory, contact: Contact, outgoing: Outgoing, call: 
     remove(memory, contact, outgoing);
     return;
   }
-  outgoing.via = 'direct';
+  outgoing.via = memory.pathOf(contact);
   outgoing.sentAt = memory.now;
   contact.inFlight += 1;
   memory.timers.start(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
@@ -109,7 +109,7 @@ function ttl(memory: Memory, expiresAt: number): number {
 
 /** The direct path is gone: what it took without a receipt goes by the relay. */
 export function reroute(memory: Memory, contact: Contact): void {
-  for (const outgoing of contact.outgoing.values()) if (outgoing.via === 'direct') putBack(contact, outgoing);
+  for (const outgoing of contact.outgoing.values()) if (isByPeer(outgoing)) putBack(contact, outgoing);
   contact.waiting.sort((a, b) => a.record.order - b.record.order);
   flush(memory, contact);
 }
@@ -119,7 +119,7 @@ export function reroute(memory: Memory, contact: Contact): void {
  * the contact by that path meanwhile: it may carry pings and still swallow envelopes, and must not be believed any more.
  */
 export function race(memory: Memory, contact: Contact): boolean {
-  const direct = [...contact.outgoing.values()].filter((outgoing) => outgoing.via === 'direct');
+  const direct = [...contact.outgoing.values()].filter(isByPeer);
   if (direct.length === 0) return false;
   memory.timers.set(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
   const overdue = direct.filter((outgoing) => outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
@@ -130,6 +130,10 @@ export function race(memory: Memory, contact: Contact): boolean {
     sendByRelay(memory, contact, outgoing);
   }
   return false;
+}
+
+function isByPeer({ via }: Outgoing): boolean {
+  return via !== null && via !== 'relay';
 }
 
 function putBack(contact: Contact, outgoing: Outgoing): void {

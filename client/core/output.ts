@@ -24,7 +24,7 @@ export type Output =
   | { readonly type: 'take'; readonly request: RequestId; readonly relay: string; readonly lookup: Uint8Array; readonly claim: Uint8Array }
   | { readonly type: 'put'; readonly contact: ContactId; readonly envelope: string; readonly to: PeerMailbox; readonly bytes: Uint8Array; readonly ttlSeconds: number }
   // The peer connections.
-  | { readonly type: 'dial'; readonly call: CallId; readonly role: 'offerer' | 'answerer'; readonly relay: string }
+  | { readonly type: 'dial'; readonly call: CallId; readonly role: 'offerer' | 'answerer'; readonly relay: string; readonly turn: boolean }
   | { readonly type: 'peer-remote'; readonly call: CallId; readonly description: Description; readonly dtls: 'client' | 'server' }
   | { readonly type: 'peer-candidates'; readonly call: CallId; readonly candidates: readonly string[] }
   | { readonly type: 'peer-send'; readonly call: CallId; readonly frame: Uint8Array }

@@ -92,8 +92,8 @@ export interface ContactRecord {
 }
 
 export type MessageState = 'queued' | 'accepted' | 'delivered' | 'read' | 'failed' | 'received';
-/** How bytes went or came. */
-export type PathName = 'relay' | 'direct';
+/** How bytes went or came: kept by the relay as envelopes, forwarded by it packet by packet (TURN), or straight from one to the other. */
+export type PathName = 'relay' | 'turn' | 'direct';
 
 /** One text in a conversation. */
 export interface MessageRecord {

@@ -73,6 +73,13 @@ class RelayLink implements Link {
     return answer.value.card;
   }
 
+  async turn(): ReturnType<Link['turn']> {
+    const answer = await this.#ask({ case: 'askTurn', value: {} });
+    if (answer.case !== 'turn') throw new SottoError('relay-failed');
+    const { urls, username, password, ttlSeconds } = answer.value;
+    return { server: urls.length === 0 ? null : { urls, username, password }, ttlSeconds };
+  }
+
   hurry(): void {
     if (this.#closed) return;
     this.#attempts = 0;
