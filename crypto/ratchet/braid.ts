@@ -69,8 +69,8 @@ export function isCramped(braid: Braid, room: number, now: number): boolean {
   return isOverdue && 'next' in step && room < wholeOf(step).length;
 }
 
-/** What the next message carries in `room` bytes, and the braid after it. */
-export function takePiece(braid: Braid, room: number): { readonly braid: Braid; readonly piece: Piece } {
+/** What the next message carries, which lies in its `room` then, and the braid after it. */
+export function takePiece(braid: Braid, room: Uint8Array): { readonly braid: Braid; readonly piece: Piece } {
   const { step } = braid;
   if (!('next' in step)) return { braid, piece: NO_PIECE };
   const piece = cutPiece(wholeOf(step), step.next, room);
@@ -125,7 +125,7 @@ function encapsulate(epoch: number, units: Units, random: Random): Step {
 
 /** @param epoch the epochs before this one. */
 function bind(epoch: number, key: Uint8Array, ciphertext: Uint8Array): Uint8Array {
-  return hash('pq', new Writer().number(epoch + 1, 3).finish(), key, ciphertext);
+  return hash('pq', new Writer(3).number(epoch + 1, 3).finish(), key, ciphertext);
 }
 
 function refuse(): never {
