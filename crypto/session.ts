@@ -95,7 +95,7 @@ export function decrypt(stored: Session, message: Uint8Array, random: Random, no
   const { changes, epoch, plaintext } = receive(session, splitMessage(message), random, now);
   const { body, piece } = unpackPlaintext(plaintext) ?? refuse();
   const braid = countMessage(receivePiece(changes.braid ?? session.braid, epoch, piece, random), now);
-  return { session: session.with(mixAgreed(session, { ...changes, braid })), body };
+  return { session: session.with(mixAgreed(session, changes, braid)), body };
 }
 
 /** What a message key opened, under which epoch, and what changes by it; the braid is yet to see the piece. */
@@ -125,9 +125,8 @@ function receiveInChain(session: Session, receiving: ReceivingChain, header: Hea
   const walk = walkChain(receiving.chainKey, receiving.next, header.n, SKIPPED_MAX_PER_MESSAGE);
   const { chainKey, messageKey } = stepChain(walk.chainKey);
   const plaintext = openOnce(messageKey, parts);
-  const next = { ...receiving, chainKey, next: header.n + 1 };
-  const skipped = walk.passed.length > 0 && { skipped: addSkipped(session.skipped, receiving.ordinal, walk.passed, now) };
-  return { changes: { receiving: next, ...skipped }, epoch: header.epoch, plaintext };
+  const skipped = walk.passed.length > 0 ? addSkipped(session.skipped, receiving.ordinal, walk.passed, now) : undefined;
+  return { changes: { receiving: { ...receiving, chainKey, next: header.n + 1 }, skipped }, epoch: header.epoch, plaintext };
 }
 
 /** The other side has heard us and begins a chain: step the root for it, and once more for our next chain. */
@@ -176,14 +175,16 @@ function mixAnnounced(braid: Braid, epoch: number, step: RootStep): { readonly s
   return { step: mixEpoch(step.root, braid.step.secret), braid: nextEpoch(braid) };
 }
 
-/** Changes with the epoch's secret in the root, as soon as we have it and no message of our newest chain has gone without it. */
-function mixAgreed(session: Session, changes: Changes & { readonly braid: Braid }): Changes {
-  const { braid } = changes;
-  if (braid.step.at !== 'agreed') return changes;
-  const sending = changes.sending ?? session.sending;
-  if (sending.next > 0) return changes;
-  const { root, chainKey, nextHeaderKey } = mixEpoch(changes.root ?? session.root, braid.step.secret);
-  return { ...changes, root, sending: { ...sending, chainKey, nextHeaderKey }, braid: nextEpoch(braid) };
+/** The changes with the braid's: with the epoch's secret in the root, as soon as we have it and no message of our newest chain has gone without it. */
+function mixAgreed(session: Session, changes: Changes, braid: Braid): Changes {
+  // All fields by name: objects that are spread and grown cost the engine more than the rest of a message.
+  const { root, nextHeaderKey, sending, receiving, past, skipped } = changes;
+  const counted = { root, nextHeaderKey, sending, receiving, past, skipped, braid };
+  if (braid.step.at !== 'agreed') return counted;
+  const newest = sending ?? session.sending;
+  if (newest.next > 0) return counted;
+  const mixed = mixEpoch(root ?? session.root, braid.step.secret);
+  return { ...counted, root: mixed.root, sending: { ...newest, chainKey: mixed.chainKey, nextHeaderKey: mixed.nextHeaderKey }, braid: nextEpoch(braid) };
 }
 
 /** A message that was passed over before, or has been here before. */

@@ -95,8 +95,8 @@ export function receivePiece(braid: Braid, epoch: number, piece: Piece, random: 
 
 /** The braid after one more message, sent or opened. */
 export function countMessage(braid: Braid, now: number): Braid {
-  const { messages, since } = braid;
-  return { ...braid, messages: Math.min(messages + 1, EPOCH_MESSAGES), since: messages === 0 ? now : since };
+  const { epoch, messages, since, step } = braid;
+  return { epoch, messages: Math.min(messages + 1, EPOCH_MESSAGES), since: messages === 0 ? now : since, step };
 }
 
 /** The braid after the root took the epoch's secret, which is forgotten here: who generated encapsulates now. */

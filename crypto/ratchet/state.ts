@@ -65,8 +65,8 @@ export interface PastChain {
 /** What no message alone changes. */
 type Head = Pick<State, 'transcript' | 'resumption' | 'root' | 'nextHeaderKey'>;
 
-/** What a step may change. */
-export type Changes = Partial<Omit<State, 'transcript' | 'resumption'>>;
+/** What a step may change; undefined stays as it is. */
+export type Changes = { readonly [Field in Exclude<keyof State, 'transcript' | 'resumption'>]?: State[Field] | undefined };
 
 /** Most ended chains whose late messages still open: each costs a short decryption for whatever a stranger sends. */
 export const PAST_MAX = 5;
@@ -179,18 +179,13 @@ export class Session implements State {
     const { packed } = this;
     const { root, nextHeaderKey } = changes;
     return join({
-      head: root || nextHeaderKey ? packHead({ ...this.#head, ...changes }) : packed.subarray(0, SENDING_AT),
+      head: root || nextHeaderKey ? packHead(this, root, nextHeaderKey) : packed.subarray(0, SENDING_AT),
       sending: changes.sending ?? packed.subarray(SENDING_AT, RECEIVING_AT),
       receiving: changes.receiving ?? packed.subarray(RECEIVING_AT, this.#pastAt),
       past: changes.past ?? packed.subarray(this.#pastAt, this.#skippedAt),
       skipped: changes.skipped ?? packed.subarray(this.#skippedAt, this.#braidAt),
       braid: changes.braid ?? packed.subarray(this.#braidAt),
     });
-  }
-
-  get #head(): Head {
-    const { transcript, resumption, root, nextHeaderKey } = this;
-    return { transcript, resumption, root, nextHeaderKey };
   }
 }
 
@@ -207,11 +202,12 @@ export function unpackSession(packed: Uint8Array): Session {
 
 /** The session that says this. */
 export function pack(state: State): Session {
-  return join({ ...state, head: packHead(state) });
+  const { sending, receiving, past, skipped, braid } = state;
+  return join({ head: packHead(state), sending, receiving, past, skipped, braid });
 }
 
-function packHead({ transcript, resumption, root, nextHeaderKey }: Head): Uint8Array {
-  return new Writer(SENDING_AT).number(PACK_VERSION, 1).bytes(transcript).bytes(resumption).bytes(root).bytes(nextHeaderKey).finish();
+function packHead(before: Head, root = before.root, nextHeaderKey = before.nextHeaderKey): Uint8Array {
+  return new Writer(SENDING_AT).number(PACK_VERSION, 1).bytes(before.transcript).bytes(before.resumption).bytes(root).bytes(nextHeaderKey).finish();
 }
 
 /** The parts of a session in their order, what they say or as they lie. */
