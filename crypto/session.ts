@@ -13,7 +13,7 @@ import { type Header, type HeaderKey, openHeader, sealHeader } from './ratchet/h
 import { MESSAGE_OVERHEAD_BYTES, type MessageKey, type MessageParts, openBody, plaintextOf, sealBody, splitMessage } from './ratchet/message.js';
 import { PLAINTEXT_HEAD_BYTES, packPlaintext, pieceRoom, unpackPlaintext } from './ratchet/plaintext.js';
 import { mixEpoch, type RootStep, stepRoot } from './ratchet/root.js';
-import { addSkipped, dropSkipped, SKIPPED_MAX_PER_MESSAGE } from './ratchet/skipped.js';
+import { addSkipped, dropSkipped, isStale, SKIPPED_MAX_PER_MESSAGE } from './ratchet/skipped.js';
 import { type Changes, PAST_MAX, type ReceivingChain, type Session } from './ratchet/state.js';
 import { NONCE_BYTES, x25519, x25519PublicKey } from './sodium.js';
 
@@ -198,9 +198,8 @@ function receiveSkipped(session: Session, ordinal: number, header: Header, parts
 
 /** The session without keys that have waited too long. */
 function forget(session: Session, now: number): Session {
-  const { skipped } = session;
-  const kept = dropSkipped(skipped, 0, now);
-  return kept === skipped ? session : session.with({ skipped: kept });
+  const { oldestSkipped } = session;
+  return oldestSkipped && isStale(oldestSkipped, now) ? session.with({ skipped: dropSkipped(session.skipped, 0, now) }) : session;
 }
 
 function openOnce(key: MessageKey, parts: MessageParts): Uint8Array {

@@ -166,8 +166,14 @@ export class Session implements State {
   get skipped(): Skipped {
     const reader = new Reader(this.packed, this.#skippedAt);
     const skipped: SkippedKey[] = [];
-    for (let left = reader.number(2); left > 0; left--) skipped.push({ chain: reader.number(4), n: reader.number(4), storedAt: reader.number(6), key: reader.view(32) });
+    for (let left = reader.number(2); left > 0; left--) skipped.push(readSkipped(reader));
     return skipped;
+  }
+
+  /** The first of the skipped keys, if there is one: what a stranger sends must not cost the reading of all. */
+  get oldestSkipped(): SkippedKey | undefined {
+    const reader = new Reader(this.packed, this.#skippedAt);
+    return reader.number(2) === 0 ? undefined : readSkipped(reader);
   }
 
   get braid(): Braid {
@@ -255,6 +261,10 @@ function pastLength(past: readonly PastChain[]): number {
 function writePast(writer: Writer, past: readonly PastChain[]): void {
   writer.number(past.length, 1);
   for (const { ordinal, headerKey } of past) writer.number(ordinal, 4).bytes(headerKey);
+}
+
+function readSkipped(reader: Reader): SkippedKey {
+  return { chain: reader.number(4), n: reader.number(4), storedAt: reader.number(6), key: reader.view(32) };
 }
 
 function skippedLength(skipped: Skipped): number {
