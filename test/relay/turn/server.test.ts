@@ -101,12 +101,11 @@ describe('the port of HTTP', () => {
     const silent = connect(relay.port, '127.0.0.1');
     const noise = connect(relay.port, '127.0.0.1');
     await Promise.all([once(silent, 'connect'), once(noise, 'connect')]);
-    noise.on('error', () => {}).resume();
-    silent.on('error', () => {}).resume();
+    const [ended, left] = [noise, silent].map((stream) => once(stream.on('error', () => {}).resume(), 'close'));
     noise.write(hex('0001ffff 00000000'));
-    await once(noise, 'close');
+    await ended;
     await relay.close();
-    await once(silent, 'close');
+    await left;
   });
 });
 
