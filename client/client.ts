@@ -60,7 +60,8 @@ export interface StatusView {
 
 export type Wait = 'queued' | 'accepted' | 'delivered' | 'read';
 
-/** What happens, as it happens. `message`: a received text is ready to be shown. `state`: an own message moved on. */
+/** What happens, as it happens. `message`: a received text is ready to be shown. `state`: an own message is
+ *  queued or moved on. */
 export type ClientEvent =
   | { readonly type: 'message'; readonly message: MessageView }
   | { readonly type: 'state'; readonly message: MessageView }
