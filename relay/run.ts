@@ -50,6 +50,7 @@ export interface Log {
 }
 
 export interface RunningRelay {
+  readonly scheme: 'http' | 'https';
   readonly port: number;
   readonly stunPort: number;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
@@ -113,7 +114,7 @@ export async function startRelay({ host, port, stunPort, data, turn: { external,
       door.close();
       http.close().closeAllConnections();
     });
-    return { port: portOf(door.server), stunPort: turn.port, close };
+    return { scheme: tls === undefined ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, close };
   } catch (error) {
     await close();
     throw error;
