@@ -210,15 +210,13 @@ describe.skipIf(!hasChromium)('Chromium (skipped where there is none)', () => {
     const types = await page.evaluate(async (iceServer) => {
       const ends = [0, 1].map(() => new RTCPeerConnection({ iceServers: [iceServer], iceTransportPolicy: 'relay' }));
       const [near, far] = [ends[0]!, ends[1]!];
-      near.onicecandidate = ({ candidate }) => void far.addIceCandidate(candidate ?? undefined);
-      far.onicecandidate = ({ candidate }) => void near.addIceCandidate(candidate ?? undefined);
+      near.addEventListener('icecandidate', ({ candidate }) => void far.addIceCandidate(candidate ?? undefined));
+      far.addEventListener('icecandidate', ({ candidate }) => void near.addIceCandidate(candidate ?? undefined));
       const heard = new Promise((resolve) => {
-        far.ondatachannel = ({ channel }) => {
-          channel.onmessage = resolve;
-        };
+        far.addEventListener('datachannel', ({ channel }) => channel.addEventListener('message', resolve));
       });
       const channel = near.createDataChannel('data');
-      channel.onopen = () => channel.send('hello');
+      channel.addEventListener('open', () => channel.send('hello'));
       await near.setLocalDescription();
       await far.setRemoteDescription(near.localDescription!);
       await far.setLocalDescription();
