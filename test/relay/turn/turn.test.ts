@@ -98,6 +98,16 @@ describe('credentials', () => {
     expect(kinds(client.say(request))).toContain('open');
   });
 
+  test('vouch for what stands before them and for nothing behind', () => {
+    const { client } = ready();
+    const transaction = newTransaction();
+    const short = client.write(CREATE_PERMISSION, [], transaction);
+    const long = hex(`${asHex(short)} 00120008 0001bd52 ${asHex(peerOf(PEER, transaction).value.subarray(4))}`);
+    new DataView(long.buffer).setUint16(2, long.length - 20);
+    expect(gist(client.ask(long))).toBe(400);
+    expect(client.send(PEER, DATA)).toEqual([]);
+  });
+
   test('that expire do not end the allocation that they made', () => {
     const { client } = ready();
     client.now += 599_000;
