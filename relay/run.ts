@@ -50,6 +50,7 @@ export interface Log {
 }
 
 export interface RunningRelay {
+  readonly scheme: 'http' | 'https';
   readonly port: number;
   readonly stunPort: number;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
@@ -99,21 +100,21 @@ export async function startRelay({ host, port, stunPort, data, turn: { external,
     closers.push(() => turn.close());
     const http = createServer(createPage());
     const door = createDoor(tls ?? null, { stun: turn.accept, http: (stream) => http.emit('connection', stream) });
-    const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tls === undefined ? null : portOf(door) });
+    const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tls === undefined ? null : portOf(door.server) });
     const offering = external === undefined
       ? { secrets, urlsFor: (name: string) => ownUrls(own(), name) }
       : { secrets: sharedSecret(external.secret), urlsFor: () => external.urls };
     const loop = new Loop(store, turn, offering, log);
     closers.push(() => loop.close());
     serveSockets(http, loop);
-    await listen(door, address, port);
+    await listen(door.server, address, port);
     // It has no port of its own, but watches over its connections from here on.
     http.emit('listening');
     closers.push(() => {
       door.close();
       http.close().closeAllConnections();
     });
-    return { port: portOf(door), stunPort: turn.port, close };
+    return { scheme: tls === undefined ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, close };
   } catch (error) {
     await close();
     throw error;

@@ -63,9 +63,9 @@ export function answerBinding(request: StunMessage, requestBytes: number, { sour
   }
   const from = change?.port && other !== null ? other : listener;
   const mapped = { type: XOR_MAPPED_ADDRESS, value: xorAddress(source, transaction) };
-  const least = { type: BINDING_SUCCESS, transaction, attributes: [mapped], fingerprint };
-  const bytes = writeMessage({ ...least, attributes: [mapped, ...whereabouts(listeners, from, other)] });
-  return { listener: from, bytes: mayAnswer(source, requestBytes, bytes) ? bytes : writeMessage(least) };
+  const write = (more: readonly Attribute[]): Uint8Array => writeMessage({ type: BINDING_SUCCESS, transaction, attributes: [mapped, ...more], fingerprint });
+  const bytes = write(whereabouts(listeners, from, other));
+  return { listener: from, bytes: mayAnswer(source, requestBytes, bytes) ? bytes : write([]) };
 }
 
 /** Whether an answer is small enough for a stranger. */
@@ -84,10 +84,10 @@ export function unknownAnswer(types: readonly number[]): Attribute[] {
   return [{ type: ERROR_CODE, value: errorCode(420) }, { type: UNKNOWN_ATTRIBUTES, value: unknownAttributes(types) }];
 }
 
-/** The address of the answer and the other one to ask (RFC 5780 §7.3, §7.4), where there are two. */
+/** The other address to ask and that of the answer (RFC 5780 §7.3, §7.4), where there are two: for requests long enough, as those with PADDING are. */
 function whereabouts(listeners: readonly Listener[], from: number, other: number | null): Attribute[] {
   const origin = listeners[from]?.endpoint ?? null;
   const alternative = other === null ? null : listeners[other]?.endpoint ?? null;
   if (origin === null || alternative === null) return [];
-  return [{ type: RESPONSE_ORIGIN, value: clearAddress(origin) }, { type: OTHER_ADDRESS, value: clearAddress(alternative) }];
+  return [{ type: OTHER_ADDRESS, value: clearAddress(alternative) }, { type: RESPONSE_ORIGIN, value: clearAddress(origin) }];
 }

@@ -21,8 +21,15 @@ const STUN_END = 0x40;
 /** How long a connection may say nothing at all, as HTTP has it for headers. */
 const SILENCE_MS = 60_000;
 
-/** A server, not listening yet, that hands each connection to a room. Connections that have said nothing end with it. */
-export function createDoor(tls: Tls | null, rooms: Rooms): Server {
+/** A server that hands each connection to a room. */
+export interface Door {
+  /** Not listening yet. */
+  readonly server: Server;
+  /** Listens no more, and ends the connections that have said nothing. */
+  close(): void;
+}
+
+export function createDoor(tls: Tls | null, rooms: Rooms): Door {
   const silent = new Set<Socket>();
   const receive = (stream: Socket): void => {
     const leave = (): void => void stream.destroy();
@@ -44,6 +51,11 @@ export function createDoor(tls: Tls | null, rooms: Rooms): Server {
   // HTTP answers those who have said their last word, too.
   const manner = { allowHalfOpen: true, noDelay: true };
   const server = tls === null ? createServer(manner, receive) : createTlsServer({ ...manner, ...tls }, receive);
-  server.on('close', () => silent.forEach((stream) => stream.destroy()));
-  return server;
+  return {
+    server,
+    close() {
+      server.close();
+      silent.forEach((stream) => stream.destroy());
+    },
+  };
 }

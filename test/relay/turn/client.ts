@@ -38,11 +38,11 @@ export class SocketClient {
     return client;
   }
 
-  /** Over a connected stream. */
-  static over(stream: Duplex, from = credential()): SocketClient {
+  /** Over a stream. */
+  static over(stream: Duplex, from = credential(), write = (bytes: Uint8Array): void => void stream.write(bytes)): SocketClient {
     onTestFinished(() => void stream.destroy());
     const frames = new Frames();
-    const client = new SocketClient((bytes) => void stream.write(bytes), from);
+    const client = new SocketClient(write, from);
     stream.on('error', () => {});
     stream.on('data', (chunk: Buffer) => frames.push(chunk)?.forEach((bytes) => client.#hear(bytes)));
     return client;

@@ -133,11 +133,11 @@ describe('a Binding request', () => {
   });
 
   test('is told the other port where that is not too much, and answered from there if it asks', () => {
-    // CHANGE-REQUEST (port) and 8 bytes of PADDING; RESPONSE-ORIGIN and OTHER-ADDRESS at the end.
+    // CHANGE-REQUEST (port) and 8 bytes of PADDING; OTHER-ADDRESS and RESPONSE-ORIGIN at the end.
     const request = hex(`00010014 2112a442 ${TRANSACTION} 00030004 00000002 00260008 00000000 00000000`);
     const { listener, bytes } = replyTo(request);
     expect(listener).toBe(1);
-    expect(asHex(bytes)).toBe(asHex(hex(`01010024 2112a442 ${TRANSACTION} 00200008 0001a147 e112a643 802b0008 00010d97 c6336401 802c0008 00010d97 c6336401`)));
+    expect(asHex(bytes)).toBe(asHex(hex(`01010024 2112a442 ${TRANSACTION} 00200008 0001a147 e112a643 802c0008 00010d97 c6336401 802b0008 00010d97 c6336401`)));
   });
 
   test('is the only thing that a stranger can ask', () => {

@@ -38,7 +38,7 @@ describe('golden frames', () => {
     const turn = testTurn();
     const client = new BrainClient(turn);
     const transaction = hex(TRANSACTION);
-    const [open] = client.say(client.write(ALLOCATE, [UDP_TRANSPORT], transaction)).filter(({ kind }) => kind === 'open');
+    const open = client.say(client.write(ALLOCATE, [UDP_TRANSPORT], transaction)).find(({ kind }) => kind === 'open');
     expect(open).toEqual({ kind: 'open', socket: 1, family: 4, even: false, pair: null });
     const answer = toClient(turn.handle({ kind: 'opened', socket: 1, port: 50_000, reserved: null }, NOW))!;
     expect(asHex(answer.subarray(0, -24))).toBe(asHex(hex(`01030038 2112a442 ${TRANSACTION} 00160008 0001e242 e721c043 000d0004 00000258 00200008 0001329a e112a64b`)));
@@ -96,6 +96,16 @@ describe('credentials', () => {
       expect(kinds(client.say(altered)).includes('open'), `bit ${bit}`).toBe(false);
     }
     expect(kinds(client.say(request))).toContain('open');
+  });
+
+  test('vouch for what stands before them and for nothing behind', () => {
+    const { client } = ready();
+    const transaction = newTransaction();
+    const short = client.write(CREATE_PERMISSION, [], transaction);
+    const long = hex(`${asHex(short)} 00120008 0001bd52 ${asHex(peerOf(PEER, transaction).value.subarray(4))}`);
+    new DataView(long.buffer).setUint16(2, long.length - 20);
+    expect(gist(client.ask(long))).toBe(400);
+    expect(client.send(PEER, DATA)).toEqual([]);
   });
 
   test('that expire do not end the allocation that they made', () => {
@@ -190,7 +200,7 @@ describe('an allocation', () => {
     const token = hex('0102030405060708');
     const reserve = (port: number): void => {
       const client = new BrainClient(turn, { from, source: { address: '192.0.2.9', port } });
-      const [open] = client.say(client.write(ALLOCATE, [UDP_TRANSPORT, even])).filter((output) => output.kind === 'open');
+      const open = client.say(client.write(ALLOCATE, [UDP_TRANSPORT, even])).find((output) => output.kind === 'open');
       const pair = open!.pair!;
       expect(open).toMatchObject({ even: true });
       const answer = parseMessage(toClient(turn.handle({ kind: 'opened', socket: open!.socket, port: 50_000 + 2 * port, reserved: { socket: pair, token } }, NOW))!)!;
