@@ -155,8 +155,8 @@ export class Network {
     else same.sequences.push(sequence);
   }
 
-  #publish({ relay, lookup, card, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {
-    const done = this.#online(relay, 'collect').then((link) => link.putCard(fromHex(lookup), card, ttlSeconds));
+  #publish({ relay, lookup, card, reusable, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {
+    const done = this.#online(relay, 'collect').then((link) => link.putCard(fromHex(lookup), card, reusable, ttlSeconds));
     this.#report(done, (error) => ({ type: 'published', lookup, error }));
   }
 

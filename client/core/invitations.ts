@@ -46,7 +46,7 @@ export function invite(memory: Memory, request: RequestId, lifetimeMs: number): 
 /** Gives the card to the relay; again after a crash in between. */
 export function publish(memory: Memory, record: InvitationRecord): void {
   const ttlSeconds = Math.ceil((record.expiresAt - memory.now) / 1000);
-  memory.emit({ type: 'publish', relay: record.mailbox.relay, lookup: record.lookup, card: record.card, ttlSeconds });
+  memory.emit({ type: 'publish', relay: record.mailbox.relay, lookup: record.lookup, card: record.card, reusable: false, ttlSeconds });
 }
 
 /** The relay has the card, or refused it. */

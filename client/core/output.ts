@@ -20,7 +20,7 @@ export type Output =
   | { readonly type: 'collect'; readonly mailbox: OwnMailbox }
   | { readonly type: 'acknowledge'; readonly relay: string; readonly mailbox: MailboxId; readonly sequence: number }
   | { readonly type: 'close-mailbox'; readonly mailbox: OwnMailbox }
-  | { readonly type: 'publish'; readonly relay: string; readonly lookup: string; readonly card: Uint8Array; readonly ttlSeconds: number }
+  | { readonly type: 'publish'; readonly relay: string; readonly lookup: string; readonly card: Uint8Array; readonly reusable: boolean; readonly ttlSeconds: number }
   | { readonly type: 'take'; readonly request: RequestId; readonly relay: string; readonly lookup: Uint8Array; readonly claim: Uint8Array }
   | { readonly type: 'put'; readonly contact: ContactId; readonly envelope: string; readonly to: PeerMailbox; readonly bytes: Uint8Array; readonly ttlSeconds: number }
   // The peer connections.

@@ -24,7 +24,7 @@ export interface Link {
   acknowledge(mailbox: string, sequences: readonly number[]): Promise<void>;
   closeMailbox(mailbox: string): Promise<void>;
   put(to: PeerMailbox, envelope: Uint8Array, ttlSeconds: number): Promise<void>;
-  putCard(lookup: Uint8Array, card: Uint8Array, ttlSeconds: number): Promise<void>;
+  putCard(lookup: Uint8Array, card: Uint8Array, reusable: boolean, ttlSeconds: number): Promise<void>;
   takeCard(lookup: Uint8Array, claim: Uint8Array): Promise<Uint8Array>;
   /** The network has changed: try at once, forget the backoff. */
   hurry(): void;

@@ -173,9 +173,9 @@ export class Relay {
     });
   }
 
-  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds }: PutCard, now: number): void {
+  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds, reusable }: PutCard, now: number): void {
     const expiresAt = now + ttlSeconds * 1_000;
-    this.#perform(connection, request, { kind: 'put-card', lookup, card, expiresAt }, (_, later) => this.#wake(expiresAt, later));
+    this.#perform(connection, request, { kind: 'put-card', lookup, card, reusable, expiresAt }, (_, later) => this.#wake(expiresAt, later));
   }
 
   /** Has the store do what a client asked for and tells the client; `then` is for what follows once it is done. */
