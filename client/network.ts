@@ -92,8 +92,7 @@ export class Network {
       case 'link': return void this.#link(output.relay, output.role);
       case 'collect': return this.#collect(output.mailbox);
       case 'acknowledge': return this.#acknowledge(output);
-      // If the relay is away, the mailbox dies there of age.
-      case 'close-mailbox': return void this.#link(output.mailbox.relay, 'collect').closeMailbox(output.mailbox.mailbox).catch(() => {});
+      case 'close-mailbox': return this.#closeMailbox(output.mailbox);
       case 'publish': return this.#publish(output);
       case 'take': return this.#take(output);
       case 'put': return this.#put(output);
@@ -153,6 +152,15 @@ export class Network {
     const same = this.#acknowledged.get(mailbox);
     if (same === undefined) this.#acknowledged.set(mailbox, { relay, sequences: [sequence] });
     else same.sequences.push(sequence);
+  }
+
+  #closeMailbox(mailbox: OwnMailbox): void {
+    const done = this.#online(mailbox.relay, 'collect').then(async (link) => {
+      // Only a connection that collects a mailbox may close it.
+      await link.collect(mailbox);
+      await link.closeMailbox(mailbox.mailbox);
+    });
+    this.#report(done, (error) => ({ type: 'closed', mailbox: mailbox.mailbox, error }));
   }
 
   #publish({ relay, lookup, card, reusable, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {

@@ -8,6 +8,7 @@ import { type Cursor, openCursor } from './cursor.js';
 import { messageLine, stateWords } from './message.js';
 import { homeOf, type HomeOptions, type Opened, stayWithClient } from './open.js';
 import { writeLine, writeNote } from './output.js';
+import { requestWords } from './requests.js';
 import { pathWords, relayWords } from './status.js';
 import { stopRequested } from './stop.js';
 import { jsonLine, safeLine, safeText } from './text.js';
@@ -100,6 +101,8 @@ function eventWords(event: OtherEvent, now: number): string {
       return `* to ${safeLine(event.message.contact.name)}: ${stateWords(event.message)}`;
     case 'contact':
       return `* ${safeLine(event.contact.name)} is your contact now`;
+    case 'request':
+      return `* ${requestWords(event.request, now)}`;
     case 'path':
       return `* ${safeLine(event.contact.name)}: ${pathWords(event.contact, now)}: ${safeLine(event.contact.why)}`;
     case 'relay':

@@ -91,6 +91,8 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
     }
     case 'contact':
       return { ...before, notice: `${event.contact.name} is your contact now.` };
+    case 'request':
+      return { ...before, notice: `${event.request.name} asks to be your contact; see "sotto requests".` };
     case 'notice':
       return event.contact && event.contact.id !== contact.id ? before : { ...before, notice: event.text };
   }
