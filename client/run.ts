@@ -286,7 +286,7 @@ class Runtime implements Client {
     await this.#synced();
     const [id, ...others] = [...this.#core.memory.requests.keys()].filter((whole) => beginning !== '' && whole.startsWith(beginning.toLowerCase()));
     if (id === undefined) throw new SottoError('request-unknown');
-    if (others.length > 0) throw new SottoError('contact-ambiguous');
+    if (others.length > 0) throw new SottoError('contact-ambiguous', 'Several who wait have an id that begins so; give more of it, as "sotto requests --json" shows it.');
     return id;
   }
 

@@ -28,15 +28,19 @@ ${words}
 `;
 }
 
-const HOW = `copy the whole link from the address bar, also what follows the <b>#</b>,
-and give it to the command, in quotes:</p>
-<pre>sotto init --name "Your name"
-sotto accept "THE WHOLE LINK"</pre>`;
-const INVITATION = `<p>If somebody sent you here with an invitation, ${HOW}
-<p><small>An invitation works once. The part behind the # is its key; your browser has not sent it to this relay.</small></p>`;
-const ADDRESS = `<p>This is the address of somebody whom you may write to: ${HOW}
-<p><small>What you write waits until they approve it. Everybody who has the link may use it. The part behind the # is its key; your
-browser has not sent it to this relay.</small></p>`;
+/** What both pages say about using a link. */
+const HOW = `<p>You need the program Sotto: ask them for the address of its project, clone it with git, and type <code>npm ci</code> in its
+folder (Node.js 20.19 or newer). Then copy the whole link from the address bar, also what follows the <b>#</b>, and give it to the
+program in that folder, in quotes:</p>
+<pre>npx sotto accept "THE WHOLE LINK"</pre>
+<p>If you have no identity yet, the program says how to make one at this relay. Do that, and give it the link again.</p>`;
+const KEY = 'The part behind the # is its key; your browser has not sent it to this relay.';
+const INVITATION = `<p>Somebody may have sent you here with an invitation.</p>
+${HOW}
+<p><small>An invitation works once. ${KEY}</small></p>`;
+const ADDRESS = `<p>This is the address of somebody who lets everybody ask to be their contact.</p>
+${HOW}
+<p><small>What you write waits until they approve it. The link is good for everybody who has it. ${KEY}</small></p>`;
 
 /** The HTTP side of a relay: GET /health, and a page at / and /i, and one at /a, that need no script and load nothing. */
 export function createPage(): Express {

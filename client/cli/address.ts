@@ -1,23 +1,21 @@
 // `sotto address`: a link that everybody may use, for those who want to be found.
 
 import { SottoError } from '../../crypto/error.js';
+import { command } from './hint.js';
+import { qrPicture } from './invite.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
-import { qrPicture } from './qr.js';
-import { command } from './text.js';
 
 export async function address(options: HomeOptions & { readonly new?: boolean; readonly close?: boolean }): Promise<void> {
   if (options.new && options.close) throw new SottoError('option-invalid', 'Choose one of --new and --close.');
   if (options.close) return close(options);
   const { link } = await withClient(options, 'brief', ({ client }) => (options.new ? client.newAddress() : client.address()));
   if (options.json) return writeJson({ link });
-  const picture = qrPicture(link);
+  if (options.new) await writeLine('The old address serves nobody any more. Your contacts stay. The new one:');
+  const picture = process.stdout.isTTY ? qrPicture(link, process.stdout) : null;
   if (picture) await writeLine(picture);
   await writeLine(link);
-  await writeLine('');
-  if (options.new) await writeLine('The old address serves nobody any more. Your contacts stay.');
-  await writeLine('Everybody who has this link may ask to be your contact, for as long as you keep it and look in at least every four weeks.');
-  await writeLine(`They learn nothing of you before you approve them: ${command('requests', options.home)}`);
+  await writeLine(`Everybody who has it may ask to be your contact: ${command('requests', options.home)}`);
 }
 
 async function close(options: HomeOptions): Promise<void> {

@@ -2,11 +2,12 @@
 
 import { SottoError } from '../../crypto/error.js';
 import type { RequestView } from '../client.js';
-import { SHORT_ID } from './contacts.js';
+import { reference, SHORT_ID } from './contacts.js';
+import { command } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
-import { command, quoted, safeLine } from './text.js';
-import { moment } from './time.js';
+import { safeLine } from './text.js';
+import { stamp } from './time.js';
 
 /** From so many on the list looks like a flood, and the person is told the way out. */
 const MANY = 20;
@@ -16,23 +17,23 @@ export async function requests(options: HomeOptions): Promise<void> {
   if (options.json) return writeJson({ requests: list });
   if (list.length === 0) return writeLine('Nobody waits for approval.');
   const now = Date.now();
-  for (const request of list) await writeLine(requestWords(request, now));
+  for (const request of list) await writeLine(`${stamp(request.at, now)}  ${requestWords(request)}`);
   await writeLine(`\nNobody of them knows that you are there. Names are what they call themselves. ${command('approve ID', options.home)} or ${command('refuse ID', options.home)}`);
   if (list.length >= MANY) await writeLine(`If this is a flood: ${command('refuse --all', options.home)}, and take a new address: ${command('address --new', options.home)}`);
 }
 
-/** "1a2b3c4d  Bob, yesterday 14:02: hello", all on one line. */
-export function requestWords({ id, name, at, text, messages }: RequestView, now: number): string {
+/** "Bob (1a2b3c4d) asks to be your contact: hello", all on one line. */
+export function requestWords({ id, name, text, messages }: RequestView): string {
   const more = messages > 1 ? `  (and ${messages - 1} more)` : '';
-  return `${id.slice(0, SHORT_ID)}  ${safeLine(name)} asks to be your contact, ${moment(at, now)}${text === null ? '' : `: ${safeLine(text)}${more}`}`;
+  return `${safeLine(name)} (${id.slice(0, SHORT_ID)}) asks to be your contact${text === null ? '' : `: ${safeLine(text)}${more}`}`;
 }
 
 export async function approve(id: string, options: HomeOptions): Promise<void> {
-  const { contact } = await withClient(options, 'brief', ({ client }) => client.approve(id));
+  const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.approve(id)), all: await client.contacts() }));
   if (options.json) return writeJson({ contact });
-  const name = safeLine(contact.name);
-  await writeLine(`${name} is your contact now. Write with: ${command(`chat ${quoted(name)}`, options.home)}`);
-  await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${quoted(name)}`, options.home)}`);
+  const call = reference(contact, all);
+  await writeLine(`${safeLine(contact.name)} is your contact now. Write with: ${command(`chat ${call}`, options.home)}`);
+  await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${call}`, options.home)}`);
 }
 
 export async function refuse(id: string | undefined, options: HomeOptions & { readonly all?: boolean }): Promise<void> {

@@ -99,6 +99,16 @@ export function keep(contact: Contact, record: OutgoingRecord): Outgoing {
   return outgoing;
 }
 
+/** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
+const UNREAD_MAX = 1_000;
+
+export function forgetOldUnread({ unread }: Contact): void {
+  for (const number of unread.keys()) {
+    if (unread.size <= UNREAD_MAX) return;
+    unread.delete(number);
+  }
+}
+
 export class Memory {
   self: SelfRecord;
   readonly identity: Identity;
@@ -151,6 +161,7 @@ export class Memory {
       const texts = text.state === 'delivered' ? contact?.unread : text.state === 'failed' ? contact?.failed : contact?.undelivered;
       texts?.set(text.number, text);
     }
+    for (const contact of this.contacts.values()) forgetOldUnread(contact);
     for (const text of snapshot.held) this.contacts.get(text.contact)?.held.set(text.number, text);
   }
 
