@@ -68,16 +68,15 @@ async function run(flags: Flags, anyPort: boolean, program: string): Promise<voi
   const log = await openLog(flags);
   const relay = await start({ host, port, stunPort, data, log }, flags.guide && anyPort ? PORTS_TRIED : 1);
   const url = urlOf(host, relay.port);
-  writeFileSync(urlFile(data), url);
+  leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
   const stopped = () => {
-    rmSync(urlFile(data), { force: true });
     log.info({}, 'relay stopped');
     if (!flags.json) say('Sotto relay has stopped.');
   };
   // Once: whoever asks a second time does not want to wait.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, stopped));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
 
   if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, data }));
   if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.`);
@@ -110,6 +109,14 @@ function urlFile(data: string): string {
   return join(data, 'url');
 }
 
+function leaveUrl(data: string, url: string): void {
+  try {
+    writeFileSync(urlFile(data), url);
+  } catch {
+    // It is a courtesy to a person; a disk that cannot be written is told when something must be kept.
+  }
+}
+
 function whoUses(data: string, error: SottoError): SottoError {
   try {
     const url = readFileSync(urlFile(data), 'utf8');
@@ -119,8 +126,10 @@ function whoUses(data: string, error: SottoError): SottoError {
   }
 }
 
-async function stop(relay: RunningRelay, stopped: () => void): Promise<void> {
+async function stop(relay: RunningRelay, data: string, stopped: () => void): Promise<void> {
   try {
+    // While the folder is still ours.
+    rmSync(urlFile(data), { force: true });
     await relay.close();
     stopped();
     process.exit(0);

@@ -7,6 +7,7 @@ import { type ExitCode, exitCodeOf, toSottoError } from './exit.js';
 import { withCommands } from './hint.js';
 import type { HomeOptions } from './open.js';
 import { ReaderGone, writeJson, writeNote } from './output.js';
+import { endProcess } from './stop.js';
 import { safeText } from './text.js';
 
 /** Adds a command with the options that every client command has. */
@@ -33,7 +34,7 @@ export function action<Arguments extends unknown[]>(run: (...args: Arguments) =>
     } catch (thrown) {
       code = await tell(thrown, options);
     }
-    process.exit(code);
+    endProcess(code);
   };
 }
 

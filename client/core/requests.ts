@@ -1,5 +1,5 @@
 // Strangers who come by our address wait here until the person approves (PROTOCOL.md §7). They must learn nothing before: no receipt, no
-// presence, no connection to their relay; everything here only reads what came, and saves it.
+// presence, no connection to their relay; until then what came is only read and saved.
 
 import { weekOf } from '../../crypto/address.js';
 import { fromHex, toHex, utf8 } from '../../crypto/bytes.js';
@@ -40,7 +40,7 @@ interface Opened extends Responded {
 
 /**
  * An envelope in the mailbox of our address that is of no contact: somebody who waits goes on writing, or somebody new comes. Gives a contact
- * only where our person has asked for that contact too. Throws `undecryptable`, `duplicate` or `malformed`; then nothing has changed.
+ * only where our person has asked for that contact too. Throws a SottoError for whatever is no flight or no message; then nothing has changed.
  */
 export function onStranger(memory: Memory, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
   if (envelope.length <= FLIGHT_BYTES) throw new SottoError('undecryptable');

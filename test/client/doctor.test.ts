@@ -77,7 +77,7 @@ describe('the doctor', () => {
   });
 
   it('says in plain words that what answers is no relay, or that nothing does', async () => {
-    const site = createServer((_, answer) => void answer.writeHead(404, { connection: 'close' }).end('<h1>Not found</h1>')).listen(0, '127.0.0.1');
+    const site = createServer((_, answer) => void answer.writeHead(200, { connection: 'close' }).end('{"status":"up"}')).listen(0, '127.0.0.1');
     await once(site, 'listening');
     const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
     const foreign = await diagnose(url);

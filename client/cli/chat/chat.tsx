@@ -2,7 +2,7 @@
 // a Client; everything others have written is made harmless before it is drawn.
 
 import { Box } from 'ink';
-import { useEffect, useLayoutEffect, useRef, useState } from 'react';
+import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ContactView } from '../../client.js';
 import { safeLine, safeText } from '../text.js';
@@ -12,7 +12,7 @@ import { type Draft, draftRows } from './draft.js';
 import type { Keyboard } from './keyboard.js';
 import { type Line, line, LineRow } from './line.js';
 import { cut, rowsOf, widthOf } from './rows.js';
-import { type Place, transcript } from './transcript.js';
+import { type Place, type Transcript, transcript } from './transcript.js';
 import { type Scroll, useTyping } from './typing.js';
 import { connectionWords, troubleWords } from './words.js';
 
@@ -20,6 +20,8 @@ import { connectionWords, troubleWords } from './words.js';
 const CLOCK_MS = 15_000;
 /** From this height on there is room for a line under the heading. */
 const TALL_ROWS = 14;
+/** Relays that are away are told of in so many lines at most; /status names all. */
+const TROUBLES_MAX = 3;
 /** What of a long name is always shown in the heading. */
 const NAME_COLUMNS = 12;
 const PROMPT = '> ';
@@ -46,19 +48,7 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
   const { messages } = conversation;
   const column = transcript(messages, columns, now);
   const height = useRef(1);
-  const [end, setEnd] = useState<Place>(null);
-  // Several presses may come between two drawings.
-  const latestEnd = useRef(end);
-  const scroll: Scroll = {
-    isUp: () => latestEnd.current !== null,
-    move: (by) => {
-      const page = Math.max(1, height.current - 1);
-      const rowsDown = by === 'page-up' ? -page : by === 'page-down' ? page : by;
-      latestEnd.current = rowsDown === 'end' ? null : column.move(latestEnd.current, rowsDown, height.current);
-      setEnd(latestEnd.current);
-      if (column.view(latestEnd.current, height.current).atTop) loadOlder();
-    },
-  };
+  const { end, scroll } = useScroll(column, height, loadOlder);
   const onEnter = () => {
     dismiss();
     scroll.move('end');
@@ -73,9 +63,11 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
   const room = rows - head.length - 1 - typed.lines.length;
   const said = panel === null ? [] : rowsOf(safeText(panel), columns, 'words').slice(0, Math.max(0, room - 1)).map(({ text }) => line(text, 'quiet'));
   height.current = Math.max(1, room - said.length);
-  const seen = messages.length > 0 ? column.view(end, height.current).lines : client ? [line('No messages yet. Say hello.', 'quiet')] : [];
+  const isNew = messages.length === 0 && conversation.status !== null;
+  const seen = isNew ? [line('No messages yet. Say hello.', 'quiet')] : column.view(end, height.current).lines;
   const blank: Line[] = Array.from({ length: Math.max(0, height.current - seen.length) }, () => []);
-  const screen = [...head, ...blank, ...seen, ...said, hint, ...typed.lines];
+  // In a terminal of three lines what is typed is worth most.
+  const screen = [...head, ...blank, ...seen, ...said, hint, ...typed.lines].slice(-rows);
 
   useLayoutEffect(() => {
     onCursor(screen.length - typed.lines.length + typed.row, PROMPT.length + typed.column);
@@ -93,7 +85,7 @@ function headLines(contact: ContactView, { status, relays }: Conversation, opene
   const troubles = opened ? relays.map(troubleWords).filter((words) => words !== '') : [];
   return [
     [{ text: name, look: 'other' }, { text: `  ${path}`, look: 'quiet' }],
-    ...troubles.map((words) => line(words, 'warning')),
+    ...troubles.slice(0, rows >= TALL_ROWS ? TROUBLES_MAX : 1).map((words) => line(words, 'warning')),
     ...(rows >= TALL_ROWS ? [line('─'.repeat(columns), 'quiet')] : []),
   ];
 }
@@ -116,6 +108,21 @@ function draftLines(draft: Draft, columns: number, height: number): { readonly l
     { text: first + index === 0 ? PROMPT : ' '.repeat(PROMPT.length), look: 'own' }, { text, look: 'plain' },
   ]);
   return { lines, row: row - first, column };
+}
+
+/** Which part of the messages is seen, in a window of the height that it had when it was last drawn. */
+function useScroll(column: Transcript, height: RefObject<number>, onTop: () => void): { readonly end: Place; readonly scroll: Scroll } {
+  const [end, setEnd] = useState<Place>(null);
+  // Several presses may come between two drawings.
+  const latest = useRef(end);
+  const move: Scroll['move'] = (by) => {
+    const page = Math.max(1, height.current - 1);
+    const rows = by === 'page-up' ? -page : by === 'page-down' ? page : by;
+    latest.current = rows === 'end' ? null : column.move(latest.current, rows, height.current);
+    setEnd(latest.current);
+    if (column.view(latest.current, height.current).atTop) onTop();
+  };
+  return { end, scroll: { move, isUp: () => latest.current !== null } };
 }
 
 /** Tells the contact what the person has seen, and counts what came while they were reading further up. */

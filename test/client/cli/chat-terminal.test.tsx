@@ -9,7 +9,7 @@ import { createKey, homeFiles } from '../../../client/home.js';
 import { MemoryClient } from '../../support/memory-client.js';
 
 const PATIENCE_MS = 20_000;
-const COMMAND = `stty rows 24 cols 80; '${process.execPath}' --import tsx '${join(import.meta.dirname, '../../../bin/sotto.ts')}' chat Bob; echo "code $?"; stty -a`;
+const COMMAND = `stty rows 24 cols 80; '${process.execPath}' '${join(import.meta.dirname, '../../../dist/bin/sotto.js')}' chat Bob; echo "code $?"; stty -a`;
 /** What gives a terminal back: pastes without marks, long lines wrapped, the first screen. */
 const GIVEN_BACK = '\u001b[?2004l\u001b[?7h\u001b[?1049l';
 

@@ -30,6 +30,7 @@ describe('the rows of a text', () => {
   it('end behind words where they can', () => {
     expect(rowsOf('one two three', 8, 'words').map((row) => row.text)).toEqual(['one two', 'three']);
     expect(rowsOf('one twothree', 6, 'words').map((row) => row.text)).toEqual(['one', 'twothr', 'ee']);
+    expect(rowsOf(' a漢', 2, 'words').map((row) => row.text)).toEqual(['', 'a', '漢']);
     expect(cut('日本語', 4)).toBe('日…');
     expect(cut('abcd', 4)).toBe('abcd');
   });
@@ -54,6 +55,12 @@ describe('what is seen of a conversation', () => {
         expect(end === null).toBe(bottom === all.length);
       }
     }), { numRuns: 50 });
+  });
+
+  it('follows the newest where all of it is seen', () => {
+    const few = transcript(client.messages.slice(0, 3), 80, NOW);
+    expect(few.move(null, -1, 10)).toBeNull();
+    expect(transcript([], 80, NOW).move(null, -1, 10)).toBeNull();
   });
 
   it('stays where it is when messages come and when the width changes', () => {

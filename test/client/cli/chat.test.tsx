@@ -201,6 +201,8 @@ describe('a conversation that never lies', () => {
     }
     const read = afterEvent(NOTHING, { type: 'state', message: { ...message, state: 'read' } }, BOB);
     expect(afterNewest(read, [message]).messages.map(({ state }) => state)).toEqual(['read']);
+    const queued = afterEvent(NOTHING, { type: 'state', message }, BOB);
+    expect(afterNewest(queued, [{ ...message, state: 'read' }]).messages.map(({ state }) => state)).toEqual(['read']);
   });
 
   it('asks anew for /status, in words without codes', async () => {

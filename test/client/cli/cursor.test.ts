@@ -129,7 +129,7 @@ describe('a listener', () => {
     const stopped = new Promise<void>((resolve) => (stop = resolve));
     const showing = show({ client, gone: never }, cursor, false, stopped, async (line) => void lines.push(line));
     await vi.waitFor(() => expect(client.listeners.size).toBe(1));
-    const tellPath = (where: 'direct' | 'relay') => client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), path: where, why: `why ${where}` } });
+    const tellPath = (where: 'direct' | 'relay', who = BOB) => client.tell({ type: 'path', contact: { ...client.contactStatus(who), path: where, why: `why ${where}` } });
     const paths = () => lines.filter((line) => line.includes('why'));
     for (let i = 0; i < 20; i++) tellPath(i % 2 === 0 ? 'relay' : 'direct');
     await vi.waitFor(() => expect(paths()).toHaveLength(1), { timeout: 30_000 });
@@ -140,12 +140,14 @@ describe('a listener', () => {
     const message = await client.send('Bob', 'hi');
     client.tell({ type: 'state', message: { ...message, state: 'queued' } });
     client.tell({ type: 'state', message: { ...message, state: 'delivered' } });
+    tellPath('relay', CAROL);
+    await vi.waitFor(() => expect(paths().at(-1)).toContain('Carol'), { timeout: 30_000 });
     tellPath('relay');
-    await vi.waitFor(() => expect(paths()).toHaveLength(2), { timeout: 30_000 });
+    await vi.waitFor(() => expect(paths().at(-1)).toContain('Bob: by the relay'), { timeout: 30_000 });
     stop?.();
     await showing.finally(() => cursor.close());
     expect(lines.map((line) => line.replace(/^\d\d:\d\d {2}/, ''))).toEqual([
-      '* Bob: direct: why direct', '* Carol is your contact now', 'Carol: hello', '* to Bob: delivered', '* Bob: by the relay: why relay',
+      '* Bob: direct: why direct', '* Carol is your contact now', 'Carol: hello', '* to Bob: delivered', '* Carol: by the relay: why relay', '* Bob: by the relay: why relay',
     ]);
     for (const line of lines) expect(line).toMatch(/^\d\d:\d\d {2}/);
   });
