@@ -134,6 +134,24 @@ describe('a stranger', () => {
     expect(waiting(alice)).toEqual([]);
   });
 
+  it('who is approved learns the new mailbox also if the relay loses the first answers', () => {
+    const { world, alice, link } = street(21);
+    const { client: bob, at } = stranger(world, 'Bob', link, 'one');
+    world.run(5_000);
+    const put = world.put.bind(world);
+    world.put = (mailbox, token, bytes, ttlSeconds) => (world.mailboxes.get(mailbox)?.owner === bob ? null : put(mailbox, token, bytes, ttlSeconds));
+    alice.approve(idOf(bob));
+    world.run(1_000);
+    bob.send(at, 'two');
+    world.run(60_000);
+    world.put = put;
+    bob.send(at, 'three');
+    world.run(600_000);
+    bob.send(at, 'four');
+    world.run(600_000);
+    expect([alice.shown(), bob.states()]).toEqual([['one', 'two', 'three', 'four'], Array(4).fill('delivered')]);
+  });
+
   it('who is refused is forgotten, and no repetition brings them back', () => {
     const { world, alice, link } = street(6);
     const before = world.seen.length;
@@ -174,7 +192,8 @@ describe('a stranger', () => {
     world.run(5_000);
     const { record } = alice.core.memory.requests.get(idOf(bob))!;
     expect([record.texts.length, record.lastNumber]).toEqual([REQUEST_TEXTS_MAX, 50]);
-    alice.approve(idOf(bob));
+    alice.input({ type: 'approve', request: 600, id: idOf(bob) });
+    expect(alice.core.memory.contacts.get(idOf(bob))!.record.lacking).toEqual(Array.from({ length: 30 }, (_, index) => 21 + index));
     world.run(600_000);
     expect(alice.shown()).toEqual(texts);
     expect(new Set(bob.states())).toEqual(new Set(['delivered']));
