@@ -100,8 +100,7 @@ export class Network {
       case 'link': return void this.#link(output.relay, output.role);
       case 'collect': return this.#collect(output.mailbox);
       case 'acknowledge': return this.#acknowledge(output);
-      // If the relay is away, the mailbox dies there of age.
-      case 'close-mailbox': return void this.#link(output.mailbox.relay, 'collect').closeMailbox(output.mailbox.mailbox).catch(() => {});
+      case 'close-mailbox': return this.#closeMailbox(output.mailbox);
       case 'publish': return this.#publish(output);
       case 'take': return this.#take(output);
       case 'put': return this.#put(output);
@@ -163,8 +162,17 @@ export class Network {
     else same.sequences.push(sequence);
   }
 
-  #publish({ relay, lookup, card, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {
-    const done = this.#online(relay, 'collect').then((link) => link.putCard(fromHex(lookup), card, ttlSeconds));
+  #closeMailbox(mailbox: OwnMailbox): void {
+    const done = this.#online(mailbox.relay, 'collect').then(async (link) => {
+      // Only a connection that collects a mailbox may close it.
+      await link.collect(mailbox);
+      await link.closeMailbox(mailbox.mailbox);
+    });
+    this.#report(done, (error) => ({ type: 'closed', mailbox: mailbox.mailbox, error }));
+  }
+
+  #publish({ relay, lookup, card, reusable, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {
+    const done = this.#online(relay, 'collect').then((link) => link.putCard(fromHex(lookup), card, reusable, ttlSeconds));
     this.#report(done, (error) => ({ type: 'published', lookup, error }));
   }
 

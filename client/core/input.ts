@@ -15,12 +15,18 @@ export type Input =
   // The person.
   | { readonly type: 'invite'; readonly request: RequestId; readonly lifetimeMs: number }
   | { readonly type: 'accept'; readonly request: RequestId; readonly link: string }
+  /** Our address: make it if there is none and show it, replace it, or end it. */
+  | { readonly type: 'address'; readonly request: RequestId; readonly change: 'show' | 'new' | 'close' }
+  | { readonly type: 'approve'; readonly request: RequestId; readonly id: ContactId }
+  | { readonly type: 'refuse'; readonly request: RequestId; readonly id: ContactId }
   | { readonly type: 'send'; readonly request: RequestId; readonly contact: ContactId; readonly text: string }
   | { readonly type: 'read'; readonly contact: ContactId; readonly number: number }
   | { readonly type: 'policy'; readonly contact: ContactId; readonly policy: Policy }
   // The relays.
   | { readonly type: 'link'; readonly relay: string; readonly role: LinkRole; readonly online: boolean; readonly rttMs: number }
   | { readonly type: 'collected'; readonly mailbox: MailboxId; readonly error: ErrorCode | null }
+  /** The relay's answer to Output `close-mailbox`. */
+  | { readonly type: 'closed'; readonly mailbox: MailboxId; readonly error: ErrorCode | null }
   | { readonly type: 'published'; readonly lookup: string; readonly error: ErrorCode | null }
   | { readonly type: 'card'; readonly request: RequestId; readonly card: Uint8Array | null; readonly error: ErrorCode | null }
   | { readonly type: 'delivery'; readonly mailbox: MailboxId; readonly sequence: number; readonly envelope: Uint8Array; readonly ageMs: number }

@@ -63,8 +63,8 @@ class RelayLink implements Link {
     await this.#ask({ case: 'put', value: { mailbox: fromHex(mailbox), token, ttlSeconds, envelope } });
   }
 
-  async putCard(lookup: Uint8Array, card: Uint8Array, ttlSeconds: number): Promise<void> {
-    await this.#ask({ case: 'putCard', value: { lookup, card, ttlSeconds } });
+  async putCard(lookup: Uint8Array, card: Uint8Array, reusable: boolean, ttlSeconds: number): Promise<void> {
+    await this.#ask({ case: 'putCard', value: { lookup, card, reusable, ttlSeconds } });
   }
 
   async takeCard(lookup: Uint8Array, claim: Uint8Array): Promise<Uint8Array> {

@@ -192,9 +192,9 @@ export class Relay {
     });
   }
 
-  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds }: PutCard, now: number): void {
+  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds, reusable }: PutCard, now: number): void {
     const expiresAt = now + ttlSeconds * 1_000;
-    this.#perform(connection, request, { kind: 'put-card', lookup, card, expiresAt }, (_, later) => this.#wake(expiresAt, later));
+    this.#perform(connection, request, { kind: 'put-card', lookup, card, reusable, expiresAt }, (_, later) => this.#wake(expiresAt, later));
   }
 
   #askTurn(connection: Connection, request: number, now: number): void {

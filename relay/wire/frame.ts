@@ -15,6 +15,7 @@ import {
   LOOKUP_BYTES,
   MAILBOX_BYTES,
   OWNER_BYTES,
+  REUSABLE_CARD_MAX_TTL_SECONDS,
   SIGNATURE_BYTES,
   TOKEN_BYTES,
   TOKEN_HASH_BYTES,
@@ -109,7 +110,7 @@ function checkClientBody(body: ClientBody): void {
     case 'putCard':
       ensure(body.value.lookup.length === LOOKUP_BYTES);
       ensure(body.value.card.length > 0 && body.value.card.length <= CARD_MAX_BYTES);
-      ensure(body.value.ttlSeconds > 0 && body.value.ttlSeconds <= CARD_MAX_TTL_SECONDS);
+      ensure(body.value.ttlSeconds > 0 && body.value.ttlSeconds <= (body.value.reusable ? REUSABLE_CARD_MAX_TTL_SECONDS : CARD_MAX_TTL_SECONDS));
       return;
     case 'takeCard':
       ensure(body.value.lookup.length === LOOKUP_BYTES);
