@@ -1,48 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
-import { createIdentity, type Identity } from '../../crypto/identity.js';
+import { createIdentity } from '../../crypto/identity.js';
 import { type Bundle, openCard, parseLink } from '../../crypto/invitation.js';
-import { decrypt, encrypt, type Session, sessionId } from '../../crypto/session.js';
+import { decrypt, encrypt, sessionId } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
-import * as oracle from './oracle.js';
 import { bytes, codeOf, invite, seeded, string } from './support.js';
 
 await ready();
 
-const terms = { name: 'Bea', relay: 'https://relay.example', mailbox: new Uint8Array(16), token: new Uint8Array(16), expiresAt: 1_000 };
-
 function open(invitation: { readonly link: string; readonly card: Uint8Array }): Bundle {
   return openCard(parseLink(invitation.link), invitation.card, 0);
-}
-
-/** Three messages a turn, the second lost until the next turn is over. */
-function talk(start: Session, other: oracle.OracleSession, weBegin: boolean): void {
-  const random = seeded('talk');
-  let ours = start;
-  let late: { mine: boolean; message: Uint8Array; text: string } | undefined;
-  const arrive = (mine: boolean, message: Uint8Array, text: string) => {
-    if (mine) {
-      expect(string(other.decrypt(message, random, 0) as Uint8Array)).toBe(text);
-      return;
-    }
-    const received = decrypt(ours, message, random, 0);
-    ours = received.session;
-    expect(string(received.body)).toBe(text);
-  };
-  for (let turn = 0; turn < 8; turn++) {
-    const mine = weBegin === (turn % 2 === 0);
-    const sent = [0, 1, 2].map((n) => {
-      const text = `turn ${turn}, message ${n}`;
-      if (!mine) return { mine, text, message: other.encrypt(bytes(text), random) };
-      const sealed = encrypt(ours, bytes(text), random, 0);
-      ours = sealed.session;
-      return { mine, text, message: sealed.message };
-    });
-    for (const n of [2, 0]) arrive(mine, sent[n]!.message, sent[n]!.text);
-    if (late) arrive(late.mine, late.message, late.text);
-    late = sent[1];
-  }
 }
 
 describe('the first flight', () => {
@@ -142,45 +110,5 @@ describe('points of low order', () => {
     expect(codeOf(() => respond(host.identity, host.secret, new Uint8Array([...zero, ...flight.subarray(32)]), random))).toBe('undecryptable');
     const weak = initiate({ ...me, x: zero }, bundle, random).flight;
     expect(codeOf(() => respond(host.identity, host.secret, weak, random))).toBe('undecryptable');
-  });
-});
-
-describe('a handshake with a second implementation', () => {
-  it('is byte for byte the same as guest', () => {
-    const host = oracle.invitation(oracle.identity(seeded('host')), terms, seeded('invitation'));
-    const ours = initiate(createIdentity(seeded('guest')), open(host), seeded('both'));
-    const theirs = oracle.initiate(oracle.identity(seeded('guest')), oracle.openInvitation(host.link, host.card), seeded('both'));
-    expect(toHex(ours.flight)).toBe(toHex(theirs.flight));
-    const [a, b] = [seeded('message'), seeded('message')];
-    expect(encrypt(ours.session, bytes('x'), a, 0, ours.flight).message).toEqual(theirs.session.encrypt(bytes('x'), b, theirs.flight));
-  });
-
-  it('is byte for byte the same as inviter', () => {
-    const host = invite(seeded('invitation'), { identity: createIdentity(seeded('host')) });
-    const { flight } = oracle.initiate(oracle.identity(seeded('guest')), oracle.openInvitation(host.link, host.card), seeded('flight'));
-    const ours = respond(host.identity, host.secret, flight, seeded('both'));
-    const theirs = oracle.respond(oracle.identity(seeded('host')), host.secret, flight, seeded('both'));
-    expect(ours.peer).toEqual(theirs.peer);
-    const [a, b] = [seeded('message'), seeded('message')];
-    expect(encrypt(ours.session, bytes('x'), a, 0).message).toEqual(theirs.session.encrypt(bytes('x'), b));
-  });
-
-  it('carries a conversation when we are the guest', () => {
-    const random = seeded('guest talks');
-    const me = createIdentity(random);
-    const them = oracle.identity(random);
-    const host = oracle.invitation(them, terms, random);
-    const { session, flight } = initiate(me, open(host), random);
-    const { session: other, peer } = oracle.respond(them, host.secret, flight, random);
-    expect(peer).toEqual({ ed: me.ed, x: me.x });
-    talk(session, other, true);
-  });
-
-  it('carries a conversation when we are the inviter', () => {
-    const random = seeded('inviter talks');
-    const me: Identity = createIdentity(random);
-    const host = invite(random, { identity: me });
-    const { session: other, flight } = oracle.initiate(oracle.identity(random), oracle.openInvitation(host.link, host.card), random);
-    talk(respond(me, host.secret, flight, random).session, other, false);
   });
 });
