@@ -99,10 +99,12 @@ class Model {
     }
   }
 
-  /** The weather clears up, and both are there for a while. */
+  /** The weather clears up, and both connect and are there for a while. */
   settle(): void {
     this.#fates.length = 0;
     for (const client of this.clients) client.doom = null;
+    // What was accepted and lost while both were quiet is asked for when they meet again.
+    this.world.restartRelay();
     this.world.run(4 * 3_600_000);
   }
 
