@@ -5,6 +5,7 @@ import { createIdentity } from '../../crypto/identity.js';
 import { type Bundle, openCard, parseLink } from '../../crypto/invitation.js';
 import { decrypt, encrypt, sessionId } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
+import { dh, encapsulate, h32, join, k, publicX, seal } from '../oracle/notation.js';
 import { bytes, codeOf, invite, seeded, string } from './support.js';
 
 await ready();
@@ -110,5 +111,34 @@ describe('points of low order', () => {
     expect(codeOf(() => respond(host.identity, host.secret, new Uint8Array([...zero, ...flight.subarray(32)]), random))).toBe('undecryptable');
     const weak = initiate({ ...me, x: zero }, bundle, random).flight;
     expect(codeOf(() => respond(host.identity, host.secret, weak, random))).toBe('undecryptable');
+  });
+});
+
+describe('a flight whose maker counts on a failure being taken for zeros', () => {
+  const random = seeded('zeros');
+  const host = invite(random);
+  const bundle = open(host);
+  const zero = new Uint8Array(32);
+  const me = createIdentity(random);
+  const secret = random(32);
+  const { ct, ss } = encapsulate(bundle.pq, random(64));
+
+  /** A flight with the right seal, whatever the secrets are said to be. */
+  function flightOf({ ek = publicX(secret), kem = ct, shared = ss, dh1 = dh(secret, bundle.identity.x), claim = join(me.ed, me.x) }): Uint8Array {
+    const th0 = h32('th0', Uint8Array.of(1), bundle.hash, ek, kem);
+    return join(ek, kem, seal(k(bundle.psk, 'k0', shared, dh1, th0)[0], new Uint8Array(24), claim, th0));
+  }
+
+  const refusal = (flight: Uint8Array) => codeOf(() => respond(host.identity, host.secret, flight, random));
+
+  it('is refused', () => {
+    expect(respond(host.identity, host.secret, flightOf({}), random).peer).toEqual({ ed: me.ed, x: me.x });
+    expect(refusal(flightOf({ ek: zero, dh1: zero }))).toBe('undecryptable');
+    expect(refusal(flightOf({ kem: join(ct.slice(0, 1088), zero), shared: zero }))).toBe('undecryptable');
+    expect(refusal(flightOf({ claim: join(me.ed, zero) }))).toBe('undecryptable');
+  });
+
+  it('is refused alike with an identity that is too long or too short, although the seal is right', () => {
+    for (const claim of [join(me.ed, me.x, zero), join(me.ed, me.x).slice(0, 63), new Uint8Array(0)]) expect(refusal(flightOf({ claim }))).toBe('undecryptable');
   });
 });

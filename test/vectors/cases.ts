@@ -271,7 +271,7 @@ function envelopeVectors() {
   const behind = [0, 2760, 2761, 6856, 6857, 64_200, 64_201];
   const envelopes = [512, 4096].map((length) => seeded(`envelope ${length}`)(length));
   return {
-    lengths: [...bodies.map((body) => ({ body, withFlight: false, envelope: lengthOf(body, false) })), ...behind.map((body) => ({ body, withFlight: true, envelope: lengthOf(body, true) }))],
+    lengths: [...bodies.map((body) => ({ body, withFlight: false, now: NOW, envelope: lengthOf(body, false) })), ...behind.map((body) => ({ body, withFlight: true, now: NOW, envelope: lengthOf(body, true) }))],
     ids: envelopes.map((envelope) => ({ envelope: hex(envelope), id: hex(envelopeId(envelope)) })),
   };
 }
