@@ -2,7 +2,7 @@
 // under a key that only the link has (PROTOCOL.md §3). The relay must never be able to read, forge or exchange it.
 
 import { bundleHash, type BundleContents, packBundle, unpackBundle } from './bundle.js';
-import { concat, equal, fromBase64url, Reader, toBase64url, Writer } from './bytes.js';
+import { concat, equal, fromBase64url, Reader, toBase64url } from './bytes.js';
 import { type ErrorCode, SottoError } from './error.js';
 import { derive, hash } from './hash.js';
 import { type Identity, identityId } from './identity.js';
@@ -82,7 +82,7 @@ export function createInvitation(terms: InvitationTerms, random: Random): NewInv
   const lookup = lookupOf(linkKey);
   const nonce = random(NONCE_BYTES);
   const card = concat(nonce, seal(cardKey(linkKey), nonce, pad(bundle, BUNDLE_PADDED_BYTES), lookup));
-  const fragment = new Writer().number(LINK_VERSION, 1).bytes(linkKey, identityId(terms.identity)).finish();
+  const fragment = concat(Uint8Array.of(LINK_VERSION), linkKey, identityId(terms.identity));
   const link = `${relayOrigin(terms.relay)}/i#${toBase64url(fragment)}`;
   return { link, lookup, card, secret: { spkSecret, pqSeed, psk: pskOf(linkKey), bundleHash: bundleHash(bundle) } };
 }
@@ -121,7 +121,7 @@ function unsealCard(link: InvitationLink, card: Uint8Array): Uint8Array | null {
 /** version 1 | spk secret 32 | pq seed 32 | psk 32 | bundle hash 32: 129 bytes. */
 export function packInvitation(invitation: Invitation): Uint8Array {
   const { spkSecret, pqSeed, psk, bundleHash: bundle } = invitation;
-  return new Writer().number(PACK_VERSION, 1).bytes(spkSecret, pqSeed, psk, bundle).finish();
+  return concat(Uint8Array.of(PACK_VERSION), spkSecret, pqSeed, psk, bundle);
 }
 
 /** Reads packInvitation(…). Throws `malformed`. */

@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import { concat, toHex, Writer } from '../../crypto/bytes.js';
 import type { Random } from '../../crypto/random.js';
 import { stepChain } from '../../crypto/ratchet/chain.js';
-import { sealBody } from '../../crypto/ratchet/message.js';
+import type { Piece } from '../../crypto/ratchet/piece.js';
+import { packPlaintext, PLAINTEXT_HEAD_BYTES } from '../../crypto/ratchet/plaintext.js';
 import { decrypt, encrypt, packSession, type Session } from '../../crypto/session.js';
 import { seal } from '../oracle/notation.js';
 import { bytes, codeOf, pair, seeded, string } from './support.js';
@@ -56,6 +57,14 @@ export function turn(a: Side, b: Side, text = 'text', now = 0): Uint8Array[] {
   return [ping, pong];
 }
 
+/** A plaintext with any piece, `length` bytes long. */
+export function plaintextOf(text: string, piece: Piece, length: number): Uint8Array {
+  const [body, plaintext] = [bytes(text), new Uint8Array(length)];
+  plaintext.set(piece.bytes, PLAINTEXT_HEAD_BYTES + body.length);
+  packPlaintext(plaintext, body, piece);
+  return plaintext;
+}
+
 /** A message such as only the owner of `from` could make: any header, any body. */
 export function craft(from: Session, random: Random, overrides: { dh?: Uint8Array; previous?: number; n?: number; flags?: number; epoch?: number; plaintext?: Uint8Array }): Uint8Array {
   const { sending } = from;
@@ -65,7 +74,7 @@ export function craft(from: Session, random: Random, overrides: { dh?: Uint8Arra
   const nonce = random(24);
   let { chainKey, messageKey } = stepChain(sending.chainKey);
   for (let at = sending.next; at < Math.min(n, 20_000); at++) ({ chainKey, messageKey } = stepChain(chainKey));
-  const header = new Writer().bytes(dh).number(previous, 4).number(n, 4).number(flags, 1).number(epoch, 3).finish();
+  const header = new Writer(44).bytes(dh).number(previous, 4).number(n, 4).number(flags, 1).number(epoch, 3).finish();
   const sealed = seal(sending.headerKey, nonce, header, from.transcript);
-  return concat(nonce, sealed, sealBody(messageKey, nonce, sealed, plaintext));
+  return concat(nonce, sealed, seal(messageKey, nonce, plaintext, sealed));
 }

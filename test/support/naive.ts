@@ -128,7 +128,7 @@ export function resetTo(mailboxKey: Uint8Array, key: Uint8Array): Uint8Array {
 
 /** Answers everything that comes, so that nobody has to wait for a receipt. */
 export function answerAnything(envelope: Uint8Array): Uint8Array {
-  return new Writer().number(1, 1).number(envelope.length, 4).finish();
+  return new Writer(5).number(1, 1).number(envelope.length, 4).finish();
 }
 
 /** Believes the fingerprint that came by the way that the relay carries in the clear. */
