@@ -160,7 +160,7 @@ describe('two implementations, side by side', () => {
         expect(after[0]! > before[0]! && after[1]! > before[1]! && Math.abs(after[0]! - after[1]!) < 2).toBe(true);
         epochs = Math.max(epochs, before[0]!);
       }),
-      { numRuns: 10 },
+      { numRuns: 10, examples: [[Array.from({ length: 6 }, () => ({ kind: 'talk' as const, side: 0, count: 10, length: 40 }))]] },
     );
     // The schedules themselves, not only the fair end, must have seen epochs.
     expect(epochs).toBeGreaterThan(0);
