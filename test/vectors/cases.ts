@@ -72,7 +72,7 @@ function cardVectors() {
       opened: { identity: hex(join(opened.identity.ed, opened.identity.x)), spk: hex(opened.spk), pq: hex(opened.pq), psk: hex(opened.psk), bundleHash: hex(opened.hash) },
     };
   });
-  return { cases, refused: [...wrongCards(), ...wrongLinks()] };
+  return { cases, refused: [...wrongCards(), cardOfNobody(), ...wrongLinks()] };
 }
 
 function wrongCards() {
@@ -102,6 +102,15 @@ function wrongCards() {
     ['its time over', card, TERMS.expiresAt],
   ];
   return wrong.map(([name, bytes, now = NOW]) => ({ name, link, card: hex(bytes), now, code: refusal(() => openCard(parseLink(link), bytes, now)) }));
+}
+
+/** An Ed25519 key of low order: a lax verifier takes the same signature for every message. */
+function cardOfNobody() {
+  const { bundle, linkKey } = make(TERMS, 'nobody');
+  const nobody = { ed: ONE, x: BEA.x };
+  const card = sealCard(linkKey, join(bundle.slice(0, AT.ed), nobody.ed, bundle.slice(AT.x, -64), ONE, ZERO), seeded('of nobody')(24));
+  const link = `${TERMS.relay}/i#${Buffer.from(join(be(1, 1), linkKey, idOf(nobody))).toString('base64url')}`;
+  return { name: 'a key of low order, and the signature that it has for everything', link, card: hex(card), now: NOW, code: refusal(() => openCard(parseLink(link), card, NOW)) };
 }
 
 function wrongLinks() {
