@@ -6,7 +6,7 @@ import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { createIdentity, identityId } from '../../crypto/identity.js';
 import { CARD_BYTES, openCard, parseLink } from '../../crypto/invitation.js';
 import { ready } from '../../crypto/sodium.js';
-import * as oracle from './oracle.js';
+import * as oracle from '../oracle/notation.js';
 import { codeOf, hex, invite, seeded } from './support.js';
 
 await ready();

@@ -24,20 +24,34 @@ export function seeded(seed: number): () => number {
 export const RELAY = 'https://relay.test';
 
 /** What a client has on its disk: what a store would give back after a crash. */
-class Disk {
+export class Disk {
   self: SelfRecord;
-  readonly contacts = new Map<string, ContactRecord>();
-  readonly invitations = new Map<string, InvitationRecord>();
-  address: AddressRecord | null = null;
-  readonly weeks = new Map<string, WeekRecord>();
-  readonly flights = new Map<string, FlightRecord>();
-  readonly requests = new Map<string, RequestRecord>();
-  readonly closing = new Map<string, OwnMailbox>();
-  readonly outgoing = new Map<string, OutgoingRecord>();
-  readonly messages = new Map<string, MessageRecord>();
+  readonly contacts: Map<string, ContactRecord>;
+  readonly invitations: Map<string, InvitationRecord>;
+  address: AddressRecord | null;
+  readonly weeks: Map<string, WeekRecord>;
+  readonly flights: Map<string, FlightRecord>;
+  readonly requests: Map<string, RequestRecord>;
+  readonly closing: Map<string, OwnMailbox>;
+  readonly outgoing: Map<string, OutgoingRecord>;
+  readonly messages: Map<string, MessageRecord>;
 
-  constructor(self: SelfRecord) {
+  constructor(self: SelfRecord, other?: Disk) {
     this.self = self;
+    this.contacts = new Map(other?.contacts);
+    this.invitations = new Map(other?.invitations);
+    this.address = other?.address ?? null;
+    this.weeks = new Map(other?.weeks);
+    this.flights = new Map(other?.flights);
+    this.requests = new Map(other?.requests);
+    this.closing = new Map(other?.closing);
+    this.outgoing = new Map(other?.outgoing);
+    this.messages = new Map(other?.messages);
+  }
+
+  /** An old copy, to be put back later. */
+  copy(): Disk {
+    return new Disk(this.self, this);
   }
 
   commit(changes: readonly Change[]): void {
@@ -100,6 +114,19 @@ export interface Weather {
   readonly direct: number;
 }
 
+/** Where a process can die while it handles one input: before the commit, after it, or in the middle of the sending. */
+export type Death = 'before-commit' | 'after-commit' | 'while-sending';
+
+/** Somebody who watches all clients and decides nothing. */
+export interface Observer {
+  /** Something is durable now. */
+  committed(client: VirtualClient): void;
+  /** An envelope leaves a client, by whichever path. */
+  left(client: VirtualClient, envelope: Uint8Array): void;
+  /** A person sees a text. */
+  shown(client: VirtualClient, message: MessageRecord): void;
+}
+
 export const FAIR: Weather = { delayMs: 10, crash: 0, cut: 0, direct: 1 };
 
 export class World {
@@ -113,6 +140,7 @@ export class World {
   readonly cardsExpireAt = new Map<string, number>();
   /** Every byte string that a relay or network saw. */
   readonly seen: Uint8Array[] = [];
+  observer: Observer | null = null;
   #queue: { at: number; order: number; act: () => void }[] = [];
   #order = 0;
   #sequence = 0;
@@ -185,10 +213,12 @@ export class VirtualClient {
   readonly world: World;
   readonly name: string;
   readonly live: boolean;
-  readonly disk: Disk;
+  disk: Disk;
   core: Core;
   /** Counts process lives; what belonged to an earlier one is gone. */
   life = 0;
+  /** How the process dies of its next input, and for how long. */
+  doom: { readonly death: Death; readonly downMs: number } | null = null;
   #isDown = false;
   /** Everything that became ready to be shown, ever: by position, as a person would read it. */
   readonly notices: string[] = [];
@@ -247,14 +277,24 @@ export class VirtualClient {
     const { weather, chance, now } = this.world;
     const outputs = this.core.handle(input, now);
     const fate = chance();
-    // Killed before the commit, or between the commit and the sending.
-    if (fate < weather.crash / 2) return this.crash();
-    if (fate < weather.crash) {
-      this.disk.commit(changesOf(outputs));
-      return this.crash();
+    const death = this.doom?.death ?? (fate < weather.crash / 2 ? 'before-commit' : fate < weather.crash ? 'after-commit' : null);
+    const downMs = this.doom?.downMs;
+    this.doom = null;
+    if (death === 'before-commit') return this.crash(downMs);
+    if (death === 'after-commit') {
+      this.#commit(outputs);
+      return this.crash(downMs);
     }
     if (chance() < weather.cut) this.cutDirect();
-    this.#release(outputs);
+    const actions = outputs.filter(({ type }) => type !== 'save').length;
+    this.#release(outputs, death === null ? actions : Math.floor(actions / 2));
+    if (death === 'while-sending') this.crash(downMs);
+  }
+
+  /** An old copy of the disk is put back, and the process starts with it. */
+  restore(old: Disk): void {
+    this.disk = old.copy();
+    this.crash();
   }
 
   ask(make: (request: number) => Input): Result | SottoError | null {
@@ -321,10 +361,16 @@ export class VirtualClient {
     });
   }
 
-  #release(outputs: readonly Output[]): void {
-    this.disk.commit(changesOf(outputs));
+  /** Makes outputs durable and performs the first `limit` of what is to be done after that. */
+  #release(outputs: readonly Output[], limit = outputs.length): void {
+    this.#commit(outputs);
     const { life } = this;
-    for (const output of outputs) if (life === this.life) this.#perform(output);
+    for (const output of outputs.filter(({ type }) => type !== 'save').slice(0, limit)) if (life === this.life) this.#perform(output);
+  }
+
+  #commit(outputs: readonly Output[]): void {
+    this.disk.commit(changesOf(outputs));
+    this.world.observer?.committed(this);
   }
 
   #connect(role: 'collect' | 'deposit'): void {
@@ -373,12 +419,16 @@ export class VirtualClient {
       }
       case 'put': {
         const { contact, envelope, to, bytes, ttlSeconds } = output;
+        world.observer?.left(this, bytes);
         const error = this.#online.has('deposit') ? world.put(to.mailbox, to.token, bytes, ttlSeconds) : 'relay-unreachable';
         return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error }));
       }
       case 'dial': return this.#dial(output.call);
       case 'peer-remote': return this.#remote(output.call, output.description.ufrag);
-      case 'peer-send': return this.#send(output.call, output.frame);
+      case 'peer-send': {
+        world.observer?.left(this, output.frame);
+        return this.#send(output.call, output.frame);
+      }
       case 'hang-up': return this.#hangUp(output.call);
       case 'wake': {
         this.#wakes += 1;
@@ -388,8 +438,8 @@ export class VirtualClient {
         });
       }
       case 'notice': return void this.notices.push(output.code);
+      case 'message': return world.observer?.shown(this, output.message);
       case 'save':
-      case 'message':
       case 'state':
       case 'contact':
       case 'request':
