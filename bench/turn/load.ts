@@ -128,7 +128,8 @@ class Client {
     const answered = once(this.#socket, 'message');
     const bytes = message.writeMessage({ type, transaction, attributes: attributes(transaction), fingerprint: false }, key);
     this.#send(bytes);
-    const [answer] = await answered as [Buffer];
+    const asking = setInterval(() => this.#send(bytes), LOST_MS);
+    const [answer] = await answered.finally(() => clearInterval(asking)) as [Buffer];
     const read = message.parseMessage(answer);
     if (read === null || (key !== undefined && (read.type & message.ERROR) === message.ERROR)) throw new Error(`the server refuses ${type}`);
     return read;

@@ -14,7 +14,7 @@ import { Frames } from './frame.js';
 import type { Limits } from './limits.js';
 import type { PeerPolicy } from './peers.js';
 import { isSpecial } from './range.js';
-import { ANY, openUdp, ownAddresses } from './socket.js';
+import { ANY, openUdp, ownAddresses, sendUdp } from './socket.js';
 import { Turn, type Input, type Output } from './turn.js';
 
 export interface TurnServerOptions extends PeerPolicy {
@@ -170,9 +170,11 @@ class Loop {
   #carryOut(output: Output): void {
     switch (output.kind) {
       case 'to-client': return this.#toClient(output.flow, output.bytes);
-      case 'to-peer':
-        this.#relayed.get(output.socket)?.send(output.bytes, output.to.port, output.to.address);
+      case 'to-peer': {
+        const relayed = this.#relayed.get(output.socket);
+        if (relayed !== undefined) sendUdp(relayed, output.bytes, output.to);
         return;
+      }
       case 'open': return void this.#open(output);
       case 'close':
         this.#relayed.get(output.socket)?.close();
@@ -184,8 +186,9 @@ class Loop {
     }
   }
 
-  #toClient({ id, listener, source, stream }: Flow, bytes: Uint8Array): void {
-    if (!stream) return this.#ears[listener]?.send(bytes, source.port, source.address);
+  #toClient({ id, listener, source }: Flow, bytes: Uint8Array): void {
+    const ear = this.#ears[listener];
+    if (ear !== undefined) return sendUdp(ear, bytes, source);
     const to = this.#streams.get(id);
     if (to !== undefined && to.writable && to.writableLength < STREAM_BACKLOG_BYTES) to.write(bytes);
   }

@@ -13,7 +13,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Endpoint } from '../../../relay/turn/address.js';
 import { REQUESTED_ADDRESS_FAMILY } from '../../../relay/turn/attribute.js';
-import { sharedSecret, type Credential } from '../../../relay/turn/credential.js';
+import type { Credential } from '../../../relay/turn/credential.js';
 import { decodeRelayFrame, encodeClientFrame } from '../../../relay/wire/frame.js';
 import { CHROMIUM, hasChromium } from '../../support/chromium.js';
 import { TestClient, testRelay } from '../support.js';
@@ -131,21 +131,6 @@ describe('a connected client', () => {
     const guess = await SocketClient.open(relay.stunPort, '127.0.0.1', { ...access, password: 'guess' });
     await expect(guess.allocate()).rejects.toThrow('401');
   });
-
-  test('is pointed to another server where the operator has one', async ({ skip }) => {
-    if (!hasCoturn) return skip('coturn is not installed');
-    const other = await testServer({ secrets: sharedSecret('north') });
-    const urls = [`turn:127.0.0.1:${other.port}?transport=udp`];
-    const relay = await testRelay({ turn: { external: { urls, secret: 'north' } } });
-    const client = await TestClient.connect(relay.port, 'deposit');
-    const answer = await client.ask({ case: 'askTurn', value: {} });
-    if (answer.case !== 'turn') throw new Error(answer.case);
-    expect(answer.value.urls).toEqual(urls);
-    const { username, password } = answer.value;
-    const peer = await echo();
-    await uclient(other.port, ['-u', username, '-w', password, '-e', peer.address, '-r', `${peer.port}`, '-c']);
-    await expect((await SocketClient.open(relay.stunPort, '127.0.0.1', answer.value)).allocate()).rejects.toThrow('401');
-  });
 });
 
 describe.skipIf(!hasCoturn)("coturn's clients (skipped where it is not installed)", () => {
@@ -180,29 +165,38 @@ describe.skipIf(!hasCoturn)("coturn's clients (skipped where it is not installed
   });
 });
 
-test('libdatachannel relays through it, relay candidates on both sides', async () => {
-  // At another address than its clients, so that no packet of theirs counts as coming from a relayed address.
-  const server = await testServer({ address: '127.0.0.2' });
+// At another address than its clients, so that no packet of theirs counts as coming from a relayed address.
+test.each([['127.0.0.2', '127.0.0.2', '127.0.0.1'], ['::', '::1', '::1']])('libdatachannel relays through it at %s, relay candidates on both sides', async (address, hostname, bindAddress) => {
+  const server = await testServer({ address });
   const { username, password } = credential();
-  const iceServers = [{ hostname: '127.0.0.2', port: server.port, username, password, relayType: 'TurnUdp' as const }];
-  const [near, far] = ['near', 'far'].map((name) => new nodeDataChannel.PeerConnection(name, { iceServers, bindAddress: '127.0.0.1' }));
-  onTestFinished(() => [near!, far!].forEach((peer) => peer.close()));
+  const iceServers = [{ hostname, port: server.port, username, password, relayType: 'TurnUdp' as const }];
+  const [near, far] = ['near', 'far'].map((name) => new nodeDataChannel.PeerConnection(name, { iceServers, bindAddress }));
+  // The library frees a thing in the call of its handler, so each has one, and none is left when its threads end.
+  const closed = [near!, far!].map((peer) => new Promise<void>((resolve) => peer.onStateChange((state) => state === 'closed' && resolve())));
+  onTestFinished(async () => {
+    [near!, far!].forEach((peer) => peer.close());
+    await Promise.all(closed);
+  });
   for (const [from, to] of [[near!, far!], [far!, near!]] as const) {
     from.onLocalDescription((sdp, type) => to.setRemoteDescription(sdp.replaceAll(/a=candidate:.*\r\n/g, ''), type));
     from.onLocalCandidate((candidate) => {
       if (candidate.includes('typ relay')) to.addRemoteCandidate(candidate, '0');
     });
   }
-  const answered = new Promise((resolve) => far!.onDataChannel((channel) => channel.onMessage(resolve)));
+  const answered = new Promise((resolve) => far!.onDataChannel((opened) => {
+    opened.onClosed(() => {});
+    opened.onMessage(resolve);
+  }));
   const channel = near!.createDataChannel('data');
+  channel.onClosed(() => {});
   channel.onOpen(() => channel.sendMessage('hello'));
   expect(await answered).toBe('hello');
   for (const peer of [near!, far!]) expect(peer.getSelectedCandidatePair()).toMatchObject({ local: { type: 'relay' }, remote: { type: 'relay' } });
 });
 
 describe.skipIf(!hasChromium)('Chromium (skipped where there is none)', () => {
-  test.each(['udp', 'tcp'])('relays through it over %s, relay candidates on both sides', async (transport) => {
-    const server = await testServer();
+  test.each([['127.0.0.1', 'udp'], ['127.0.0.1', 'tcp'], ['[::1]', 'udp']])('relays through it at %s over %s, relay candidates on both sides', async (host, transport) => {
+    const server = await testServer({ address: host === '[::1]' ? '::' : host });
     const browser = await chromium.launch({ ...CHROMIUM, args: [...CHROMIUM.args, '--allow-loopback-in-peer-connection'] });
     onTestFinished(() => browser.close());
     const page = await browser.newPage();
@@ -227,7 +221,7 @@ describe.skipIf(!hasChromium)('Chromium (skipped where there is none)', () => {
         const pair = stats.find((entry) => entry['type'] === 'candidate-pair' && entry['state'] === 'succeeded');
         return [pair?.['localCandidateId'], pair?.['remoteCandidateId']].map((id) => stats.find((entry) => entry['id'] === id)?.['candidateType']);
       }));
-    }, { urls: `turn:127.0.0.1:${server.port}?transport=${transport}`, username, credential: password });
+    }, { urls: `turn:${host}:${server.port}?transport=${transport}`, username, credential: password });
     expect(types).toEqual([['relay', 'relay'], ['relay', 'relay']]);
   });
 });
