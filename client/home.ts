@@ -22,6 +22,12 @@ const STRETCH_MAX: StretchCost = { passes: 64, memoryBytes: 1024 * 1024 * 1024 }
 /** Tries to take the lock while others come and go; each failed try means that somebody else got further. */
 const LOCK_TRIES = 100;
 
+/** What it means that a process holds a lock. */
+const HELD = {
+  lock: (pid: string) => `The process ${pid} has this home open and does not answer; end it and try again.`,
+  listen: (pid: string) => `Another "sotto listen" shows the messages of this home already, as process ${pid}; end that one first, or use another home.`,
+} as const;
+
 /** The files of a home. */
 export interface HomeFiles {
   /** The encrypted store; it gets this name when it is whole, and only then is there a home. */
@@ -54,14 +60,25 @@ export function homeExists(home: string): boolean {
   return fs.existsSync(files.store) && fs.existsSync(files.key);
 }
 
-/** Makes the folder, open to its owner alone. Throws `option-invalid` rather than close a folder that holds other things. */
+/** Makes the folder, open to its owner alone. Throws `store-failed`, or `option-invalid` rather than close a folder that holds other things. */
 export function prepareHome(home: string): void {
-  fs.mkdirSync(home, { recursive: true, mode: 0o700 });
+  try {
+    makeFolder(home);
+  } catch (error) {
+    throw new SottoError('store-failed', `The folder ${home} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --home DIR.`, error);
+  }
   const open = process.platform !== 'win32' && (fs.statSync(home).mode & 0o077) !== 0;
   if (open && fs.readdirSync(home).length > 0) {
     throw new SottoError('option-invalid', `${home} holds other files and others may read it; choose an empty folder with --home DIR.`);
   }
   fs.chmodSync(home, 0o700);
+}
+
+// Node's own way to make a folder with its parents never ends where the system denies that a parent exists, as in /proc.
+function makeFolder(path: string): void {
+  if (fs.existsSync(path)) return;
+  makeFolder(dirname(path));
+  fs.mkdirSync(path, { mode: 0o700 });
 }
 
 // The key file holds the store's key as it is (folder and file are closed to others), or sealed under a passphrase.
@@ -156,12 +173,12 @@ function notWritten(path: string, draft: string, error: unknown): SottoError {
  * @returns lets go.
  * @throws SottoError `home-in-use` while another process, or this one already, holds it.
  */
-export function lockHome(home: string, name: 'lock' | 'listen' = 'lock'): () => void {
+export function lockHome(home: string, name: keyof typeof HELD = 'lock'): () => void {
   const prefix = join(home, `${name}.`);
   const draft = `${prefix}draft.${process.pid}`;
   for (let tries = 0; tries < LOCK_TRIES; tries++) {
     const highest = highestNumeral(prefix);
-    if (highest > 0) refuseIfAlive(`${prefix}${highest}`);
+    if (highest > 0) refuseIfAlive(`${prefix}${highest}`, name);
     const file = `${prefix}${highest + 1}`;
     if (!linkNew(draft, file)) continue;
     if (highestNumeral(prefix) === highest + 1) {
@@ -186,7 +203,7 @@ function highestNumeral(prefix: string): number {
   return Math.max(0, ...numerals.map(Number));
 }
 
-function refuseIfAlive(file: string): void {
+function refuseIfAlive(file: string, name: keyof typeof HELD): void {
   let owner: string;
   try {
     owner = fs.readFileSync(file, 'utf8');
@@ -195,7 +212,7 @@ function refuseIfAlive(file: string): void {
   }
   const [pid, start] = owner.split(' ');
   if (pid && start && isAlive(Number(pid), start)) {
-    throw new SottoError('home-in-use', `The process ${pid} has this home open and does not answer; end it and try again.`);
+    throw new SottoError('home-in-use', HELD[name](pid));
   }
 }
 

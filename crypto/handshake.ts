@@ -12,7 +12,7 @@ import { GUEST_BRAID, INVITER_BRAID } from './ratchet/braid.js';
 import type { ChainKey } from './ratchet/chain.js';
 import type { HeaderKey } from './ratchet/header.js';
 import { type RootKey, stepRoot } from './ratchet/root.js';
-import type { Session } from './ratchet/state.js';
+import { pack, type Session } from './ratchet/state.js';
 import {
   NONCE_BYTES,
   open,
@@ -59,7 +59,7 @@ export function initiate(identity: Identity, bundle: Bundle, random: Random): { 
   const opening = hashOpening(bundle.hash, flightKey, kem.ciphertext);
   const sealed = seal(identityKey(bundle.psk, kem.sharedSecret, dh1, opening), ZERO_NONCE, packPublicIdentity(identity), opening);
   const keys = schedule(bundle.psk, [kem.sharedSecret, dh1, dh2], hashTranscript(opening, identity));
-  const session: Session = {
+  const session = pack({
     transcript: keys.transcript,
     resumption: keys.resumption,
     root: keys.root,
@@ -77,7 +77,7 @@ export function initiate(identity: Identity, bundle: Bundle, random: Random): { 
     past: [],
     skipped: [],
     braid: GUEST_BRAID,
-  };
+  });
   return { session, flight: concat(flightKey, kem.ciphertext, sealed) };
 }
 
@@ -103,7 +103,7 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
   const keys = schedule(invitation.psk, [shared, dh1, dh2], hashTranscript(opening, peer));
   const secret = random(KEY_BYTES);
   const step = stepRoot(keys.root, x25519(secret, flightKey) ?? refuse());
-  const session: Session = {
+  const session = pack({
     transcript: keys.transcript,
     resumption: keys.resumption,
     root: step.root,
@@ -121,7 +121,7 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
     past: [],
     skipped: [],
     braid: INVITER_BRAID,
-  };
+  });
   return { session, peer, flightKey };
 }
 

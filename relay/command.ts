@@ -1,17 +1,20 @@
 // The command `sotto relay`: options in, a relay that runs until it is told to end, and where it is in words or JSON. The relay
 // itself is loaded only when the command runs, so that `sotto --help` need not wait for it.
 
-import { homedir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
 import type { Configuration } from './config.js';
+import type { Log } from './log.js';
 import type { RelayOptions, RunningRelay } from './run.js';
 import { addSettings, type Config } from './settings.js';
 import { addUpkeepCommands } from './upkeep.js';
 
 interface Flags extends Readonly<Record<string, unknown>> {
   readonly json?: boolean;
+  readonly log?: boolean;
   readonly guide?: boolean;
   readonly takeOver?: boolean;
   readonly printConfig?: boolean;
@@ -27,14 +30,15 @@ const EXIT_CODES: Readonly<Record<Fault, number>> = { caller: 2, peer: 3, relay:
 export function addRelayCommand(program: Command): void {
   const relay = program
     .command('relay')
-    .description('run a relay: sealed mailboxes and STUN, in one process')
+    .description('run a relay: sealed mailboxes, STUN and TURN, in one process')
     .option('--json', 'write one line of JSON instead of words')
+    .option('--log', 'write the log on a terminal too; elsewhere it is always written, to the error output')
     .option('--guide', 'say what two people type to talk; takes the next port where the default one is taken')
     .option('--take-over', 'end the relay that uses --data, and take its place')
     .option('--print-config', 'print all settings as they would be used, and end')
     .action(async (flags: Flags) => {
       try {
-        await run(flags, program.version() ?? 'unknown');
+        await run(flags, program);
       } catch (error) {
         tell(error, flags.json ?? false);
       }
@@ -57,26 +61,44 @@ async function configOf(flags: Readonly<Record<string, unknown>>): Promise<Confi
   return readConfig(flags, process.env, dataFolder(process.platform, process.env, homedir()));
 }
 
-async function run(flags: Flags, version: string): Promise<void> {
+async function run(flags: Flags, program: Command): Promise<void> {
   const { config, given } = await configOf(flags);
   if (flags.printConfig) return say((await import('./config.js')).printConfig(config));
-  const { pino } = await import('pino');
-  // Synchronous, so that the last line before an end is not lost; without the name of the machine.
-  const level = flags.guide && !given.has('logLevel') ? 'warn' : config.logLevel;
-  const log = pino({ base: null, level }, pino.destination({ fd: 2, sync: true }));
   const { optionsOf } = await import('./options.js');
   const options = await optionsOf(config, given);
+  const log = await openLog(flags, config.logLevel);
+  const version = program.version() ?? 'unknown';
   const relay = await start({ ...options, version, log, takeOver: flags.takeOver ?? false }, flags.guide && !given.has('port') ? PORTS_TRIED : 1);
+  const { host, port, stunPort, data } = config;
+  const url = urlOf(host, relay);
+  leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
+  const stopped = () => {
+    log.info({}, 'relay stopped');
+    if (!flags.json) say('Sotto relay has stopped.');
+  };
   // Once: whoever asks a second time does not want to wait.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, () => log.info('relay stopped')));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
 
-  const { data, stunPort } = config;
-  const url = urlOf(config, relay.port);
   if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data }));
+  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.`);
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
-  say(flags.guide ? guide(url) : whereabouts(url, isEverywhere(config.host), relay, data));
+  say(flags.guide ? guide(url, program.name()) : whereabouts(config, relay));
+}
+
+/** Lines of JSON for whoever keeps logs. A person at a terminal, who has not asked for them, is told of failures only. */
+async function openLog({ log, guide: guided }: Flags, level: Config['logLevel']): Promise<Log> {
+  if (process.stderr.isTTY && !log) return terseLog();
+  const { pino } = await import('pino');
+  // Synchronous, so that the last line before an end is not lost; without the name of the machine.
+  const lines: Log = pino({ base: null, level: guided && !log && level === 'info' ? 'warn' : level }, pino.destination({ fd: 2, sync: true }));
+  return lines;
+}
+
+function terseLog(): Log {
+  const tellShortly = (_: object, text: string): void => void process.stderr.write(`sotto: ${text}; --log says more\n`);
+  return { info: () => {}, warn: tellShortly, error: tellShortly };
 }
 
 async function start(options: RelayOptions, tries: number): Promise<RunningRelay> {
@@ -84,13 +106,38 @@ async function start(options: RelayOptions, tries: number): Promise<RunningRelay
   try {
     return await startRelay(options);
   } catch (error) {
-    if (tries === 1 || !(error instanceof SottoError) || error.code !== 'port-in-use') throw error;
-    return start({ ...options, port: options.port + 1 }, tries - 1);
+    if (!(error instanceof SottoError)) throw error;
+    if (error.code === 'port-in-use' && tries > 1) return start({ ...options, port: options.port + 1 }, tries - 1);
+    throw error.code === 'data-in-use' ? whoUses(options.data, error) : error;
   }
 }
 
-async function stop(relay: RunningRelay, stopped: () => void): Promise<void> {
+/** Where a relay that runs says its URL to one that is started on the same data. */
+function urlFile(data: string): string {
+  return join(data, 'url');
+}
+
+function leaveUrl(data: string, url: string): void {
   try {
+    writeFileSync(urlFile(data), url);
+  } catch {
+    // It is a courtesy to a person; a disk that cannot be written is told when something must be kept.
+  }
+}
+
+function whoUses(data: string, error: SottoError): SottoError {
+  try {
+    const url = readFileSync(urlFile(data), 'utf8');
+    return new SottoError('data-in-use', `A relay with the data in ${data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
+  } catch {
+    return error;
+  }
+}
+
+async function stop(relay: RunningRelay, data: string, stopped: () => void): Promise<void> {
+  try {
+    // While the folder is still ours.
+    rmSync(urlFile(data), { force: true });
     await relay.close();
     stopped();
     process.exit(0);
@@ -100,30 +147,54 @@ async function stop(relay: RunningRelay, stopped: () => void): Promise<void> {
   }
 }
 
-function whereabouts(url: string, isOpen: boolean, relay: RunningRelay, data: string): string {
-  const everywhere = isOpen ? ', and every other address of this machine' : '';
+function whereabouts({ host, data }: Config, relay: RunningRelay): string {
+  const others = isEverywhere(host) ? addressesOfMachine(host) : [];
+  const metrics = relay.metricsPort === null ? '' : `\n  status   port ${relay.metricsPort} of this machine, with metrics`;
   return `Sotto relay is running; Ctrl-C ends it.
 
-  clients  ${url}${everywhere}
-  STUN     UDP port ${relay.stunPort}
-  data     ${data}`;
+  clients  ${[host, ...others].map((address) => urlOf(address, relay)).join('\n           ')}
+  STUN     UDP port ${relay.stunPort}, with TURN${metrics}
+  data     ${data}
+
+${reach(host, others)}`;
 }
 
-/** What two people on this machine type to talk. */
-export function guide(url: string): string {
+/** Who can use the relay, and what it takes that others can. */
+function reach(host: string, others: readonly string[]): string {
+  if (isLoopback(host)) return 'Only this machine reaches it; --host 0.0.0.0 with a certificate or --lan lets others in.';
+  if (isEverywhere(host) && others.length === 0) return 'This machine has no address that others could reach.';
+  return 'Others make their identity with --relay and the address that they reach. A firewall must let both ports through.';
+}
+
+/** The addresses at which others may reach this machine, those of IPv6 only if they are listened at. */
+function addressesOfMachine(host: string): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, family, address }) => !internal && (family === 'IPv4' || (host === '::' && !/^fe[89ab]/i.test(address))))
+    .map(({ address }) => address);
+}
+
+/**
+ * What two people on this machine type to talk; no line is longer than 80 characters where the home folder is short.
+ * @param program the word that runs it
+ */
+function guide(url: string, program: string): string {
   const [alice, bob] = [homeOf('alice'), homeOf('bob')];
   return `Sotto relay is running at ${url}; Ctrl-C ends it.
 
-Two people can talk now. Open two more terminals in this folder.
+Two people can talk now. Open two more terminals in this folder. Alice types
 
-  Alice  npx sotto init   --home ${alice} --name Alice --relay ${url}
-         npx sotto invite --home ${alice}
+${program} init --home ${alice} --name Alice --relay ${url}
+${program} invite --home ${alice}
 
-  Bob    npx sotto init   --home ${bob} --name Bob --relay ${url}
-         npx sotto accept --home ${bob} "LINK"    (the link that Alice got)
-         npx sotto chat   --home ${bob} Alice
+and Bob, with the link that Alice got in the place of LINK,
 
-  Alice  npx sotto chat   --home ${alice} Bob
+${program} init --home ${bob} --name Bob --relay ${url}
+${program} accept --home ${bob} "LINK"
+${program} chat --home ${bob} Alice
+
+and then Alice
+
+${program} chat --home ${alice} Bob
 `;
 }
 
@@ -132,9 +203,13 @@ function homeOf(name: string): string {
   return process.platform === 'win32' ? `"${join(homedir(), `sotto-${name}`)}"` : `~/sotto-${name}`;
 }
 
-function urlOf({ host, tlsCert }: Config, port: number): string {
+function urlOf(host: string, { scheme, port }: RunningRelay): string {
   const name = isEverywhere(host) ? '127.0.0.1' : host;
-  return `${tlsCert === '' ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function isEverywhere(host: string): boolean {

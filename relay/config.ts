@@ -65,7 +65,7 @@ function schemaOf(form: Form): z.ZodType {
     case 'choice': return z.enum(form.values);
     case 'words': return z.string();
     case 'switch': return z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })]);
-    case 'list': return z.union([z.array(z.string()), z.string().transform((text) => text.split(',').map((item) => item.trim()).filter(Boolean))]);
+    case 'list': return z.union([z.array(z.string()), z.string().transform((text) => [text])]).transform((texts) => texts.flatMap((text) => text.split(',')).map((item) => item.trim()).filter(Boolean));
   }
 }
 

@@ -44,15 +44,24 @@ const CERTIFICATE_DAYS_MIN = 14;
 /** Difference of clocks from which on lives of envelopes are wrong by more than nobody notices. */
 const CLOCK_MAX_MS = 60_000;
 
+/** Where a TURN server is whose URL names no port (RFC 7065). */
+const STUN_PORT = 3_478;
+
 /** Files that a relay has open beside its connections. */
 const FILES_BESIDE = 64;
 
 const DAY_MS = 24 * 3_600_000;
 const MIB = 1024 * 1024;
 
-/** Binding request and success response (RFC 8489 §5), and its magic cookie. */
-const BINDING_REQUEST = 0x0001;
-const BINDING_RESPONSE = 0x0101;
+/** A request of STUN or TURN and the answer that shows a server (RFC 8489 §5, RFC 8656 §7), and the magic cookie of both. */
+interface Question {
+  readonly type: number;
+  readonly attributes: Buffer;
+  readonly answer: number;
+}
+const BINDING: Question = { type: 0x0001, attributes: Buffer.alloc(0), answer: 0x0101 };
+/** With REQUESTED-TRANSPORT UDP and no credential, which is refused: an allocation would be more than a look. */
+const ALLOCATE: Question = { type: 0x0003, attributes: Buffer.from('0019000411000000', 'hex'), answer: 0x0113 };
 const MAGIC_COOKIE = 0x2112_a442;
 
 /** Looks at everything, one after the other, and never throws. */
@@ -79,7 +88,10 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
     return `The relay greets with version ${welcome.version} of the contract.`;
   });
   await look('mailbox', 'Look at the relay’s log and at "sotto relay inspect".', () => seeMailbox(url));
-  if (stunPort !== 0) await look('STUN', `Open UDP port ${stunPort} in the firewall.`, () => seeStun(url.hostname, stunPort));
+  if (stunPort !== 0) {
+    await look('STUN', `Open UDP port ${stunPort} in the firewall.`, () => seeStun(url.hostname, stunPort, BINDING));
+    await look('TURN', `Open UDP port ${stunPort} in the firewall, and those of --turn-ports.`, () => seeTurn(url));
+  }
   await look('disk', 'Give the disk more room, or lower --store-bytes and --envelope-seconds.', () => seeDisk(patient));
   await look('open files', 'Raise LimitNOFILE of the service, or lower --connections.', () => seeFiles(patient));
   return findings;
@@ -139,12 +151,12 @@ async function seeMailbox(url: URL): Promise<string | Finding> {
     const [seed, token, mailbox, envelope] = [randomBytes(32), randomBytes(16), randomBytes(16), randomBytes(256)];
     const tokenHash = hash('token', token);
     const signature = sign(seed, COLLECT_LABEL, concat((await owner.welcome).challenge, mailbox, tokenHash));
-    const collected = await owner.ask({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
+    const collected = await owner.try({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
     if (collected === 'admission-required' || collected === 'work-required') return { what: 'mailbox', state: 'unknown', sentence: 'The relay makes mailboxes only on terms, so none was tried.' };
     if (collected !== 'done') throw new Error(`The relay makes no mailbox (${collected})`);
     await sender.welcome;
     const since = performance.now();
-    const put = await sender.ask({ case: 'put', value: { mailbox, token, ttlSeconds: 60, envelope } });
+    const put = await sender.try({ case: 'put', value: { mailbox, token, ttlSeconds: 60, envelope } });
     if (put !== 'done') throw new Error(`The relay keeps no envelope (${put})`);
     const keptMs = Math.round(performance.now() - since);
     if (!equal(await owner.delivery, envelope)) throw new Error('The relay delivered something else than was put');
@@ -156,20 +168,36 @@ async function seeMailbox(url: URL): Promise<string | Finding> {
   }
 }
 
-export async function seeStun(host: string, port: number): Promise<string> {
+/** The first server that the relay names to its clients, be it its own or another. */
+async function seeTurn(url: URL): Promise<string | Finding> {
+  const line = new Line(url, DEPOSIT_PATH);
+  try {
+    await line.welcome;
+    const answer = await line.ask({ case: 'askTurn', value: {} });
+    const [, host, port] = (answer.case === 'turn' && /^turn:(\[[^\]]+\]|[^:?]+):?(\d*)/.exec(answer.value.urls[0] ?? '')) || [];
+    if (host === undefined) return { what: 'TURN', state: 'unknown', sentence: 'The relay names no TURN server.' };
+    return await seeStun(host, Number(port || STUN_PORT), ALLOCATE);
+  } finally {
+    line.close();
+  }
+}
+
+/** Asks a server over UDP. */
+async function seeStun(host: string, port: number, { type, attributes, answer: expected }: Question): Promise<string> {
   const { address, family } = await lookup(host.replaceAll(/[[\]]/g, ''));
   const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
-  const request = Buffer.concat([Buffer.alloc(8), randomBytes(12)]);
-  request.writeUInt16BE(BINDING_REQUEST, 0);
+  const request = Buffer.concat([Buffer.alloc(8), randomBytes(12), attributes]);
+  request.writeUInt16BE(type, 0);
+  request.writeUInt16BE(attributes.length, 2);
   request.writeUInt32BE(MAGIC_COOKIE, 4);
   // Datagrams get lost.
   const sending = setInterval(() => socket.send(request, port, address, () => {}), ANSWER_MAX_MS / 10);
   try {
     const [answer] = await once(socket, 'message', { signal: AbortSignal.timeout(ANSWER_MAX_MS) }) as [Buffer];
-    if (answer.readUInt16BE() !== BINDING_RESPONSE || !answer.subarray(8, 20).equals(request.subarray(8))) throw new Error(`What answers at UDP port ${port} is no STUN server`);
-    return `STUN answers at UDP port ${port}.`;
+    if (answer.readUInt16BE() !== expected || !answer.subarray(8, 20).equals(request.subarray(8, 20))) throw new Error(`What answers at UDP port ${port} is no such server`);
+    return `A server answers at UDP port ${port} of ${host}.`;
   } catch (error) {
-    throw error instanceof Error && error.name === 'AbortError' ? new Error(`Nothing answers at UDP port ${port}`) : error;
+    throw error instanceof Error && error.name === 'AbortError' ? new Error(`Nothing answers at UDP port ${port} of ${host}`) : error;
   } finally {
     clearInterval(sending);
     socket.close();
@@ -204,7 +232,7 @@ function elsewhere(what: string): Finding {
 /** A connection that waits for nothing longer than ANSWER_MAX_MS. */
 class Line {
   readonly #socket: WebSocket;
-  readonly #answers = new Map<number, (outcome: string) => void>();
+  readonly #answers = new Map<number, (body: RelayBody) => void>();
   readonly welcome: Promise<Welcome>;
   readonly delivery: Promise<Uint8Array>;
   readonly #ended: Promise<never>;
@@ -228,12 +256,17 @@ class Line {
     setTimeout(() => this.#end(new Error('The relay does not answer on the WebSocket')), ANSWER_MAX_MS).unref();
   }
 
-  /** The code of a refusal, or the kind of any other answer. */
-  ask(body: Parameters<typeof encodeClientFrame>[1]): Promise<string> {
+  ask(body: Parameters<typeof encodeClientFrame>[1]): Promise<RelayBody> {
     this.#last += 1;
     const request = this.#last;
     this.#socket.send(encodeClientFrame(request, body));
-    return Promise.race([new Promise<string>((resolve) => this.#answers.set(request, resolve)), this.#ended]);
+    return Promise.race([new Promise<RelayBody>((resolve) => this.#answers.set(request, resolve)), this.#ended]);
+  }
+
+  /** The code of a refusal, or the kind of any other answer. */
+  async try(body: Parameters<typeof encodeClientFrame>[1]): Promise<string> {
+    const answer = await this.ask(body);
+    return answer.case === 'refused' ? answer.value.code : answer.case;
   }
 
   close(): void {
@@ -244,7 +277,7 @@ class Line {
     if (body.case === 'welcome') this.#onWelcome(body.value);
     else if (body.case === 'delivery') this.#onDelivery(body.value.envelope);
     else if (body.case === 'goodbye') this.#end(new Error(`The relay says goodbye (${body.value.code})`));
-    else this.#answers.get(request)?.(body.case === 'refused' ? body.value.code : body.case);
+    else this.#answers.get(request)?.(body);
   }
 
   #end(error: Error): void {

@@ -46,7 +46,7 @@ function toggle(sentence: string): Setting<boolean> {
 }
 
 function list(sentence: string): Setting<readonly string[]> {
-  return { form: { kind: 'list' }, initial: [], sentence, takes: 'texts with commas between' };
+  return { form: { kind: 'list' }, initial: [], sentence, takes: 'one text or several' };
 }
 
 function limit(name: keyof Limits, sentence: string): Setting<number> {
@@ -57,9 +57,14 @@ function limit(name: keyof Limits, sentence: string): Setting<number> {
 export const SETTINGS = {
   host: words('127.0.0.1', 'address to listen at; 0.0.0.0 for every one of this machine'),
   port: port(8_080, 'TCP port of HTTP and WebSocket, 0 for any'),
-  stunPort: port(3_478, 'UDP port of STUN, 0 for any'),
+  stunPort: port(3_478, 'UDP and TCP port of STUN and TURN, 0 for any'),
+  turnPeers: choice(['clients', 'open'], 'clients', 'to whom TURN relays: clients of this relay, or open for every public address'),
+  turnAddress: list('public IP addresses of this machine, where it does not have them itself'),
+  turnPorts: words('', 'UDP ports of relayed connections; 49152-65535 if not given'),
+  turnUrl: list('another TURN server to point clients to, with --turn-secret-file'),
+  turnSecretFile: words('', 'file with the secret that the other TURN server shares with this relay'),
   data: words('', 'folder of the mailboxes'),
-  tlsCert: words('', 'file with the certificate chain (PEM); read again when it changes'),
+  tlsCert: words('', 'file with the certificate chain in PEM: the TCP port speaks TLS alone; read again when it changes'),
   tlsKey: words('', 'file with its key'),
   behindProxy: toggle('a proxy on this machine ends TLS and adds X-Forwarded-For'),
   lan: toggle('without TLS, but for private addresses alone'),
@@ -100,7 +105,7 @@ export function addSettings(command: Command): void {
   for (const name of NAMES) {
     const { initial, sentence, form }: Setting<unknown> = SETTINGS[name];
     if (form.kind === 'switch') command.option(flagOf(name), sentence);
-    else command.option(`${flagOf(name)} <value>`, typeof initial === 'number' || form.kind === 'choice' || name === 'host' ? `${sentence} (default: ${String(initial)})` : sentence);
+    else command.option(`${flagOf(name)} <value${form.kind === 'list' ? '...' : ''}>`, typeof initial === 'number' || form.kind === 'choice' || name === 'host' ? `${sentence} (default: ${String(initial)})` : sentence);
   }
   command.option('--config <file>', 'JSON file with any of these settings, as in {"port": 443, "tlsCert": "…"}');
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { accept } from './accept.js';
+import { address } from './address.js';
 import { chat } from './chat.js';
 import { action, addCommand } from './command.js';
 import { contacts } from './contacts.js';
@@ -12,11 +13,15 @@ import { DEFAULT_RELAY, init } from './init.js';
 import { invite } from './invite.js';
 import { listen } from './listen.js';
 import { policy } from './policy.js';
+import { approve, refuse, requests } from './requests.js';
 import { send } from './send.js';
 import { status } from './status.js';
 import { verify } from './verify.js';
 
 const EXIT_CODE_HELP = ['', 'Exit codes:', ...Object.entries(EXIT_CODES).map(([code, meaning]) => `  ${code}  ${meaning}`)].join('\n');
+
+/** The argument of most commands, as their help and their errors say it. */
+const CONTACT = ['<contact>', 'a name, or the beginning of an id'] as const;
 
 /** Adds every client command to the program. A command ends the process with one of EXIT_CODES. */
 export function addClientCommands(program: Command): void {
@@ -25,21 +30,41 @@ export function addClientCommands(program: Command): void {
     .option('--relay <url>', 'the relay where your messages wait for you', DEFAULT_RELAY)
     .action(action(init));
   addCommand(program, 'invite', 'make a link for one new contact').action(action(invite));
-  addCommand(program, 'accept <link>', 'make a contact of an invitation link').action(action(accept));
+  addCommand(program, 'accept', 'make a contact of an invitation link, or ask the owner of an address')
+    .argument('<link>', 'the whole link, in quotes')
+    .action(action(accept));
+  addCommand(program, 'address', 'show the link by which everybody may ask to be your contact')
+    .option('--new', 'replace it: the old one serves nobody any more')
+    .option('--close', 'end it')
+    .action(action(address));
+  addCommand(program, 'requests', 'list who waits for your approval').action(action(requests));
+  addCommand(program, 'approve', 'make a contact of somebody who waits')
+    .argument('<id>', 'the beginning of their id')
+    .action(action(approve));
+  addCommand(program, 'refuse', 'forget somebody who waits; they are told nothing')
+    .argument('[id]', 'the beginning of their id')
+    .option('--all', 'forget everybody who waits')
+    .action(action(refuse));
   addCommand(program, 'contacts', 'list the contacts').action(action(contacts));
-  addCommand(program, 'send <contact> <text>', 'send a message; the text - is read from the standard input')
-    .option('--wait <state>', 'queued, accepted (by the relay), delivered or read', 'accepted')
+  addCommand(program, 'send', 'send a message')
+    .argument(...CONTACT)
+    .argument('<text>', 'the message in quotes, or - to read it from the standard input')
+    .option('--wait <state>', 'until it is queued (here), accepted (by the relay), delivered or read', 'accepted')
     .option('--timeout <seconds>', 'how long to wait for it', '30')
     .action(action(send));
   addCommand(program, 'listen', 'show messages as they come, each exactly once').action(action(listen));
-  addCommand(program, 'chat <contact>', 'talk with a contact in the terminal').action(action(chat));
-  addCommand(program, 'history <contact>', 'show the messages with a contact')
+  addCommand(program, 'chat', 'talk with a contact in the terminal').argument(...CONTACT).action(action(chat));
+  addCommand(program, 'history', 'show the messages with a contact')
+    .argument(...CONTACT)
     .option('--limit <count>', 'how many, the newest', '50')
     .option('--search <words>', 'only messages with all of these words')
     .action(action(history));
   addCommand(program, 'status', 'show the relay and the path to each contact, and why').action(action(status));
-  addCommand(program, 'verify <contact>', 'show the number that proves who your contact is').action(action(verify));
-  addCommand(program, 'policy <contact> <policy>', 'who may see your address: direct or relay-only').action(action(policy));
+  addCommand(program, 'verify', 'show the number that proves who your contact is').argument(...CONTACT).action(action(verify));
+  addCommand(program, 'policy', 'choose whether a contact may see your network address')
+    .argument(...CONTACT)
+    .argument('<policy>', 'direct, or relay-only')
+    .action(action(policy));
   addCommand(program, 'doctor', 'find out what this network lets through')
     .option('--relay <url>', 'the relay to ask; that of the home if absent')
     .action(action(doctor));

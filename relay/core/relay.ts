@@ -30,6 +30,8 @@ export type Input =
   | { readonly kind: 'closed'; readonly connection: number }
   /** The store's answer. Those to one connection come in the order in which it was asked, all in that in which they were carried out. */
   | { readonly kind: 'answered'; readonly reference: number; readonly answer: Answer }
+  /** The offer that `offer` asked for; null if there is no TURN server. */
+  | { readonly kind: 'offered'; readonly connection: number; readonly request: number; readonly offer: TurnOffer | null }
   /** The time that `wake` asked for has come; also the first input of all. */
   | { readonly kind: 'wake' }
   /** The machine is short of disk or memory, or no longer so: meanwhile nothing is taken that would need more of it. */
@@ -45,8 +47,18 @@ export type Output =
   | { readonly kind: 'hold'; readonly connection: number; readonly held: boolean }
   /** `connection` is whom the work is for, 0 for the relay itself. */
   | { readonly kind: 'store'; readonly reference: number; readonly connection: number; readonly operation: Operation }
+  /** Make a new credential for TURN. */
+  | { readonly kind: 'offer'; readonly connection: number; readonly request: number }
   /** Give the input `wake` at this time instead of any asked for before. */
   | { readonly kind: 'wake'; readonly at: number };
+
+/** Where a client finds TURN, with a credential for it. */
+export interface TurnOffer {
+  readonly urls: readonly string[];
+  readonly username: string;
+  readonly password: string;
+  readonly ttlSeconds: number;
+}
 
 /** Unanswered requests at which a connection is no longer read, so that one client cannot fill the memory. */
 export const REQUESTS_MAX = 256;
@@ -90,6 +102,7 @@ const ROLE_OF: Record<ClientBody['case'], Role | 'both'> = {
   put: 'deposit',
   takeCard: 'deposit',
   ping: 'both',
+  askTurn: 'both',
 };
 
 const ENVELOPE_ID_BYTES = 16;
@@ -106,10 +119,13 @@ interface Connection extends Collector {
   touchedAt: number;
   unanswered: number;
   held: boolean;
+  /** The last offer and when it ends: a connection gets a new one only when half of its time is over, so that nobody collects them. */
+  turn: { readonly offer: TurnOffer; readonly endsAt: number } | null;
 }
 
 export class Relay {
   readonly #stunPort: number;
+  readonly #stunOtherPort: number;
   readonly #limits: Limits;
   readonly #admission: Admission;
   readonly #sources: Sources;
@@ -121,9 +137,10 @@ export class Relay {
   #pressed = false;
   #outputs: Output[] = [];
 
-  /** @param stunPort what Welcome says: the UDP port of the STUN server on the same host, 0 if there is none. */
-  constructor(stunPort: number, limits: Limits = LIMITS, admission: Admission = { kind: 'open' }) {
+  /** @param stunPort what Welcome says: the UDP ports of the STUN server on the same host, 0 if there is none. */
+  constructor(stunPort: number, stunOtherPort = 0, limits: Limits = LIMITS, admission: Admission = { kind: 'open' }) {
     this.#stunPort = stunPort;
+    this.#stunOtherPort = stunOtherPort;
     this.#limits = limits;
     this.#admission = admission;
     this.#sources = new Sources(limits);
@@ -144,6 +161,7 @@ export class Relay {
       case 'stalled': this.#stalled(input.connection); break;
       case 'closed': this.#forget(input.connection); break;
       case 'answered': this.#answered(input.reference, input.answer, now); break;
+      case 'offered': this.#offered(input.connection, input.request, input.offer, now); break;
       case 'wake': this.#expire(); break;
       case 'pressure': this.#pressed = input.pressed; break;
       case 'closing': this.#closing();
@@ -154,11 +172,11 @@ export class Relay {
   #opened({ connection: id, role, challenge, source: number }: Extract<Input, { kind: 'opened' }>, now: number): void {
     const source = number === null ? null : this.#sources.enter(number, now);
     const collecting = { mailboxes: new Map(), behind: new Set<Collection>(), listing: null, envelopes: 0, bytes: 0 };
-    const connection: Connection = { id, role, challenge, source, touchedAt: now, unanswered: 0, held: false, ...collecting };
+    const connection: Connection = { id, role, challenge, source, touchedAt: now, unanswered: 0, held: false, turn: null, ...collecting };
     this.#connections.set(id, connection);
     if (number !== null && source === null) return this.#dismiss(connection, 'relay-busy', RECONNECT_LATE_MS);
     const workBits = this.#admission.kind === 'work' ? this.#admission.bits : 0;
-    this.#reply(connection, 0, { case: 'welcome', value: { version: WIRE_VERSION, challenge, stunPort: this.#stunPort, workBits } });
+    this.#reply(connection, 0, { case: 'welcome', value: { version: WIRE_VERSION, challenge, stunPort: this.#stunPort, stunOtherPort: this.#stunOtherPort, workBits } });
   }
 
   #frame(id: number, bytes: Uint8Array, now: number): void {
@@ -199,6 +217,7 @@ export class Relay {
       case 'ping':
         this.#touch(connection, now);
         return this.#reply(connection, request, { case: 'done', value: {} });
+      case 'askTurn': return this.#askTurn(connection, request, now);
     }
   }
 
@@ -243,11 +262,29 @@ export class Relay {
     return this.#pressed ? RETRY_AFTER_SECONDS['relay-busy']! * 1_000 : source?.bytes.take(bytes, now) ?? 0;
   }
 
-  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds }: PutCard, now: number): void {
+  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds, reusable }: PutCard, now: number): void {
     const wait = this.#roomFor(connection, card.length, now);
     if (wait > 0) return this.#refuse(connection, request, 'relay-busy', wait);
     const expiresAt = now + ttlSeconds * 1_000;
-    this.#perform(connection, request, { kind: 'put-card', lookup, card, expiresAt }, (_, later) => this.#wake(expiresAt, later));
+    this.#perform(connection, request, { kind: 'put-card', lookup, card, reusable, expiresAt }, (_, later) => this.#wake(expiresAt, later));
+  }
+
+  #askTurn(connection: Connection, request: number, now: number): void {
+    const { turn } = connection;
+    if (turn === null || turn.endsAt - now < turn.offer.ttlSeconds * 500) {
+      this.#outputs.push({ kind: 'offer', connection: connection.id, request });
+      return;
+    }
+    const ttlSeconds = Math.floor((turn.endsAt - now) / 1_000);
+    this.#reply(connection, request, { case: 'turn', value: { ...turn.offer, urls: [...turn.offer.urls], ttlSeconds } });
+  }
+
+  #offered(id: number, request: number, offer: TurnOffer | null, now: number): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    if (offer === null) return this.#reply(connection, request, { case: 'turn', value: {} });
+    connection.turn = { offer, endsAt: now + offer.ttlSeconds * 1_000 };
+    this.#reply(connection, request, { case: 'turn', value: { ...offer, urls: [...offer.urls] } });
   }
 
   /** Has the store do what a client asked for and tells the client; `then` is for what follows once it is done. */

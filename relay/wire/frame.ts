@@ -16,10 +16,13 @@ import {
   LOOKUP_BYTES,
   MAILBOX_BYTES,
   OWNER_BYTES,
+  REUSABLE_CARD_MAX_TTL_SECONDS,
   SIGNATURE_BYTES,
   TOKEN_BYTES,
   TOKEN_HASH_BYTES,
   WORK_MAX_BITS,
+  TURN_TEXT_MAX_LENGTH,
+  TURN_URLS_MAX,
 } from './limits.js';
 import { ClientFrameSchema, RelayFrameSchema, type ClientFrame, type RelayFrame } from './relay_pb.js';
 
@@ -110,13 +113,14 @@ function checkClientBody(body: ClientBody): void {
     case 'putCard':
       ensure(body.value.lookup.length === LOOKUP_BYTES);
       ensure(body.value.card.length > 0 && body.value.card.length <= CARD_MAX_BYTES);
-      ensure(body.value.ttlSeconds > 0 && body.value.ttlSeconds <= CARD_MAX_TTL_SECONDS);
+      ensure(body.value.ttlSeconds > 0 && body.value.ttlSeconds <= (body.value.reusable ? REUSABLE_CARD_MAX_TTL_SECONDS : CARD_MAX_TTL_SECONDS));
       return;
     case 'takeCard':
       ensure(body.value.lookup.length === LOOKUP_BYTES);
       ensure(body.value.claim.length === CLAIM_BYTES);
       return;
     case 'ping':
+    case 'askTurn':
       return;
   }
 }
@@ -125,7 +129,7 @@ function checkRelayBody(body: RelayBody): void {
   switch (body.case) {
     case 'welcome':
       ensure(body.value.challenge.length === CHALLENGE_BYTES);
-      ensure(body.value.stunPort <= 65_535);
+      ensure(body.value.stunPort <= 65_535 && body.value.stunOtherPort <= 65_535);
       ensure(body.value.workBits <= WORK_MAX_BITS);
       return;
     case 'refused':
@@ -140,6 +144,10 @@ function checkRelayBody(body: RelayBody): void {
       return;
     case 'card':
       ensure(body.value.card.length > 0 && body.value.card.length <= CARD_MAX_BYTES);
+      return;
+    case 'turn':
+      ensure(body.value.urls.length <= TURN_URLS_MAX);
+      ensure([...body.value.urls, body.value.username, body.value.password].every(({ length }) => length <= TURN_TEXT_MAX_LENGTH));
       return;
     case 'done':
       return;

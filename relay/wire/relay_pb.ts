@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file relay/wire/relay.proto.
  */
 export const file_relay_wire_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChZyZWxheS93aXJlL3JlbGF5LnByb3RvEg5zb3R0by5yZWxheS52MSLUAgoLQ2xpZW50RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgdjb2xsZWN0GAIgASgLMhcuc290dG8ucmVsYXkudjEuQ29sbGVjdEgAEjIKC2Fja25vd2xlZGdlGAMgASgLMhsuc290dG8ucmVsYXkudjEuQWNrbm93bGVkZ2VIABImCgVjbG9zZRgEIAEoCzIVLnNvdHRvLnJlbGF5LnYxLkNsb3NlSAASIgoDcHV0GAUgASgLMhMuc290dG8ucmVsYXkudjEuUHV0SAASKwoIcHV0X2NhcmQYBiABKAsyFy5zb3R0by5yZWxheS52MS5QdXRDYXJkSAASLQoJdGFrZV9jYXJkGAcgASgLMhguc290dG8ucmVsYXkudjEuVGFrZUNhcmRIABIkCgRwaW5nGAggASgLMhQuc290dG8ucmVsYXkudjEuUGluZ0gAQgYKBGJvZHkiowIKClJlbGF5RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgd3ZWxjb21lGAIgASgLMhcuc290dG8ucmVsYXkudjEuV2VsY29tZUgAEiQKBGRvbmUYAyABKAsyFC5zb3R0by5yZWxheS52MS5Eb25lSAASKgoHcmVmdXNlZBgEIAEoCzIXLnNvdHRvLnJlbGF5LnYxLlJlZnVzZWRIABIsCghkZWxpdmVyeRgFIAEoCzIYLnNvdHRvLnJlbGF5LnYxLkRlbGl2ZXJ5SAASJAoEY2FyZBgGIAEoCzIULnNvdHRvLnJlbGF5LnYxLkNhcmRIABIqCgdnb29kYnllGAcgASgLMhcuc290dG8ucmVsYXkudjEuR29vZGJ5ZUgAQgYKBGJvZHkiYwoHQ29sbGVjdBIPCgdtYWlsYm94GAEgASgMEg0KBW93bmVyGAIgASgMEhIKCnRva2VuX2hhc2gYAyABKAwSEQoJc2lnbmF0dXJlGAQgASgMEhEKCWFkbWlzc2lvbhgFIAEoDCIxCgtBY2tub3dsZWRnZRIPCgdtYWlsYm94GAEgASgMEhEKCXNlcXVlbmNlcxgCIAMoBCIYCgVDbG9zZRIPCgdtYWlsYm94GAEgASgMIkwKA1B1dBIPCgdtYWlsYm94GAEgASgMEg0KBXRva2VuGAIgASgMEhMKC3R0bF9zZWNvbmRzGAMgASgNEhAKCGVudmVsb3BlGAQgASgMIjwKB1B1dENhcmQSDgoGbG9va3VwGAEgASgMEgwKBGNhcmQYAiABKAwSEwoLdHRsX3NlY29uZHMYAyABKA0iKQoIVGFrZUNhcmQSDgoGbG9va3VwGAEgASgMEg0KBWNsYWltGAIgASgMIgYKBFBpbmciUwoHV2VsY29tZRIPCgd2ZXJzaW9uGAEgASgNEhEKCWNoYWxsZW5nZRgCIAEoDBIRCglzdHVuX3BvcnQYAyABKA0SEQoJd29ya19iaXRzGAogASgNIhcKBERvbmUSDwoHd2FpdGluZxgBIAEoDSI0CgdSZWZ1c2VkEgwKBGNvZGUYASABKAkSGwoTcmV0cnlfYWZ0ZXJfc2Vjb25kcxgCIAEoDSJPCghEZWxpdmVyeRIPCgdtYWlsYm94GAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEhAKCGVudmVsb3BlGAMgASgMEg4KBmFnZV9tcxgEIAEoBCIUCgRDYXJkEgwKBGNhcmQYASABKAwiUAoHR29vZGJ5ZRIMCgRjb2RlGAEgASgJEhoKEnJlY29ubmVjdF9hZnRlcl9tcxgCIAEoDRIbChNyZWNvbm5lY3Rfd2l0aGluX21zGAMgASgNYgZwcm90bzM");
+  fileDesc("ChZyZWxheS93aXJlL3JlbGF5LnByb3RvEg5zb3R0by5yZWxheS52MSKBAwoLQ2xpZW50RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgdjb2xsZWN0GAIgASgLMhcuc290dG8ucmVsYXkudjEuQ29sbGVjdEgAEjIKC2Fja25vd2xlZGdlGAMgASgLMhsuc290dG8ucmVsYXkudjEuQWNrbm93bGVkZ2VIABImCgVjbG9zZRgEIAEoCzIVLnNvdHRvLnJlbGF5LnYxLkNsb3NlSAASIgoDcHV0GAUgASgLMhMuc290dG8ucmVsYXkudjEuUHV0SAASKwoIcHV0X2NhcmQYBiABKAsyFy5zb3R0by5yZWxheS52MS5QdXRDYXJkSAASLQoJdGFrZV9jYXJkGAcgASgLMhguc290dG8ucmVsYXkudjEuVGFrZUNhcmRIABIkCgRwaW5nGAggASgLMhQuc290dG8ucmVsYXkudjEuUGluZ0gAEisKCGFza190dXJuGAkgASgLMhcuc290dG8ucmVsYXkudjEuQXNrVHVybkgAQgYKBGJvZHkiyQIKClJlbGF5RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgd3ZWxjb21lGAIgASgLMhcuc290dG8ucmVsYXkudjEuV2VsY29tZUgAEiQKBGRvbmUYAyABKAsyFC5zb3R0by5yZWxheS52MS5Eb25lSAASKgoHcmVmdXNlZBgEIAEoCzIXLnNvdHRvLnJlbGF5LnYxLlJlZnVzZWRIABIsCghkZWxpdmVyeRgFIAEoCzIYLnNvdHRvLnJlbGF5LnYxLkRlbGl2ZXJ5SAASJAoEY2FyZBgGIAEoCzIULnNvdHRvLnJlbGF5LnYxLkNhcmRIABIqCgdnb29kYnllGAcgASgLMhcuc290dG8ucmVsYXkudjEuR29vZGJ5ZUgAEiQKBHR1cm4YCCABKAsyFC5zb3R0by5yZWxheS52MS5UdXJuSABCBgoEYm9keSJjCgdDb2xsZWN0Eg8KB21haWxib3gYASABKAwSDQoFb3duZXIYAiABKAwSEgoKdG9rZW5faGFzaBgDIAEoDBIRCglzaWduYXR1cmUYBCABKAwSEQoJYWRtaXNzaW9uGAUgASgMIjEKC0Fja25vd2xlZGdlEg8KB21haWxib3gYASABKAwSEQoJc2VxdWVuY2VzGAIgAygEIhgKBUNsb3NlEg8KB21haWxib3gYASABKAwiTAoDUHV0Eg8KB21haWxib3gYASABKAwSDQoFdG9rZW4YAiABKAwSEwoLdHRsX3NlY29uZHMYAyABKA0SEAoIZW52ZWxvcGUYBCABKAwiTgoHUHV0Q2FyZBIOCgZsb29rdXAYASABKAwSDAoEY2FyZBgCIAEoDBITCgt0dGxfc2Vjb25kcxgDIAEoDRIQCghyZXVzYWJsZRgEIAEoCCIpCghUYWtlQ2FyZBIOCgZsb29rdXAYASABKAwSDQoFY2xhaW0YAiABKAwiBgoEUGluZyIJCgdBc2tUdXJuImwKB1dlbGNvbWUSDwoHdmVyc2lvbhgBIAEoDRIRCgljaGFsbGVuZ2UYAiABKAwSEQoJc3R1bl9wb3J0GAMgASgNEhcKD3N0dW5fb3RoZXJfcG9ydBgEIAEoDRIRCgl3b3JrX2JpdHMYBSABKA0iFwoERG9uZRIPCgd3YWl0aW5nGAEgASgNIjQKB1JlZnVzZWQSDAoEY29kZRgBIAEoCRIbChNyZXRyeV9hZnRlcl9zZWNvbmRzGAIgASgNIk8KCERlbGl2ZXJ5Eg8KB21haWxib3gYASABKAwSEAoIc2VxdWVuY2UYAiABKAQSEAoIZW52ZWxvcGUYAyABKAwSDgoGYWdlX21zGAQgASgEIhQKBENhcmQSDAoEY2FyZBgBIAEoDCJNCgRUdXJuEgwKBHVybHMYASADKAkSEAoIdXNlcm5hbWUYAiABKAkSEAoIcGFzc3dvcmQYAyABKAkSEwoLdHRsX3NlY29uZHMYBCABKA0iUAoHR29vZGJ5ZRIMCgRjb2RlGAEgASgJEhoKEnJlY29ubmVjdF9hZnRlcl9tcxgCIAEoDRIbChNyZWNvbm5lY3Rfd2l0aGluX21zGAMgASgNYgZwcm90bzM");
 
 /**
  * @generated from message sotto.relay.v1.ClientFrame
@@ -97,6 +97,14 @@ export type ClientFrame = Message<"sotto.relay.v1.ClientFrame"> & {
      */
     value: Ping;
     case: "ping";
+  } | {
+    /**
+     * both
+     *
+     * @generated from field: sotto.relay.v1.AskTurn ask_turn = 9;
+     */
+    value: AskTurn;
+    case: "askTurn";
   } | { case: undefined; value?: undefined };
 };
 
@@ -157,6 +165,12 @@ export type RelayFrame = Message<"sotto.relay.v1.RelayFrame"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * @generated from field: sotto.relay.v1.Turn turn = 8;
+     */
+    value: Turn;
+    case: "turn";
   } | { case: undefined; value?: undefined };
 };
 
@@ -301,7 +315,7 @@ export const PutSchema: GenMessage<Put> = /*@__PURE__*/
   messageDesc(file_relay_wire_relay, 5);
 
 /**
- * Keep a card (a sealed invitation bundle) until it is taken or ttl_seconds are over.
+ * Keep a card (a sealed invitation bundle) until ttl_seconds are over.
  *
  * @generated from message sotto.relay.v1.PutCard
  */
@@ -322,6 +336,13 @@ export type PutCard = Message<"sotto.relay.v1.PutCard"> & {
    * @generated from field: uint32 ttl_seconds = 3;
    */
   ttlSeconds: number;
+
+  /**
+   * give it to everybody, and keep it longer
+   *
+   * @generated from field: bool reusable = 4;
+   */
+  reusable: boolean;
 };
 
 /**
@@ -332,7 +353,7 @@ export const PutCardSchema: GenMessage<PutCard> = /*@__PURE__*/
   messageDesc(file_relay_wire_relay, 6);
 
 /**
- * Take a card. The first claim reserves it; the same claim gets it again (a client that crashed may retry), another
+ * Take a card. Of one that is not reusable the first claim reserves it; the same claim gets it again (a client that crashed may retry), another
  * claim gets card-taken.
  *
  * @generated from message sotto.relay.v1.TakeCard
@@ -374,6 +395,21 @@ export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
   messageDesc(file_relay_wire_relay, 8);
 
 /**
+ * Tell where a TURN server is, with a credential for it. Answered with Turn.
+ *
+ * @generated from message sotto.relay.v1.AskTurn
+ */
+export type AskTurn = Message<"sotto.relay.v1.AskTurn"> & {
+};
+
+/**
+ * Describes the message sotto.relay.v1.AskTurn.
+ * Use `create(AskTurnSchema)` to create a new message.
+ */
+export const AskTurnSchema: GenMessage<AskTurn> = /*@__PURE__*/
+  messageDesc(file_relay_wire_relay, 9);
+
+/**
  * @generated from message sotto.relay.v1.Welcome
  */
 export type Welcome = Message<"sotto.relay.v1.Welcome"> & {
@@ -399,9 +435,16 @@ export type Welcome = Message<"sotto.relay.v1.Welcome"> & {
   stunPort: number;
 
   /**
+   * a second one: a NAT that maps both alike maps independently of the destination
+   *
+   * @generated from field: uint32 stun_other_port = 4;
+   */
+  stunOtherPort: number;
+
+  /**
    * leading zero bits that the proof of work for a new mailbox needs, 0 if none is asked for
    *
-   * @generated from field: uint32 work_bits = 10;
+   * @generated from field: uint32 work_bits = 5;
    */
   workBits: number;
 };
@@ -411,7 +454,7 @@ export type Welcome = Message<"sotto.relay.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 9);
+  messageDesc(file_relay_wire_relay, 10);
 
 /**
  * @generated from message sotto.relay.v1.Done
@@ -430,7 +473,7 @@ export type Done = Message<"sotto.relay.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 10);
+  messageDesc(file_relay_wire_relay, 11);
 
 /**
  * @generated from message sotto.relay.v1.Refused
@@ -456,7 +499,7 @@ export type Refused = Message<"sotto.relay.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 11);
+  messageDesc(file_relay_wire_relay, 12);
 
 /**
  * @generated from message sotto.relay.v1.Delivery
@@ -492,7 +535,7 @@ export type Delivery = Message<"sotto.relay.v1.Delivery"> & {
  * Use `create(DeliverySchema)` to create a new message.
  */
 export const DeliverySchema: GenMessage<Delivery> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 12);
+  messageDesc(file_relay_wire_relay, 13);
 
 /**
  * @generated from message sotto.relay.v1.Card
@@ -509,7 +552,45 @@ export type Card = Message<"sotto.relay.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 13);
+  messageDesc(file_relay_wire_relay, 14);
+
+/**
+ * A credential for TURN (RFC 8656). It says nothing about whom it was given to.
+ *
+ * @generated from message sotto.relay.v1.Turn
+ */
+export type Turn = Message<"sotto.relay.v1.Turn"> & {
+  /**
+   * RFC 7065; none if this relay has no TURN server
+   *
+   * @generated from field: repeated string urls = 1;
+   */
+  urls: string[];
+
+  /**
+   * @generated from field: string username = 2;
+   */
+  username: string;
+
+  /**
+   * @generated from field: string password = 3;
+   */
+  password: string;
+
+  /**
+   * an allocation must be made before; it may live on
+   *
+   * @generated from field: uint32 ttl_seconds = 4;
+   */
+  ttlSeconds: number;
+};
+
+/**
+ * Describes the message sotto.relay.v1.Turn.
+ * Use `create(TurnSchema)` to create a new message.
+ */
+export const TurnSchema: GenMessage<Turn> = /*@__PURE__*/
+  messageDesc(file_relay_wire_relay, 15);
 
 /**
  * The relay is about to close this connection.
@@ -544,5 +625,5 @@ export type Goodbye = Message<"sotto.relay.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 14);
+  messageDesc(file_relay_wire_relay, 16);
 

@@ -26,7 +26,7 @@ const DAYS = Number(process.env['SOTTO_DAYS'] ?? 1);
 
 /** The loop of a relay without sockets: it gives the brain what its store answers, and wakes it when it asks for it. */
 class World {
-  readonly relay = new Relay(0, LIMITS);
+  readonly relay = new Relay(0);
   readonly store: Store;
   now = START;
   #wakeAt = Infinity;

@@ -20,7 +20,7 @@ const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 /** Exposure by systemd's own measure, of 10; the unit reaches 1.6 with systemd 252. */
 const EXPOSURE_MAX = 2;
 
-const OWN_FLAGS = ['--help', '--json', '--guide', '--take-over', '--print-config', '--config'];
+const OWN_FLAGS = ['--help', '--json', '--guide', '--take-over', '--print-config', '--config', '--log'];
 
 /** Flags of `sotto relay` in a text, and variables of its environment. */
 function settingsIn(text: string): { readonly flags: readonly string[]; readonly variables: readonly string[] } {

@@ -23,7 +23,7 @@ const PING: Body = { case: 'ping', value: {} };
 const HERE = 7;
 
 function benchWith(limits: Partial<Limits>, admission?: Admission): Bench {
-  return new Bench(new Relay(3478, { ...LIMITS, ...limits }, admission));
+  return new Bench(new Relay(3478, 0, { ...LIMITS, ...limits }, admission));
 }
 
 function showing(mailbox: Mailbox, admission: Uint8Array): Body {

@@ -17,11 +17,11 @@ const METRICS = { host: '127.0.0.1', port: 0, orAny: false };
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 
 /** A certificate for 127.0.0.1 that signs itself. */
-function certificate(folder: string, name: string): { readonly cert: string; readonly key: string } {
-  const [cert, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+function certificate(folder: string, name: string): { readonly certFile: string; readonly keyFile: string } {
+  const [certFile, keyFile] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
   const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
-  return { cert, key };
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-keyout', keyFile, '-out', certFile, ...subject], { stdio: 'ignore' });
+  return { certFile, keyFile };
 }
 
 function nameServed(port: number): Promise<string> {
@@ -98,23 +98,23 @@ describe.skipIf(!hasOpenssl)('TLS', () => {
     const logged: string[] = [];
     const log = { info: (_: object, text: string) => logged.push(text), warn: () => {}, error: (_: object, text: string) => logged.push(text) };
     const relay = await testRelay({ tls, log });
-    const status = await new Promise((resolve) => request({ port: relay.port, host: '127.0.0.1', path: '/health', ca: readFileSync(tls.cert) }, ({ statusCode }) => resolve(statusCode)).end());
+    const status = await new Promise((resolve) => request({ port: relay.port, host: '127.0.0.1', path: '/health', ca: readFileSync(tls.certFile) }, ({ statusCode }) => resolve(statusCode)).end());
     expect([status, await nameServed(relay.port)]).toEqual([200, 'first']);
 
-    renameSync(tls.key, join(folder, 'away'));
+    renameSync(tls.keyFile, join(folder, 'away'));
     await vi.waitFor(() => expect(logged).toEqual(['the new certificate cannot be read, the old one stays']), PATIENCE);
     expect(await nameServed(relay.port)).toBe('first');
 
     const next = certificate(folder, 'second');
-    renameSync(next.key, tls.key);
-    renameSync(next.cert, tls.cert);
+    renameSync(next.keyFile, tls.keyFile);
+    renameSync(next.certFile, tls.certFile);
     await vi.waitFor(async () => expect(await nameServed(relay.port)).toBe('second'), PATIENCE);
     expect(logged.at(-1)).toBe('the certificate was read again');
   });
 
   test('files that are no certificate and key are refused before anything is opened', async () => {
-    const { cert } = certificate(temporaryFolder(), 'wrong');
-    await expect(testRelay({ tls: { cert, key: cert } })).rejects.toMatchObject({ code: 'option-invalid' });
-    await expect(testRelay({ tls: { cert: '/nowhere', key: '/nowhere' } })).rejects.toMatchObject({ code: 'option-invalid' });
+    const { certFile } = certificate(temporaryFolder(), 'wrong');
+    await expect(testRelay({ tls: { certFile, keyFile: certFile } })).rejects.toMatchObject({ code: 'option-invalid' });
+    await expect(testRelay({ tls: { certFile: '/nowhere', keyFile: '/nowhere' } })).rejects.toMatchObject({ code: 'option-invalid' });
   });
 });

@@ -9,7 +9,7 @@ import { isPrivate } from './tls.js';
 import { parseIp } from './turn/address.js';
 import { COLLECT_PATH, DEPOSIT_PATH } from './wire/limits.js';
 
-export interface DoorOptions {
+export interface GateOptions {
   /** Origins whose pages may connect, besides our own and those of the user's own machine; `*` for all. */
   readonly origins: readonly string[];
   /** A proxy stands before us, and its X-Forwarded-For ends with whom it speaks for. */
@@ -22,7 +22,7 @@ export interface DoorOptions {
   readonly sourceRequestsPerMinute: number;
 }
 
-export const DOOR: DoorOptions = {
+export const GATE: GateOptions = {
   origins: [],
   behindProxy: false,
   lan: false,
@@ -46,18 +46,19 @@ const MAPPED_PREFIX = Buffer.from('00000000000000000000ffff', 'hex');
 /** Bytes that make the number of a source: as many as a number holds exactly. */
 const NUMBER_BYTES = 6;
 
-export class Door {
-  readonly #options: DoorOptions;
+export class Gate {
+  readonly #options: GateOptions;
   readonly #limiter: RateLimiterMemory;
   readonly #key = randomBytes(32);
 
-  constructor(options: DoorOptions) {
+  constructor(options: GateOptions) {
     this.#options = options;
     this.#limiter = new RateLimiterMemory({ points: options.sourceRequestsPerMinute, duration: MINUTE_SECONDS });
   }
 
-  /** Counts a request over HTTP; false if its source has had enough of them. */
+  /** Counts a request over HTTP; false if its source has had enough of them, or is none that may come in. */
   async admits(request: IncomingMessage): Promise<boolean> {
+    if (!this.#isNear(request)) return false;
     const source = this.sourceOf(request);
     if (source === null) return true;
     return this.#limiter.consume(source).then(() => true, () => false);
@@ -67,22 +68,25 @@ export class Door {
   async judge(request: IncomingMessage, open: number): Promise<Role | Status> {
     const role = ROLE_OF_PATH.get(request.url ?? '');
     if (role === undefined) return 404;
-    if (!this.isNear(request)) return 403;
+    if (!this.#isNear(request)) return 403;
     if (!this.#isWelcome(request.headers.origin, request.headers.host)) return 403;
     if (!await this.admits(request)) return 429;
     return open >= this.#options.connections ? 503 : role;
   }
 
-  /** Whether a request comes from where requests may come from. */
-  isNear(request: IncomingMessage): boolean {
+  #isNear(request: IncomingMessage): boolean {
     return !this.#options.lan || isPrivate(request.socket.remoteAddress ?? '');
+  }
+
+  /** The address that a request comes from, or for which a proxy makes it. */
+  addressOf(request: IncomingMessage): string {
+    const forwarded = this.#options.behindProxy ? request.headers['x-forwarded-for'] : undefined;
+    return [forwarded ?? []].flat().join().split(',').at(-1)!.trim() || (request.socket.remoteAddress ?? '');
   }
 
   /** A number for where a request comes from; null for this machine itself, whose programs are the operator's. */
   sourceOf(request: IncomingMessage): number | null {
-    const forwarded = this.#options.behindProxy ? request.headers['x-forwarded-for'] : undefined;
-    const address = [forwarded ?? []].flat().join().split(',').at(-1)!.trim() || (request.socket.remoteAddress ?? '');
-    const ip = parseIp(address);
+    const ip = parseIp(this.addressOf(request));
     if (ip === null || isLoopback(ip)) return null;
     const site = siteOf(ip);
     return createHmac('sha256', this.#key).update(site).digest().readUIntBE(0, NUMBER_BYTES);

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { ready } from '../../crypto/sodium.js';
-import { Door, DOOR, type DoorOptions } from '../../relay/door.js';
+import { Gate, GATE, type GateOptions } from '../../relay/gate.js';
 import { isPrivate } from '../../relay/tls.js';
 import { DEPOSIT_PATH } from '../../relay/wire/limits.js';
 import type { IncomingMessage } from 'node:http';
@@ -31,11 +31,11 @@ function requestFrom(remoteAddress: string, forwarded?: string): IncomingMessage
   return { socket: { remoteAddress }, headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } } as unknown as IncomingMessage;
 }
 
-const door = (options: Partial<DoorOptions> = {}) => new Door({ ...DOOR, ...options });
+const gate = (options: Partial<GateOptions> = {}) => new Gate({ ...GATE, ...options });
 
 describe('pages', () => {
   test('of our own, of the user’s machine and of those that the operator named may connect, and no others', async () => {
-    const { port } = await testRelay({ door: { ...DOOR, origins: ['https://app.example'] } });
+    const { port } = await testRelay({ gate: { ...GATE, origins: ['https://app.example'] } });
     for (const origin of [`http://127.0.0.1:${port}`, 'http://localhost:3000', 'http://[::1]:99', 'https://app.example']) expect([origin, await knock(port, { origin })]).toEqual([origin, 'open']);
     for (const origin of ['https://evil.example', 'null', 'https://app.example.evil.example', 'http://localhost.evil.example', 'https://app.example:8443', '']) {
       expect([origin, await knock(port, { origin })]).toEqual([origin, '403']);
@@ -44,7 +44,7 @@ describe('pages', () => {
   });
 
   test('of everywhere may connect where the operator says so', async () => {
-    const { port } = await testRelay({ door: { ...DOOR, origins: ['*'] } });
+    const { port } = await testRelay({ gate: { ...GATE, origins: ['*'] } });
     expect(await knock(port, { origin: 'https://evil.example' })).toBe('open');
   });
 });
@@ -52,7 +52,7 @@ describe('pages', () => {
 describe('sources', () => {
   test('an IPv4 address is one, an IPv6 network of 64 bits is one, and this machine is none', () => {
     const { sourceOf } = { sourceOf: (address: string) => one.sourceOf(requestFrom(address)) };
-    const one = door();
+    const one = gate();
     expect(sourceOf('192.0.2.1')).toBe(sourceOf('::ffff:192.0.2.1'));
     expect(sourceOf('192.0.2.1')).not.toBe(sourceOf('192.0.2.2'));
     expect(sourceOf('2001:db8::1')).toBe(sourceOf('2001:db8::ffff:1'));
@@ -61,17 +61,17 @@ describe('sources', () => {
   });
 
   test('a source’s number is another one in every process, so that it tells nothing elsewhere', () => {
-    expect(door().sourceOf(requestFrom('192.0.2.1'))).not.toBe(door().sourceOf(requestFrom('192.0.2.1')));
+    expect(gate().sourceOf(requestFrom('192.0.2.1'))).not.toBe(gate().sourceOf(requestFrom('192.0.2.1')));
   });
 
   test('behind a proxy the last address that it adds is the source, and what a client claims before that is not', () => {
-    const behind = door({ behindProxy: true });
+    const behind = gate({ behindProxy: true });
     expect(behind.sourceOf(requestFrom('127.0.0.1', '203.0.113.9, 192.0.2.1'))).toBe(behind.sourceOf(requestFrom('127.0.0.1', '192.0.2.1')));
-    expect(door().sourceOf(requestFrom('127.0.0.1', '192.0.2.1'))).toBeNull();
+    expect(gate().sourceOf(requestFrom('127.0.0.1', '192.0.2.1'))).toBeNull();
   });
 
   test('one that knocks too often waits, on the page and on the WebSocket, while others come in', async () => {
-    const { port } = await testRelay({ door: { ...DOOR, behindProxy: true, sourceRequestsPerMinute: 3 } });
+    const { port } = await testRelay({ gate: { ...GATE, behindProxy: true, sourceRequestsPerMinute: 3 } });
     const from = (address: string) => ({ 'x-forwarded-for': address });
     const outcomes = [];
     for (let count = 0; count < 3; count += 1) outcomes.push(await knock(port, from('192.0.2.1')));
@@ -82,7 +82,7 @@ describe('sources', () => {
 });
 
 test('no more connections than the relay takes at a time', async () => {
-  const { port } = await testRelay({ door: { ...DOOR, connections: 1 } });
+  const { port } = await testRelay({ gate: { ...GATE, connections: 1 } });
   const first = new WebSocket(`ws://127.0.0.1:${port}${DEPOSIT_PATH}`);
   await new Promise((resolve) => first.once('message', resolve));
   expect(await knock(port)).toBe('503');
@@ -92,9 +92,9 @@ test('no more connections than the relay takes at a time', async () => {
 
 test('without TLS a relay listens on this machine alone, or among private addresses where it was told to', async () => {
   await expect(testRelay({ host: '0.0.0.0' })).rejects.toMatchObject({ code: 'option-invalid', message: expect.stringContaining('--tls-cert') });
-  const lan = await testRelay({ host: '0.0.0.0', plain: 'lan', door: { ...DOOR, lan: true } });
+  const lan = await testRelay({ host: '0.0.0.0', plain: 'lan', gate: { ...GATE, lan: true } });
   expect(await knock(lan.port)).toBe('open');
-  const near = door({ lan: true });
+  const near = gate({ lan: true });
   expect(['10.1.2.3', '192.168.0.1', '172.31.0.1', 'fe80::1', 'fd00::1', '::ffff:10.0.0.1', '8.8.8.8', '172.32.0.1', '2001:db8::1', '::ffff:8.8.8.8'].map(isPrivate)).toEqual([...Array(6).fill(true), ...Array(4).fill(false)]);
   expect(await near.judge({ ...requestFrom('8.8.8.8'), url: DEPOSIT_PATH } as IncomingMessage, 0)).toBe(403);
 });
