@@ -24,7 +24,7 @@ const STEADY_PER_SECOND = 1_000;
 /** Messages of each pair that wait for their receiver, and how long they may take. */
 const OFFLINE_EACH = 250;
 const OFFLINE_MAX_MS = 20_000;
-const IDLE = 500;
+const IDLE = 1_500;
 /** What a flush takes on an ordinary disk, in µs; the disk of a virtual machine may answer at once. */
 const FLUSH_US = 2_000;
 
