@@ -105,7 +105,7 @@ export function addSettings(command: Command): void {
   for (const name of NAMES) {
     const { initial, sentence, form }: Setting<unknown> = SETTINGS[name];
     if (form.kind === 'switch') command.option(flagOf(name), sentence);
-    else command.option(`${flagOf(name)} <value${form.kind === 'list' ? '...' : ''}>`, typeof initial === 'number' || form.kind === 'choice' || name === 'host' ? `${sentence} (default: ${String(initial)})` : sentence);
+    else command.option(`${flagOf(name)} <${form.kind === 'number' ? 'number' : 'value'}${form.kind === 'list' ? '...' : ''}>`, typeof initial === 'number' || form.kind === 'choice' || name === 'host' ? `${sentence} (default: ${String(initial)})` : sentence);
   }
   command.option('--config <file>', 'JSON file with any of these settings, as in {"port": 443, "tlsCert": "…"}');
 }

@@ -39,7 +39,7 @@ async function drain(port: number, mailbox: ReturnType<typeof newMailbox>, count
 
 test('a new relay takes the place of one under load, on the same port and folder, and has all that was accepted', async () => {
   const port = await freePort();
-  const args = ['relay', '--port', String(port), '--stun-port', '0', '--metrics', 'off', '--data', story.home('relay'), '--json'];
+  const args = ['relay', '--port', String(port), '--stun-port', '0', '--metrics', 'off', '--mailbox-envelopes', '1000000', '--data', story.home('relay'), '--json'];
   let running: Running = story.start(args);
   await running.line((line) => line.includes('listening'));
   const accepted = new Set<string>();
