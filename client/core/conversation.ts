@@ -58,8 +58,11 @@ function nextChain(chain: Uint8Array, id: Uint8Array, text: string): Uint8Array 
   return hash('chain', chain, id, hash('text', utf8(text))).slice(0, CHAIN_BYTES);
 }
 
+/** The fields of a Text. */
+type Said = Pick<Text, 'id' | 'number' | 'chain' | 'text'>;
+
 /** A Text of the contact has come, by whichever path. */
-export function onText(memory: Memory, contact: Contact, text: Text, sentAt: number, path: PathName): void {
+export function onText(memory: Memory, contact: Contact, text: Said, sentAt: number, path: PathName): void {
   owe(memory, contact);
   const { receivedNumber, lacking } = contact.record;
   if (text.number <= receivedNumber && !lacking.includes(text.number)) return;
@@ -89,7 +92,7 @@ export function onText(memory: Memory, contact: Contact, text: Text, sentAt: num
 }
 
 // What the contact says it has said must continue what we have. After a gap that was given up there is nothing to compare.
-function checkChain(memory: Memory, contact: Contact, text: Text): void {
+function checkChain(memory: Memory, contact: Contact, text: Said): void {
   const { readyChain } = contact.record;
   if (readyChain.length === 0 || text.chain.length === 0 || equal(nextChain(readyChain, text.id, text.text), text.chain)) return;
   memory.emit({ type: 'notice', contact: contact.record.id, code: 'history-differs' });

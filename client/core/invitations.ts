@@ -1,30 +1,28 @@
 // How strangers become contacts: an invitation given out, a link accepted, a first flight received (PROTOCOL.md §3, §4).
 // The one-time private keys of an invitation are erased in the same transaction that stores the session they made.
 
-import { equal, fromHex, toHex } from '../../crypto/bytes.js';
+import { parseAnyLink } from '../../crypto/address.js';
+import { fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
-import { identityId, packPublicIdentity } from '../../crypto/identity.js';
-import { createInvitation, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
-import { hostOf, relayOrigin } from '../../crypto/origin.js';
+import { createInvitation, openCard, packInvitation, unpackInvitation } from '../../crypto/invitation.js';
 import { decrypt } from '../../crypto/session.js';
-import type { Session } from '../../crypto/session.js';
-import { CLAIM_BYTES, ENVELOPE_MAX_TTL_SECONDS, LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
-import { CHAIN_BYTES, decodeBody } from './body.js';
-import { owe, sendAllAgain } from './conversation.js';
+import { CLAIM_BYTES, ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
+import { decodeBody } from './body.js';
+import { begin, createContact, peerMailbox } from './contacts.js';
+import { owe } from './conversation.js';
 import type { RequestId } from './input.js';
+import { closeMailbox, collect, createMailbox } from './mailboxes.js';
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
 import { enqueue } from './outbox.js';
-import { isThisMachine } from './sdp.js';
-import type { ContactRecord, InvitationRecord, OwnMailbox, PeerMailbox } from './records.js';
+import type { InvitationRecord } from './records.js';
+import { approve } from './requests.js';
 
 /** The relay gives out no card that has expired, but a flight that was put before may wait as long as an envelope lives. */
 const GRACE_MS = ENVELOPE_MAX_TTL_SECONDS * 1000;
-/** Length of the seed of a mailbox's owner key (Ed25519). */
-const SEED_BYTES = 32;
 
 /** The person wants a link. It is answered when the relay holds the card and the mailbox. */
 export function invite(memory: Memory, request: RequestId, lifetimeMs: number): void {
@@ -46,7 +44,7 @@ export function invite(memory: Memory, request: RequestId, lifetimeMs: number): 
 /** Gives the card to the relay; again after a crash in between. */
 export function publish(memory: Memory, record: InvitationRecord): void {
   const ttlSeconds = Math.ceil((record.expiresAt - memory.now) / 1000);
-  memory.emit({ type: 'publish', relay: record.mailbox.relay, lookup: record.lookup, card: record.card, ttlSeconds });
+  memory.emit({ type: 'publish', relay: record.mailbox.relay, lookup: record.lookup, card: record.card, reusable: false, ttlSeconds });
 }
 
 /** The relay has the card, or refused it. */
@@ -85,7 +83,7 @@ export function expireInvitations(memory: Memory): void {
   for (const record of memory.invitations.values()) {
     if (record.expiresAt + GRACE_MS > memory.now) continue;
     forget(memory, record);
-    memory.emit({ type: 'close-mailbox', mailbox: record.mailbox });
+    closeMailbox(memory, record.mailbox);
   }
 }
 
@@ -96,15 +94,17 @@ function forget(memory: Memory, record: InvitationRecord): void {
 
 /** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`. */
 export function accept(memory: Memory, request: RequestId, text: string): void {
-  const link = parseLink(text);
+  const link = parseAnyLink(text, memory.now);
   const id = toHex(link.idHash);
   if (id === memory.id) throw new SottoError('own-invitation');
+  // They have asked already: their session serves, and ours would only cross it.
+  if (memory.requests.has(id)) return approve(memory, request, id);
   refuseKnown(memory, id, null);
   memory.accepting.set(request, link);
   memory.emit({ type: 'link', relay: link.relay, role: 'deposit' });
-  // Ours alone, and the same again after a crash: the relay gives a card to one claim only.
-  const claim = hash('claim', memory.identity.edSeed, link.linkKey).slice(0, CLAIM_BYTES);
-  memory.emit({ type: 'take', request, relay: link.relay, lookup: link.lookup.slice(0, LOOKUP_BYTES), claim });
+  // Ours alone, and the same again after a crash: the relay gives a card to one claim only. It ties no two cards to one guest.
+  const claim = hash('claim', memory.identity.edSeed, link.lookup).slice(0, CLAIM_BYTES);
+  memory.emit({ type: 'take', request, relay: link.relay, lookup: link.lookup, claim });
 }
 
 /** The relay has given us the card of the link that is being accepted. Throws what openCard throws. */
@@ -115,11 +115,11 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   if (card === null) throw new SottoError(error ?? 'card-unknown');
   const bundle = openCard(link, card, memory.now);
   // Their flight may have come while we waited for their card.
-  refuseKnown(memory, toHex(link.idHash), toHex(bundle.mailbox));
+  const id = toHex(link.idHash);
+  if (memory.requests.has(id)) return approve(memory, request, id);
+  refuseKnown(memory, id, toHex(bundle.mailbox));
   const { session, flight } = initiate(memory.identity, bundle, memory.random);
-  const outbox: PeerMailbox = { relay: depositable(memory, bundle.relay), mailbox: toHex(bundle.mailbox), token: bundle.token };
-  const record = { ...createContact(memory, bundle.identity, bundle.name, createMailbox(memory), outbox), flight };
-  memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
+  const record = { ...createContact(bundle.identity, bundle.name, createMailbox(memory), peerMailbox(memory, bundle), memory.now), flight };
   collect(memory, record.inbox);
   const contact = begin(memory, record, session);
   enqueue(memory, contact, null, null);
@@ -133,49 +133,6 @@ function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
   if (known !== undefined && (known.flight === null || known.outbox.mailbox === mailbox)) throw new SottoError('contact-exists');
 }
 
-// Makes a contact, or gives the one that is there a new session: what was not delivered in the old one is sealed anew.
-function begin(memory: Memory, record: ContactRecord, session: Session): Contact {
-  const known = memory.contacts.get(record.id);
-  if (known === undefined) {
-    const contact = memory.addContact(record, session);
-    memory.update(contact, {});
-    memory.emit({ type: 'contact', contact: contact.record });
-    return contact;
-  }
-  if (known.record.flight === null) memory.emit({ type: 'notice', contact: record.id, code: 'session-replaced' });
-  memory.emit({ type: 'close-mailbox', mailbox: known.record.inbox });
-  const { flight, flightKey, inbox, outbox } = record;
-  memory.advance(known, session, { flight, flightKey, inbox, outbox, unanswered: 0, createdAt: memory.now });
-  sendAllAgain(memory, known);
-  return known;
-}
-
-// The relay where a contact wants to be reached. It must not make us knock at the services of this machine, unless our own relay is here too.
-function depositable(memory: Memory, relay: string): string {
-  const origin = relayOrigin(relay);
-  if (isThisMachine(hostOf(origin)) && !isThisMachine(hostOf(memory.self.relay))) throw new SottoError('card-invalid');
-  return origin;
-}
-
-// A new mailbox is collected at once; if the relay is away, with all others when it is back.
-function collect(memory: Memory, mailbox: OwnMailbox): void {
-  if (memory.isOnline(mailbox.relay, 'collect')) memory.emit({ type: 'collect', mailbox });
-}
-
-function createMailbox(memory: Memory): OwnMailbox {
-  return { relay: memory.self.relay, mailbox: toHex(memory.random(MAILBOX_BYTES)), ownerSeed: memory.random(SEED_BYTES), token: memory.random(TOKEN_BYTES) };
-}
-
-function createContact(memory: Memory, identity: { ed: Uint8Array; x: Uint8Array }, name: string, inbox: OwnMailbox, outbox: PeerMailbox): ContactRecord {
-  return {
-    id: toHex(identityId(identity)), name, identity: packPublicIdentity(identity), createdAt: memory.now, policy: 'direct',
-    session: new Uint8Array(), flight: null, flightKey: null, inbox, outbox,
-    sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
-    receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(CHAIN_BYTES),
-    readNumber: 0, receiptOwed: false, unanswered: 0, heardAt: 0,
-  };
-}
-
 /** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */
 export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
   if (envelope.length <= FLIGHT_BYTES) throw new SottoError('undecryptable');
@@ -185,12 +142,10 @@ export function onFlight(memory: Memory, invitation: InvitationRecord, envelope:
   const body = decodeBody(bytes);
   const reply = body.hello?.reply;
   if (body.hello === undefined || reply === undefined) throw new SottoError('malformed');
-  const outbox: PeerMailbox = { relay: depositable(memory, reply.relay), mailbox: toHex(reply.mailbox), token: reply.token };
-  const record = { ...createContact(memory, opened.peer, body.hello.name, invitation.mailbox, outbox), flightKey: opened.flightKey };
+  const record = { ...createContact(opened.peer, body.hello.name, invitation.mailbox, peerMailbox(memory, reply), memory.now), flightKey: opened.flightKey };
   const known = memory.contacts.get(record.id);
   if (known !== undefined && isCrossing(memory, known, invitation)) return null;
   forget(memory, invitation);
-  memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   const contact = begin(memory, record, session);
   memory.update(contact, { heardAt: memory.now });
   owe(memory, contact);
@@ -202,10 +157,4 @@ export function onFlight(memory: Memory, invitation: InvitationRecord, envelope:
 function isCrossing(memory: Memory, known: Contact, invitation: InvitationRecord): boolean {
   const { flightKey, createdAt } = known.record;
   return flightKey === null && memory.id < known.record.id && invitation.createdAt <= createdAt;
-}
-
-/** Whether an envelope repeats the flight that made this contact's session; its ratchet message follows the flight. */
-export function isFlightOf(contact: Contact, envelope: Uint8Array): boolean {
-  const { flightKey } = contact.record;
-  return flightKey !== null && envelope.length > FLIGHT_BYTES && equal(envelope.subarray(0, flightKey.length), flightKey);
 }

@@ -11,13 +11,16 @@ import { toHex } from '../../crypto/bytes.js';
 import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
 import type { Output } from './output.js';
-import type { ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, OutgoingRecord, OwnMailbox, SelfRecord, Snapshot } from './records.js';
+import type {
+  AddressRecord, ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, OutgoingRecord, OwnMailbox, PathName, RequestRecord, SelfRecord,
+  Snapshot, WeekRecord,
+} from './records.js';
 import { Timers } from './timers.js';
 
 /** An envelope on its way out, and where it is in flight now. */
 export interface Outgoing {
   record: OutgoingRecord;
-  via: 'relay' | 'direct' | null;
+  via: PathName | null;
   /** When it went by the direct path, to notice that no receipt comes. */
   sentAt: number;
 }
@@ -34,6 +37,8 @@ export interface Call {
   remote: Description | null;
   /** What DTLS used, once it is open. */
   fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array } | null;
+  /** Whether it goes by way of a TURN server. */
+  relayed: boolean;
   /** The contact's Bind, if it came before our channel was open. */
   proof: Uint8Array | null;
 }
@@ -62,7 +67,7 @@ export interface Contact {
   putPaused: boolean;
   /** The bound, open call; null when the conversation uses the relay. */
   openCall: CallId | null;
-  /** When anything last came by the direct path. */
+  /** When anything last came by a peer connection. */
   heardDirectAt: number;
   callFailures: number;
   nextCallAt: number;
@@ -74,6 +79,12 @@ export interface Contact {
   /** Offers before this time are too many. */
   nextOfferAt: number;
   gapAsked: number;
+}
+
+/** Somebody who waits for approval, and the session in which they write. */
+export interface Request {
+  record: RequestRecord;
+  session: Session;
 }
 
 /** A link to a relay as last reported. */
@@ -88,6 +99,11 @@ export function keep(contact: Contact, record: OutgoingRecord): Outgoing {
   contact.outgoing.set(record.envelope, outgoing);
   if (record.number !== null) contact.byNumber.set(record.number, outgoing);
   return outgoing;
+}
+
+/** The path that a peer connection is. */
+export function pathOfCall({ relayed }: Call): PathName {
+  return relayed ? 'turn' : 'direct';
 }
 
 /** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
@@ -106,6 +122,14 @@ export class Memory {
   readonly id: ContactId;
   readonly contacts = new Map<ContactId, Contact>();
   readonly invitations = new Map<string, InvitationRecord>();
+  address: AddressRecord | null;
+  /** The cards of our address that may still be used, by lookup id. */
+  readonly weeks = new Map<string, WeekRecord>();
+  /** Flights to our address that are done with, and the card of each (FlightRecord). */
+  readonly flights = new Map<string, string>();
+  readonly requests = new Map<ContactId, Request>();
+  /** Mailboxes that are given up and that their relay has not closed yet. */
+  readonly closing = new Map<MailboxId, OwnMailbox>();
   readonly calls = new Map<CallId, Call>();
   readonly timers = new Timers();
   readonly random: Random;
@@ -113,7 +137,8 @@ export class Memory {
   readonly direct: boolean;
   /** Mailboxes that the relay delivers on the present connection. */
   readonly collected = new Set<MailboxId>();
-  /** Requests that wait for the relay: by lookup id of the invitation; with the link that is being accepted. */
+  /** Requests that wait for the relay: for our address; by lookup id of the invitation; with the link that is being accepted. */
+  readonly addressing = new Set<RequestId>();
   readonly inviting = new Map<string, RequestId>();
   readonly accepting = new Map<RequestId, InvitationLink>();
   readonly links = new Map<string, LinkMemory>();
@@ -131,6 +156,11 @@ export class Memory {
     this.identity = unpackIdentity(snapshot.self.identity);
     this.id = toHex(identityId(this.identity));
     for (const record of snapshot.invitations) this.invitations.set(record.lookup, record);
+    this.address = snapshot.address;
+    for (const record of snapshot.weeks) this.weeks.set(record.lookup, record);
+    for (const { flight, lookup } of snapshot.flights) this.flights.set(flight, lookup);
+    for (const record of snapshot.requests) this.requests.set(record.id, { record, session: unpackSession(record.session) });
+    for (const mailbox of snapshot.closing) this.closing.set(mailbox.mailbox, mailbox);
     for (const record of snapshot.contacts) this.addContact(record, unpackSession(record.session));
     for (const record of snapshot.outgoing.toSorted((a, b) => a.order - b.order)) this.#load(record);
     for (const text of snapshot.pending.toSorted((a, b) => a.number - b.number)) {
@@ -209,10 +239,17 @@ export class Memory {
     return this.links.get(`${role} ${relay}`)?.online ?? false;
   }
 
-  /** Own mailboxes, of contacts and of invitations that nobody has accepted yet. */
+  /** The path that a conversation uses now. */
+  pathOf(contact: Contact): PathName {
+    const call = contact.openCall === null ? undefined : this.calls.get(contact.openCall);
+    return call === undefined ? 'relay' : pathOfCall(call);
+  }
+
+  /** Own mailboxes: of contacts, of invitations that nobody has accepted yet, and of our address. */
   *mailboxes(): Generator<OwnMailbox> {
     for (const contact of this.contacts.values()) yield contact.record.inbox;
     for (const invitation of this.invitations.values()) yield invitation.mailbox;
+    if (this.address !== null) yield this.address.mailbox;
   }
 
   /** All that this input led to, saves included; empties the list. */

@@ -24,10 +24,10 @@ function load<Name extends keyof VectorFiles>(name: Name): VectorFiles[Name] {
 
 const identityOf = (packed: string) => ({ ed: hex(packed).slice(0, 32), x: hex(packed).slice(32) });
 
-/** Runs `act` with what was drawn, all of it. */
-function withDraws<T>(draws: readonly string[], act: (draw: (length: number) => Uint8Array) => T): T {
+/** Runs `use` with what was drawn, all of it. */
+function withDraws<T>(draws: readonly string[], use: (draw: (length: number) => Uint8Array) => T): T {
   const { draw, isUsedUp } = replaying(draws);
-  const result = act(draw);
+  const result = use(draw);
   expect(isUsedUp()).toBe(true);
   return result;
 }

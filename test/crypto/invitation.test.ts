@@ -121,7 +121,7 @@ describe('a card', () => {
     return concat(nonce, seal(derive(parsed.linkKey, 'card').left, nonce, pad(packed, 2048), parsed.lookup));
   }
 
-  const contents = { ...terms, spk: x25519PublicKey(new Uint8Array(32).fill(1)), pq: xwingPublicKey(new Uint8Array(32)) };
+  const contents = { ...terms, reusable: false, spk: x25519PublicKey(new Uint8Array(32).fill(1)), pq: xwingPublicKey(new Uint8Array(32)) };
 
   it('is refused when it carries another identity, even sealed under the link key', () => {
     const mallory = createIdentity(random);
@@ -141,7 +141,8 @@ describe('a card', () => {
 
   it.each([
     ['another suite', (fields: Uint8Array) => fields.with(0, 2)],
-    ['unknown flags', (fields: Uint8Array) => fields.with(1, 1)],
+    ['the flag of an address', (fields: Uint8Array) => fields.with(1, 1)],
+    ['unknown flags', (fields: Uint8Array) => fields.with(1, 2)],
     ['a name that speaks to a terminal', (fields: Uint8Array) => fields.with(1353, 0x1b)],
     ['a relay that is no origin', (fields: Uint8Array) => fields.with(fields.length - 1, 0x3f)],
     ['bytes behind its fields', (fields: Uint8Array) => concat(fields, Uint8Array.of(0))],

@@ -28,6 +28,7 @@ export interface Bundle extends Terms {
   readonly identity: Public;
   readonly spk: Uint8Array;
   readonly pq: Uint8Array;
+  readonly reusable: boolean;
   readonly psk: Uint8Array;
   readonly hash: Uint8Array;
 }
@@ -44,7 +45,7 @@ function origin(relay: string): string {
 
 /** §3.2: what somebody may be called. */
 function isName(name: string): boolean {
-  const [length, joiners] = [utf8(name).length, /[\u200C\u200D\uFE0E\uFE0F]/gu];
+  const [length, joiners] = [utf8(name).length, /\u200C|\u200D|\uFE0E|\uFE0F/gu];
   return length >= 1 && length <= 64 && name === name.trim() && /[\p{L}\p{N}\p{P}\p{S}]/u.test(name)
     && !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(name) && !/\p{Default_Ignorable_Code_Point}/u.test(name.replaceAll(joiners, ''));
 }
@@ -85,7 +86,7 @@ export function parseLink(text: string): Link {
   });
 }
 
-function readBundle(bundle: Uint8Array): Omit<Bundle, 'psk' | 'hash'> {
+function readBundle(bundle: Uint8Array): Omit<Bundle, 'reusable' | 'psk' | 'hash'> {
   const fields = new Fields(bundle);
   fields.must(1);
   fields.must(0);
@@ -106,7 +107,7 @@ export function openCard({ linkKey, idHash }: Link, card: Uint8Array, now: numbe
   const read = orRefuse('card-invalid', () => readBundle(bundle));
   if (!same(idOf(read.identity), idHash)) refuse('card-invalid');
   if (now >= read.expiresAt) throw new Refusal('invitation-expired');
-  return { ...read, psk: pskOf(linkKey), hash: h32('bundle', bundle) };
+  return { ...read, reusable: false, psk: pskOf(linkKey), hash: h32('bundle', bundle) };
 }
 
 export const packSecret = ({ spkSecret, pqSeed, psk, bundleHash }: Secret): Uint8Array => join(be(1, 1), spkSecret, pqSeed, psk, bundleHash);

@@ -6,7 +6,9 @@ import { createIdentity, packIdentity } from '../../crypto/identity.js';
 import { Core } from '../../client/core/core.js';
 import type { Input } from '../../client/core/input.js';
 import type { Output, Result } from '../../client/core/output.js';
-import type { Change, ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, SelfRecord, Snapshot } from '../../client/core/records.js';
+import type {
+  AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, RequestRecord, SelfRecord, Snapshot, WeekRecord,
+} from '../../client/core/records.js';
 
 /** A small seeded generator (mulberry32): numbers in [0, 1). */
 export function seeded(seed: number): () => number {
@@ -26,6 +28,11 @@ export class Disk {
   self: SelfRecord;
   readonly contacts: Map<string, ContactRecord>;
   readonly invitations: Map<string, InvitationRecord>;
+  address: AddressRecord | null;
+  readonly weeks: Map<string, WeekRecord>;
+  readonly flights: Map<string, FlightRecord>;
+  readonly requests: Map<string, RequestRecord>;
+  readonly closing: Map<string, OwnMailbox>;
   readonly outgoing: Map<string, OutgoingRecord>;
   readonly messages: Map<string, MessageRecord>;
 
@@ -33,6 +40,11 @@ export class Disk {
     this.self = self;
     this.contacts = new Map(other?.contacts);
     this.invitations = new Map(other?.invitations);
+    this.address = other?.address ?? null;
+    this.weeks = new Map(other?.weeks);
+    this.flights = new Map(other?.flights);
+    this.requests = new Map(other?.requests);
+    this.closing = new Map(other?.closing);
     this.outgoing = new Map(other?.outgoing);
     this.messages = new Map(other?.messages);
   }
@@ -49,6 +61,18 @@ export class Disk {
         case 'contact': this.contacts.set(change.record.id, change.record); break;
         case 'invitation': this.invitations.set(change.record.lookup, change.record); break;
         case 'invitation-removed': this.invitations.delete(change.lookup); break;
+        case 'address': this.address = change.record; break;
+        case 'address-removed': this.address = null; break;
+        case 'week': this.weeks.set(change.record.lookup, change.record); break;
+        case 'week-removed':
+          this.weeks.delete(change.lookup);
+          for (const { flight, lookup } of this.flights.values()) if (lookup === change.lookup) this.flights.delete(flight);
+          break;
+        case 'flight': this.flights.set(change.record.flight, change.record); break;
+        case 'request': this.requests.set(change.record.id, change.record); break;
+        case 'request-removed': this.requests.delete(change.id); break;
+        case 'closing': this.closing.set(change.record.mailbox, change.record); break;
+        case 'closing-removed': this.closing.delete(change.mailbox); break;
         case 'outgoing': this.outgoing.set(change.record.envelope, change.record); break;
         case 'outgoing-removed': this.outgoing.delete(change.envelope); break;
         case 'message': this.messages.set(`${change.record.direction} ${change.record.id}`, change.record); break;
@@ -62,6 +86,11 @@ export class Disk {
       self: this.self,
       contacts: [...this.contacts.values()],
       invitations: [...this.invitations.values()],
+      address: this.address,
+      weeks: [...this.weeks.values()],
+      flights: [...this.flights.values()],
+      requests: [...this.requests.values()],
+      closing: [...this.closing.values()],
       outgoing: [...this.outgoing.values()],
       pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered'].includes(state)),
       held: messages.filter(({ direction, position }) => direction === 'in' && position === null),
@@ -108,6 +137,7 @@ export class World {
   /** Mailboxes by id: who collects, and what waits. */
   readonly mailboxes = new Map<string, { token: string; owner: VirtualClient; envelopes: Map<number, Envelope> }>();
   readonly cards = new Map<string, Uint8Array>();
+  readonly cardsExpireAt = new Map<string, number>();
   /** Every byte string that a relay or network saw. */
   readonly seen: Uint8Array[] = [];
   observer: Observer | null = null;
@@ -288,6 +318,22 @@ export class VirtualClient {
     return result.contact;
   }
 
+  address(change: 'show' | 'new' = 'show'): string {
+    const result = this.ask((request) => ({ type: 'address', request, change }));
+    if (result === null || result instanceof SottoError || result.type !== 'address') throw new Error(`no address: ${String(result)}`);
+    return result.link;
+  }
+
+  approve(id: string): void {
+    const result = this.ask((request) => ({ type: 'approve', request, id }));
+    if (result === null || result instanceof SottoError) throw new Error(`not approved: ${String(result)}`);
+  }
+
+  refuse(id: string): void {
+    const result = this.ask((request) => ({ type: 'refuse', request, id }));
+    if (result === null || result instanceof SottoError) throw new Error(`not refused: ${String(result)}`);
+  }
+
   send(contact: string, text: string): void {
     this.#request += 1;
     this.input({ type: 'send', request: this.#request, contact, text });
@@ -355,13 +401,20 @@ export class VirtualClient {
         return;
       }
       case 'acknowledge': return void world.mailboxes.get(output.mailbox)?.envelopes.delete(output.sequence);
-      case 'close-mailbox': return void world.mailboxes.delete(output.mailbox.mailbox);
+      case 'close-mailbox': {
+        const { mailbox } = output.mailbox;
+        const isOnline = this.#online.has('collect');
+        if (isOnline) world.mailboxes.delete(mailbox);
+        return this.#later(world.delay(), () => this.input({ type: 'closed', mailbox, error: isOnline ? null : 'relay-unreachable' }));
+      }
       case 'publish': {
         world.cards.set(output.lookup, output.card);
+        world.cardsExpireAt.set(output.lookup, world.now + output.ttlSeconds * 1000);
         return this.#later(world.delay(), () => this.input({ type: 'published', lookup: output.lookup, error: null }));
       }
       case 'take': {
-        const card = world.cards.get(Buffer.from(output.lookup).toString('hex')) ?? null;
+        const lookup = Buffer.from(output.lookup).toString('hex');
+        const card = (world.cardsExpireAt.get(lookup) ?? 0) > world.now ? world.cards.get(lookup)! : null;
         return this.#later(world.delay(), () => this.input({ type: 'card', request: output.request, card, error: card === null ? 'card-unknown' : null }));
       }
       case 'put': {
@@ -389,6 +442,7 @@ export class VirtualClient {
       case 'save':
       case 'state':
       case 'contact':
+      case 'request':
       case 'path':
       case 'peer-candidates': return;
     }

@@ -21,7 +21,7 @@ function acquaint(seed: number): { world: World; alice: VirtualClient; bob: Virt
 
 /** Puts an envelope into every mailbox of a client, as a relay can. */
 function deliver(client: VirtualClient, envelope: Uint8Array): void {
-  for (const { mailbox } of [...client.core.memory.mailboxes()]) client.input({ type: 'delivery', mailbox, sequence: 1e9, envelope, ageMs: 0 });
+  for (const { mailbox } of Array.from(client.core.memory.mailboxes())) client.input({ type: 'delivery', mailbox, sequence: 1e9, envelope, ageMs: 0 });
 }
 
 describe('beginning a session anew without proof', () => {

@@ -15,9 +15,9 @@ const court: { law: Law | null } = vi.hoisted(() => ({ law: null }));
 // The ratchet itself, watched at its door.
 vi.mock('../../../crypto/session.js', async (original) => {
   const session = await original<typeof import('../../../crypto/session.js')>();
-  const encrypt: typeof session.encrypt = (before, body, random, now, flight = new Uint8Array(0)) => {
+  const encrypt: typeof session.encrypt = (before, body, random, now, flight) => {
     const sealed = session.encrypt(before, body, random, now, flight);
-    const nonce = toHex(sealed.message.subarray(flight.length, flight.length + 24));
+    const nonce = toHex(sealed.message.subarray(flight?.length ?? 0, (flight?.length ?? 0) + 24));
     court.law?.sealed.set(tailOf(sealed.message), { key: `${toHex(before.sending.dh)} ${before.sending.next}`, nonce });
     return sealed;
   };
@@ -137,7 +137,7 @@ class Model {
     const at = chosen % envelope.length;
     const bytes = kind === 'repeat' ? envelope : envelope.with(at, envelope[at]! ^ 1);
     const client = this.clients[to]!;
-    for (const { mailbox } of [...client.core.memory.mailboxes()]) client.input({ type: 'delivery', mailbox, sequence: 1e9, envelope: bytes, ageMs: 0 });
+    for (const { mailbox } of Array.from(client.core.memory.mailboxes())) client.input({ type: 'delivery', mailbox, sequence: 1e9, envelope: bytes, ageMs: 0 });
   }
 
   /** Whether both have heard each other. Before that an invitation may end, and with it the only way to the other. */

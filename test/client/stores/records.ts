@@ -14,7 +14,7 @@ const INBOX: OwnMailbox = { ...OUTBOX, mailbox: '11'.repeat(16), ownerSeed: new 
 export function bobAfter(n: number): ContactRecord {
   return {
     id: BOB, name: 'Bob Cratchit', identity: new Uint8Array(64).fill(5), createdAt: 1_760_000_000_000, policy: 'direct',
-    session: new Uint8Array(700).fill(n), flight: null, flightKey: null, inbox: INBOX, outbox: OUTBOX,
+    session: new Uint8Array(700).fill(n), flight: null, flightKey: null, inbox: INBOX, helloOwed: false, outbox: OUTBOX,
     sentNumber: n, sentChain: new Uint8Array(8).fill(n), receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(8),
     readNumber: 0, receiptOwed: false, unanswered: n, heardAt: 0,
   };
