@@ -30,6 +30,7 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/invitation.ts', on: 'packed === null', before: 'packed === null', after: 'false', why: 'nothing cannot be read as a bundle, and that is refused alike' },
   { file: 'crypto/padding.ts', on: 'padded[end] === 0', before: 'end >= 0', after: 'true', why: 'what stands before the first byte is undefined, and ends the loop as well' },
   { file: 'crypto/padding.ts', on: 'padded[end] === 0', before: '>=', after: '>', why: 'a zero in the first place is no 0x80 either' },
+  { file: 'crypto/ratchet/piece.ts', on: 'upToEnd.length < bytes.length', before: '<', after: '<=', why: 'where nothing is left to write, nothing is written' },
   { file: 'crypto/session.ts', on: 'receiving && current', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'rest', after: 'true', why: NEVER_NULL },
