@@ -31,6 +31,8 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/padding.ts', on: 'padded[end] === 0', before: 'end >= 0', after: 'true', why: 'what stands before the first byte is undefined, and ends the loop as well' },
   { file: 'crypto/padding.ts', on: 'padded[end] === 0', before: '>=', after: '>', why: 'a zero in the first place is no 0x80 either' },
   { file: 'crypto/ratchet/piece.ts', on: 'upToEnd.length < bytes.length', before: '<', after: '<=', why: 'where nothing is left to write, nothing is written' },
+  { file: 'crypto/ratchet/skipped.ts', on: 'passed.length === 0', before: 'passed.length === 0', after: 'false', why: 'a copy says the same as what it is a copy of' },
+  { file: 'crypto/ratchet/skipped.ts', on: 'holds(oldest)', before: 'oldest === undefined || holds(oldest)', after: 'false', why: 'if the oldest may stay all may, so the filter keeps them all' },
   { file: 'crypto/session.ts', on: 'receiving && current', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'rest', after: 'true', why: NEVER_NULL },
