@@ -178,6 +178,16 @@ describe('an epoch that is overdue', () => {
     expect(unpackSession(packSession(b.session))).toEqual(b.session);
   });
 
+  it('stays so, however many messages there were', () => {
+    const { a, b } = sides('many');
+    lengths(a, b, 2);
+    let last = b.send(LONG);
+    for (let message = 0; message < 260; message++) last = b.send(LONG);
+    a.receive(last);
+    b.receive(a.send(LONG));
+    expect(b.send(LONG)).toHaveLength(1024);
+  });
+
   it('changes no length where there is room for everything, and none beyond the largest', () => {
     const { b } = sides('room');
     const length = (body: number) => encrypt(b.session, new Uint8Array(body), b.random, DAY_MS).message.length;
