@@ -52,9 +52,9 @@ export function sessionId(session: Session): Uint8Array {
 }
 
 /**
- * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24
- * random bytes, and 32 before them where the other has answered and it is our turn to make a post-quantum key. Throws `message-too-large` above
- * BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
+ * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24 random bytes,
+ * and 32 before them where the other has answered and it is our turn to make a post-quantum key. Throws `message-too-large`
+ * above BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
  */
 export function encrypt(stored: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = NO_FLIGHT): Sealed {
   const session = forget(stored, now);
