@@ -6,8 +6,8 @@ import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus,
 import type { Contact, Memory, WhyRelay } from './core/memory.js';
 import type { Notice } from './core/output.js';
 import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
-import type { LinkState } from './transports/link.js';
-import type { Peer } from './transports/peer.js';
+import { plainCause } from './health.js';
+import type { Network } from './network.js';
 
 const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
@@ -56,14 +56,17 @@ export function messageView(memory: Memory, record: MessageRecord): MessageView 
   };
 }
 
-export function contactStatus(memory: Memory, contact: Contact, peer: Peer | undefined): ContactStatus {
+export function contactStatus(memory: Memory, contact: Contact, network: Network): ContactStatus {
   const { record } = contact;
   const path = memory.pathOf(contact);
+  const peer = network.peer(contact.openCall);
   const pair = peer?.pair() ?? null;
+  const relaySince = network.onlineSince(record.outbox.relay, 'deposit');
   return {
     ...contactView(contact),
     path,
-    since: contact.pathSince,
+    connected: path !== 'relay' || relaySince !== null,
+    since: path === 'relay' ? Math.max(contact.pathSince, relaySince ?? 0) : contact.pathSince,
     why: path === 'relay' ? WHY[whyRelay(contact)] : WHY_PEER[path],
     pair: pair && { local: pair.local, remote: pair.remote },
     rttMs: peer?.rttMs() ?? null,
@@ -80,7 +83,11 @@ function whyRelay(contact: Contact): WhyRelay {
   return contact.why;
 }
 
-export function relayStatus(url: string, state: LinkState | undefined): RelayStatus {
-  if (state === undefined) return { url, online: false, rttMs: null, reason: 'not connected' };
-  return state.online ? { url, online: true, rttMs: state.rttMs, reason: null } : { url, online: false, rttMs: null, reason: state.reason };
+export function relayStatus(url: string, network: Network): RelayStatus {
+  const [deposit, collect] = [network.state(url, 'deposit'), network.state(url, 'collect')];
+  const state = network.uses(url, 'deposit') ? deposit : collect;
+  if (state === undefined) return { url, online: false, rttMs: null, reason: 'not connected', cause: null };
+  const failed = [state, collect].find((each) => each?.online === false);
+  const cause = failed?.online === false ? failed.reason : null;
+  return { url, online: state.online, rttMs: state.online ? state.rttMs : null, reason: cause === null ? null : plainCause(cause), cause };
 }

@@ -1,7 +1,7 @@
 // `sotto send CONTACT TEXT`: one message, and a true word about how far it came.
 
 import { SottoError } from '../../crypto/error.js';
-import type { MessageView, Wait } from '../client.js';
+import type { Client, MessageView, Wait } from '../client.js';
 import { numberOption, wordOption } from './command.js';
 import { type ExitCode, exitCodeOf } from './exit.js';
 import { command } from './hint.js';
@@ -27,7 +27,7 @@ export async function send(contact: string, text: string, options: HomeOptions &
     const { id, state, path, reason } = message;
     if (options.json) await writeJson({ id, state, path, reason });
     else if (code === 0) await writeLine(stateWords(message));
-    else await writeNote(`sotto: ${explain(message, wait, timeoutMs, owned ? command('listen', options.home) : null)}`);
+    else await writeNote(`sotto: ${explain(message, wait, timeoutMs, await causeOf(message, client), owned ? command('listen', options.home) : null)}`);
     return code;
   });
 }
@@ -53,17 +53,25 @@ function exitCode({ state, reason }: MessageView, wait: Wait): ExitCode {
   return STATES.indexOf(state as Wait) >= STATES.indexOf(wait) ? 0 : 7;
 }
 
+/** Why a message is still here, as a sentence; empty if nothing is known. */
+async function causeOf({ state, reason }: MessageView, client: Client): Promise<string> {
+  if (state !== 'queued' || reason === null) return '';
+  if (reason !== 'relay-unreachable') return ` ${reasonWords(reason)}.`;
+  const away = (await client.status()).relays.filter(({ online, cause }) => !online && cause !== null);
+  return away.map(({ url, reason: why }) => ` The relay ${safeLine(url)} cannot be reached: ${safeLine(why ?? '')}.`).join('') || ` ${reasonWords(reason)}.`;
+}
+
 /**
  * What is true of a message that did not come as far as was asked.
+ * @param why what is known of the cause, as causeOf() says it.
  * @param keeper the command to type that keeps trying; null if a process does so already.
  */
-function explain(message: MessageView, wait: Wait, timeoutMs: number, keeper: string | null): string {
+function explain(message: MessageView, wait: Wait, timeoutMs: number, why: string, keeper: string | null): string {
   if (message.state === 'failed') return `The message was not sent. ${reasonWords(message.reason ?? 'internal')}.`;
   const name = safeLine(message.contact.name);
   const late = `Not ${wait} within ${duration(timeoutMs)}`;
   if (message.state === 'delivered') return `${late}: ${name} has it and has not read it.`;
   if (message.state === 'accepted') return `${late}: it waits sealed at the relay until ${name} comes online.`;
-  const why = message.reason ? ` ${reasonWords(message.reason)}.` : '';
-  const next = keeper ? `the next command with this home sends it, and ${keeper} keeps trying` : 'the Sotto that runs with this home keeps trying';
+  const next = keeper ? `the next command with this home sends it, and "${keeper}" keeps trying` : 'the Sotto that runs with this home keeps trying';
   return `${late}: it stays queued here.${why} Do not send it again: ${next}.`;
 }

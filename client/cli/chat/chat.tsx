@@ -5,6 +5,7 @@ import { Box } from 'ink';
 import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ContactView } from '../../client.js';
+import { pathWords } from '../status.js';
 import { safeLine, safeText } from '../text.js';
 import { bytesOver, count, TEXT_MAX_BYTES } from './commands.js';
 import { type Conversation, useConversation } from './conversation.js';
@@ -14,7 +15,7 @@ import { type Line, line, LineRow } from './line.js';
 import { cut, rowsOf, widthOf } from './rows.js';
 import { type Place, type Transcript, transcript } from './transcript.js';
 import { type Scroll, useTyping } from './typing.js';
-import { connectionWords, troubleWords } from './words.js';
+import { troubleWords } from './words.js';
 
 /** How often the times in words are looked at. */
 const CLOCK_MS = 15_000;
@@ -80,7 +81,7 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
 }
 
 function headLines(contact: ContactView, { status, relays }: Conversation, opened: boolean, { columns, rows, now }: { columns: number; rows: number; now: number }): Line[] {
-  const path = !opened ? 'opening …' : status ? connectionWords(status, relays, now) : '';
+  const path = !opened ? 'opening …' : status ? pathWords(status, now) : '';
   const name = cut(safeLine(contact.name), Math.max(NAME_COLUMNS, columns - widthOf(path) - 2));
   const troubles = opened ? relays.map(troubleWords).filter((words) => words !== '') : [];
   return [

@@ -124,10 +124,12 @@ describe('a conversation on the screen', () => {
   it('says when the relay cannot be reached, and when it can again', async () => {
     const client = new MemoryClient();
     const { shows, lastFrame } = await open(client);
-    client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'ECONNREFUSED' } });
+    client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'nothing listens there' } });
+    client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), connected: false } });
     await shows('Bob  not connected; messages stay queued', 'The relay cannot be reached: nothing listens there; it will be tried again.');
-    client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'relay-closing' } });
-    await shows('The relay is shutting down');
+    client.tell({ type: 'path', contact: client.contactStatus(BOB) });
+    client.tell({ type: 'relay', relay: { ...client.relay, reason: 'it is shutting down' } });
+    await shows('Bob  by the relay since', 'The relay takes what you write, but brings nothing: it is shutting down;');
     client.tell({ type: 'relay', relay: client.relay });
     await vi.waitFor(() => expect(lastFrame()).not.toMatch(/not connected|shutting down/));
     client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), path: 'direct', rttMs: 8 } });
@@ -219,7 +221,7 @@ describe('a conversation that never lies', () => {
 
   it('says that the direct path holds while the relay is away', async () => {
     const client = new MemoryClient();
-    client.relay = { ...client.relay, online: false, reason: 'does not answer' };
+    client.relay = { ...client.relay, online: false, reason: 'it does not answer' };
     const { shows } = await open(client);
     client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), path: 'direct' } });
     await shows(/Bob {2}direct since/, 'it does not answer');
