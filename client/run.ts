@@ -194,7 +194,7 @@ class Runtime implements Client {
 
   #tellPath(id: string): void {
     const contact = this.#core.memory.contacts.get(id);
-    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(this.#core.memory, contact, this.#network) });
+    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(this.#core.memory, contact, this.#network, this.#platform.now()) });
   }
 
   // A relay has two links, which fail and come back together: the person is told what has changed for them, and once.
@@ -375,7 +375,7 @@ class Runtime implements Client {
     return {
       identity: { id: memory.id, name: memory.self.name },
       relays: [...urls].map((url) => relayStatus(url, this.#network)),
-      contacts: [...memory.contacts.values()].map((contact) => contactStatus(memory, contact, this.#network)),
+      contacts: [...memory.contacts.values()].map((contact) => contactStatus(memory, contact, this.#network, this.#platform.now())),
     };
   }
 

@@ -9,13 +9,16 @@ import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
 import { plainCause } from './health.js';
 import type { Network } from './network.js';
 
+/** Whoever was not heard for this long has left, as far as is known. */
+const AWAY_MS = 60_000;
+
 const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
   'policy': 'you have chosen that no direct path is opened to this contact',
   'unconfirmed': 'nothing has come from them since you accepted their link; where it was an address, they answer only after approval',
-  'away': 'the contact has not been seen since this program started',
-  'dialing': 'a direct path is being tried',
-  'failed': 'no direct path could be opened; it will be tried again',
+  'away': 'they are away, or were a short while ago; a direct path is tried when they are here',
+  'dialing': 'a direct path is being tried; it opens if they allow it and both networks let it through',
+  'failed': 'no direct path could be opened: the networks let none through, or they do not allow it; it will be tried again',
 };
 
 const WHY_PEER: Record<Exclude<PathName, 'relay'>, string> = {
@@ -56,7 +59,7 @@ export function messageView(memory: Memory, record: MessageRecord): MessageView 
   };
 }
 
-export function contactStatus(memory: Memory, contact: Contact, network: Network): ContactStatus {
+export function contactStatus(memory: Memory, contact: Contact, network: Network, now: number): ContactStatus {
   const { record } = contact;
   const path = memory.pathOf(contact);
   const peer = network.peer(contact.openCall);
@@ -67,7 +70,7 @@ export function contactStatus(memory: Memory, contact: Contact, network: Network
     path,
     connected: path !== 'relay' || relaySince !== null,
     since: path === 'relay' ? Math.max(contact.pathSince, relaySince ?? 0) : contact.pathSince,
-    why: path === 'relay' ? WHY[whyRelay(contact)] : WHY_PEER[path],
+    why: path === 'relay' ? WHY[whyRelay(contact, now)] : WHY_PEER[path],
     pair: pair && { local: pair.local, remote: pair.remote },
     rttMs: peer?.rttMs() ?? null,
     policy: record.policy,
@@ -77,10 +80,11 @@ export function contactStatus(memory: Memory, contact: Contact, network: Network
   };
 }
 
-function whyRelay(contact: Contact): WhyRelay {
+function whyRelay(contact: Contact, now: number): WhyRelay {
   if (contact.record.policy === 'relay-only') return 'policy';
   if (contact.record.flight !== null) return 'unconfirmed';
-  return contact.why;
+  // Calls fail with whoever has left; that says nothing of the networks.
+  return contact.why === 'failed' && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
 }
 
 export function relayStatus(url: string, network: Network): RelayStatus {

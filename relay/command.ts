@@ -35,8 +35,18 @@ interface RelayLog extends Log {
 const DEFAULT_PORT = '8080';
 const DEFAULT_STUN_PORT = '3478';
 
-/** How many ports the guide tries from the default one on. */
+/** How many ports are tried from the default one on, where nobody has chosen another. */
 const PORTS_TRIED = 20;
+
+/** Why a folder cannot be made, by what the system says. */
+const FOLDER_CAUSES: Readonly<Record<string, string>> = {
+  EEXIST: 'it is a file',
+  ENOTDIR: 'a part of its path is a file',
+  ENOENT: 'the system lets nobody make one there',
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'nothing can be written there',
+};
 
 /** Exit codes by fault, the same as those of the client's commands. */
 const EXIT_CODES: Readonly<Record<Fault, number>> = { caller: 2, peer: 3, relay: 4, network: 5, disk: 6 };
@@ -47,8 +57,8 @@ export function addRelayCommand(program: Command): void {
     .command('relay')
     .description('run a relay: sealed mailboxes, STUN and TURN, in one process')
     .option('--host <address>', 'address to listen at; 0.0.0.0 for every one of this machine', '127.0.0.1')
-    .option('--port <number>', 'TCP port of HTTP and WebSocket, 0 for any', DEFAULT_PORT)
-    .option('--stun-port <number>', 'UDP and TCP port of STUN and TURN, 0 for any', DEFAULT_STUN_PORT)
+    .option('--port <number>', 'TCP port of HTTP and WebSocket, 0 for any; the default one is replaced where it is taken', DEFAULT_PORT)
+    .option('--stun-port <number>', 'UDP and TCP port of STUN and TURN, 0 for any; the default one is replaced where it is taken', DEFAULT_STUN_PORT)
     .option('--turn-peers <whom>', 'to whom TURN relays: "clients" of this relay, or "open" for every public address', 'clients')
     .option('--turn-address <address...>', 'public IP addresses of this machine, where it does not have them itself')
     .option('--turn-ports <first-last>', 'UDP ports of relayed connections; 49152-65535 if not given')
@@ -59,10 +69,11 @@ export function addRelayCommand(program: Command): void {
     .option('--data <dir>', 'folder of the mailboxes', dataFolder(process.platform, process.env, homedir()))
     .option('--json', 'write one line of JSON instead of words')
     .option('--log', 'write the log on a terminal too; elsewhere it is always written, to the error output')
-    .option('--guide', 'say what two people type to talk; takes the next port where the default one is taken')
+    .option('--guide', 'say what two people type to talk')
     .action(async (flags: Flags, command: Command) => {
       try {
-        await run(flags, command.getOptionValueSource('port') === 'default', program.name());
+        const isDefault = (option: string) => command.getOptionValueSource(option) === 'default';
+        await run(flags, { port: isDefault('port'), stunPort: isDefault('stunPort') }, program.name());
       } catch (error) {
         tell(error, flags.json ?? false);
       }
@@ -78,13 +89,24 @@ export function dataFolder(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, ho
   }
 }
 
-async function run(flags: Flags, anyPort: boolean, program: string): Promise<void> {
+/** @param may which ports may be replaced where they are taken: those that nobody has chosen. */
+async function run(flags: Flags, may: { readonly port: boolean; readonly stunPort: boolean }, program: string): Promise<void> {
   const { host, data } = flags;
   const port = portOf('--port', flags.port);
   const stunPort = portOf('--stun-port', flags.stunPort);
   const log = await openLog(flags);
   const tls = tlsOf(flags);
-  const relay = await start({ host, port, stunPort, turn: turnOf(flags), ...tls !== null && { tls }, data, log }, flags.guide && anyPort ? PORTS_TRIED : 1);
+  const relay = await start({ host, port, stunPort, turn: turnOf(flags), ...tls !== null && { tls }, data, log }, may.port ? PORTS_TRIED : 1).catch((error: unknown) => {
+    const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? urlOfRunning(data) : null;
+    if (running === null) throw error;
+    say(`It runs already, in another terminal; this one is free.\n\n${guide(running, program)}`);
+    return null;
+  });
+  if (relay === null) return;
+  if (!may.stunPort && stunPort !== 0 && relay.stunPort !== stunPort) {
+    await relay.close();
+    throw new SottoError('port-in-use', `Another program uses UDP port ${stunPort}; choose another with --stun-port.`);
+  }
   const url = urlOf(host, relay);
   leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
@@ -97,7 +119,7 @@ async function run(flags: Flags, anyPort: boolean, program: string): Promise<voi
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
 
   if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, data }));
-  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.`);
+  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.\nHomes made for another port do not find it: free that port for them.`);
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
   say(flags.guide ? guide(url, program) : whereabouts(host, relay, data));
 }
@@ -117,8 +139,11 @@ async function start(options: RelayOptions, tries: number): Promise<RunningRelay
     return await startRelay(options);
   } catch (error) {
     if (!(error instanceof SottoError)) throw error;
+    const why = FOLDER_CAUSES[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
+    if (error.code === 'store-failed' && why !== undefined) throw new SottoError('store-failed', `The folder ${options.data} cannot be made: ${why}; choose another with --data DIR.`, error);
     if (error.code === 'port-in-use' && tries > 1) return start({ ...options, port: options.port + 1 }, tries - 1);
-    throw error.code === 'data-in-use' ? whoUses(options.data, error) : error;
+    const url = error.code === 'data-in-use' ? urlOfRunning(options.data) : null;
+    throw url === null ? error : new SottoError('data-in-use', `A relay with the data in ${options.data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
   }
 }
 
@@ -135,12 +160,12 @@ function leaveUrl(data: string, url: string): void {
   }
 }
 
-function whoUses(data: string, error: SottoError): SottoError {
+/** Where the relay that uses this data says that it is; null if it says nothing. */
+function urlOfRunning(data: string): string | null {
   try {
-    const url = readFileSync(urlFile(data), 'utf8');
-    return new SottoError('data-in-use', `A relay with the data in ${data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
+    return readFileSync(urlFile(data), 'utf8');
   } catch {
-    return error;
+    return null;
   }
 }
 
@@ -204,6 +229,8 @@ ${program} chat --home ${bob} Alice
 and then Alice
 
 ${program} chat --home ${alice} Bob
+
+The next time start this relay again, and type the two chat commands alone.
 `;
 }
 

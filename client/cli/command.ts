@@ -12,12 +12,16 @@ import { safeText } from './text.js';
 
 /** Adds a command with the options that every client command has. */
 export function addCommand(program: Command, name: string, description: string): Command {
+  return addScreen(program, name, description).option('--json', 'write JSON for programs');
+}
+
+/** Adds a command that is for people alone. */
+export function addScreen(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
     .option('--home <dir>', `folder of the identity (or set SOTTO_HOME; else ${defaultHome({ ...process.env, SOTTO_HOME: '' })})`)
-    .option('--passphrase', 'ask for the passphrase of the home (or set SOTTO_PASSPHRASE)')
-    .option('--json', 'write JSON for programs');
+    .option('--passphrase', 'lock a new home; a locked one asks by itself (scripts set SOTTO_PASSPHRASE)');
 }
 
 /**

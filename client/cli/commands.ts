@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { accept } from './accept.js';
 import { address } from './address.js';
 import { chat } from './chat.js';
-import { action, addCommand } from './command.js';
+import { action, addCommand, addScreen } from './command.js';
 import { contacts } from './contacts.js';
 import { doctor } from './doctor.js';
 import { EXIT_CODES } from './exit.js';
@@ -53,7 +53,7 @@ export function addClientCommands(program: Command): void {
     .option('--timeout <seconds>', 'how long to wait for it', '30')
     .action(action(send));
   addCommand(program, 'listen', 'show messages as they come, each exactly once').action(action(listen));
-  addCommand(program, 'chat', 'talk with a contact in the terminal').argument(...CONTACT).action(action(chat));
+  addScreen(program, 'chat', 'talk with a contact in the terminal').argument(...CONTACT).action(action(chat));
   addCommand(program, 'history', 'show the messages with a contact')
     .argument(...CONTACT)
     .option('--limit <count>', 'how many, the newest', '50')

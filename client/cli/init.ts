@@ -1,7 +1,7 @@
 // `sotto init`: makes an identity in an empty home.
 
 import { SottoError } from '../../crypto/error.js';
-import { isName } from '../../crypto/name.js';
+import { isName, NAME_MAX_BYTES } from '../../crypto/name.js';
 import { relayOrigin } from '../../crypto/origin.js';
 import { askHealth } from '../health.js';
 import { homeExists } from '../home.js';
@@ -37,6 +37,8 @@ export async function init(options: HomeOptions & { readonly name: string; reado
 /** A name as contacts may see it. Throws `name-invalid`. */
 export function checkedName(name: string): string {
   const trimmed = name.trim().normalize('NFC');
+  const over = Buffer.byteLength(trimmed) - NAME_MAX_BYTES;
+  if (over > 0) throw new SottoError('name-invalid', `The name is too long by ${over} ${over === 1 ? 'byte' : 'bytes'}; it may have ${NAME_MAX_BYTES}.`);
   if (!isName(trimmed)) throw new SottoError('name-invalid');
   return trimmed;
 }

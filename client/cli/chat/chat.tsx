@@ -60,7 +60,7 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
 
   const head = headLines(contact, conversation, client !== null, { columns, rows, now });
   const typed = draftLines(draft, draftColumns, Math.max(1, Math.floor(rows / 3)));
-  const hint = hintLine(draft, unseen, conversation, end !== null);
+  const hint = hintLine(draft, unseen, conversation, end !== null, panel !== null);
   const room = rows - head.length - 1 - typed.lines.length;
   const said = panel === null ? [] : rowsOf(safeText(panel), columns, 'words').slice(0, Math.max(0, room - 1)).map(({ text }) => line(text, 'quiet'));
   height.current = Math.max(1, room - said.length);
@@ -92,13 +92,13 @@ function headLines(contact: ContactView, { status, relays }: Conversation, opene
 }
 
 /** One line of what is most worth saying now. */
-function hintLine({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean): Line {
+function hintLine({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean, answered: boolean): Line {
   const over = bytesOver((before + after).trimEnd());
   if (over > 0) return line(`${count(over)} too long to be sent`, 'failure');
   if (unseen > 0) return line(unseen === 1 ? '1 new message below; End shows it' : `${unseen} new messages below; End shows them`, 'warning');
   if (notice !== null) return line(safeLine(notice), 'warning');
   if (over > -NEAR_LIMIT_BYTES) return line(`room for ${count(-over)} more of ${count(TEXT_MAX_BYTES)}`, 'quiet');
-  return line(scrolled ? 'PageDown and End go back to the newest' : 'Enter sends  /help  Esc leaves', 'quiet');
+  return line(scrolled ? 'PageDown and End go back to the newest' : `Enter sends  /help  Esc ${answered ? 'closes this' : 'leaves'}`, 'quiet');
 }
 
 /** The part of a draft around its cursor, and where the cursor is in it. */

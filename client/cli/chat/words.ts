@@ -10,6 +10,7 @@ import { clock, moment } from '../time.js';
 export const HELP = [
   'PageUp, PageDown: scroll; Esc: leave',
   'Alt-Enter: new line; //x sends /x',
+  'Ctrl-X: empty what is typed',
   '/verify  /status  /quit',
   Object.entries(STATE_WORDS).map(([word, meaning]) => `${word}: ${meaning}`).join('; '),
 ].join('\n');

@@ -164,6 +164,18 @@ describe('a conversation on the screen', () => {
     await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo', 'three', 'four']));
   });
 
+  it('throws away no draft at one Ctrl-C, and empties it at Ctrl-X', async () => {
+    const { type, shows, hasLeft, lastFrame } = await open(new MemoryClient());
+    type('a long draft');
+    type('\u0003');
+    await shows('again to leave without sending', 'a long draft');
+    expect(hasLeft()).toBe(false);
+    type('\u0018');
+    await vi.waitFor(() => expect(lastFrame()).not.toContain('long draft'));
+    type('\u0003');
+    await vi.waitFor(() => expect(hasLeft()).toBe(true));
+  });
+
   it('leaves at Esc, Ctrl-C and /quit', async () => {
     for (const keys of ['\u001b', '\u0003', '/quit\r']) {
       const { type, hasLeft, unmount } = await open(new MemoryClient());
@@ -325,7 +337,7 @@ describe('typing', () => {
     const { type, shows, hasLeft } = await open(new MemoryClient());
     type('half');
     type(ESCAPE);
-    await shows('Press Esc again to leave without sending');
+    await shows('Press Esc or Ctrl-C again to leave without sending');
     expect(hasLeft()).toBe(false);
     type(ESCAPE);
     await vi.waitFor(() => expect(hasLeft()).toBe(true));
