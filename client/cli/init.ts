@@ -11,9 +11,6 @@ import { writeJson, writeLine, writeNote } from './output.js';
 import { newPassphrase } from './passphrase.js';
 import { safeLine } from './text.js';
 
-/** Where a relay listens that was started on this machine without options. */
-export const DEFAULT_RELAY = 'http://127.0.0.1:8080';
-
 /** How long a person who makes an identity waits to hear whether the relay is there. */
 const RELAY_WAIT_MS = 4_000;
 

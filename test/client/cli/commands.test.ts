@@ -1,8 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createKey, homeFiles, lockHome } from '../../../client/home.js';
 import { reference } from '../../../client/cli/contacts.js';
@@ -237,6 +237,24 @@ describe('a command', () => {
     const { code, stdout } = await sotto(['--help']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/Exit codes:[^]*7 {2}the message did not reach/);
+  });
+});
+
+describe('the program', () => {
+  it('loads no package before it knows the command, but the one that reads the command line', () => {
+    const seen = new Set<string>();
+    const packages = new Set<string>();
+    const walk = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|export) (?:[^;']* from )?'([^']+)';/gm)) {
+        if (name.startsWith('.')) walk(join(dirname(file), name));
+        else if (!name.startsWith('node:')) packages.add(name);
+      }
+    };
+    walk(join(import.meta.dirname, '../../../dist/bin/sotto.js'));
+    expect(seen.size).toBeGreaterThan(5);
+    expect([...packages]).toEqual(['commander']);
   });
 });
 
