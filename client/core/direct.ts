@@ -20,6 +20,8 @@ const CALL_MS = 8_000;
 const REDIAL_MS = [1_000, 8_000, 30_000, 120_000, 600_000, 1_800_000] as const;
 /** Shortest time between two greetings that nobody asked for. */
 const GREET_INTERVAL_MS = 5_000;
+/** Longest time between two questions for a receipt. */
+const ASK_MAX_MS = 86_400_000;
 /** A difference between two round trips that is more than noise. */
 const CLEARLY_FARTHER_MS = 10;
 /** How often a direct path is tried beside one by way of a TURN server. */
@@ -59,12 +61,12 @@ export function onPresence(memory: Memory, contact: Contact, presence: Presence,
   onAlive(memory, contact);
 }
 
-/** Timer `ask:`: texts were accepted and nothing came back, though the contact is there: a receipt may have been lost. */
+/** Timer `ask:`: texts were accepted and nothing came back: they or their receipt may have been lost. The longer the contact has been silent, the less often. */
 export function askForReceipt(memory: Memory, contact: Contact): void {
   if (contact.undelivered.size === 0) return;
-  const isThere = contact.openCall !== null || memory.now - contact.record.heardAt < ASK_AFTER_MS * 2;
-  if (isThere) sendTransient(memory, contact, { case: 'presence', value: { answer: false, last: contact.record.sentNumber } }, contact.openCall);
-  memory.timers.set(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
+  sendTransient(memory, contact, { case: 'presence', value: { answer: false, last: contact.record.sentNumber } }, contact.openCall);
+  const silentMs = memory.now - contact.record.heardAt;
+  memory.timers.set(`ask:${contact.record.id}`, memory.now + Math.min(ASK_MAX_MS, Math.max(ASK_AFTER_MS, Math.floor(silentMs / 2))));
 }
 
 /** The network has changed: what was open may be dead, and what failed may work now. */

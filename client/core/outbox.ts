@@ -17,7 +17,7 @@ import type { ContactRecord, EnvelopeId, MessageRecord } from './records.js';
 const IN_FLIGHT_MAX = 500;
 /** How long an envelope on the direct path waits for its receipt before it also goes by the relay. */
 const DIRECT_PATIENCE_MS = 3_000;
-/** How long an accepted text may be without a receipt before a contact that is there is asked for one. */
+/** How long an accepted text may be without a receipt before the contact is asked for one. */
 export const ASK_AFTER_MS = 600_000;
 /** First and longest wait after a refused put. */
 const RETRY_MIN_MS = 2_000;

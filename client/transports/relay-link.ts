@@ -7,6 +7,8 @@ import { hash } from '../../crypto/hash.js';
 import { relayOrigin } from '../../crypto/origin.js';
 import { publicKeyOf, sign } from '../../crypto/signature.js';
 import { ACKNOWLEDGE_MAX, COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
+import type { Welcome } from '../../relay/wire/relay_pb.js';
+import { searchWork } from '../../relay/wire/work.js';
 import type { OwnMailbox, PeerMailbox } from '../core/records.js';
 import type { Link, LinkOptions, LinkState, OpenLink } from './link.js';
 import { RelayConnection, type LinkPlatform, type Request } from './relay-connection.js';
@@ -19,6 +21,17 @@ const BACKOFF_SHARE = 60;
 const BACKOFF_MAX_MS = 60_000;
 /** A connection that was online for this long was a good one: the next attempt is a first again. */
 const LIVED_MS = 5_000;
+
+/** Nonces tried in one task while a relay asks for work: a few milliseconds. */
+const WORK_SLICE = 1_000;
+
+const NOTHING = new Uint8Array(0);
+
+/** A connection that has been greeted. */
+interface Online {
+  readonly connection: RelayConnection;
+  readonly welcome: Welcome;
+}
 
 /** Links over a platform's WebSocket. */
 export function openRelayLink(platform: LinkPlatform): OpenLink {
@@ -49,12 +62,25 @@ class RelayLink implements Link {
     this.#dial();
   }
 
-  async collect({ mailbox, ownerSeed, token }: OwnMailbox): Promise<number> {
-    const { connection, challenge } = this.#online();
+  async collect(own: OwnMailbox): Promise<number> {
+    const online = this.#online();
+    try {
+      return await this.#collect(own, online, NOTHING);
+    } catch (error) {
+      // Only now: a mailbox that is there opens without.
+      const code = error instanceof SottoError ? error.code : null;
+      const { admission = NOTHING } = this.#platform;
+      if (code === 'admission-required' && admission.length > 0) return this.#collect(own, online, admission);
+      if (code === 'work-required') return this.#collect(own, online, await work(fromHex(own.mailbox), online.welcome, () => this.#connection === online.connection));
+      throw error;
+    }
+  }
+
+  async #collect({ mailbox, ownerSeed, token }: OwnMailbox, { connection, welcome }: Online, admission: Uint8Array): Promise<number> {
     const address = fromHex(mailbox);
     const tokenHash = hash('token', token);
-    const signature = sign(ownerSeed, COLLECT_LABEL, concat(challenge, address, tokenHash));
-    const answer = await connection.ask({ case: 'collect', value: { mailbox: address, owner: publicKeyOf(ownerSeed), tokenHash, signature } });
+    const signature = sign(ownerSeed, COLLECT_LABEL, concat(welcome.challenge, address, tokenHash));
+    const answer = await connection.ask({ case: 'collect', value: { mailbox: address, owner: publicKeyOf(ownerSeed), tokenHash, signature, admission } });
     return answer.case === 'done' ? answer.value.waiting : 0;
   }
 
@@ -115,10 +141,10 @@ class RelayLink implements Link {
     this.#finishAttempt();
   }
 
-  #online(): { readonly connection: RelayConnection; readonly challenge: Uint8Array } {
+  #online(): Online {
     const welcome = this.#connection?.welcome;
     if (this.#onlineAt === null || !this.#connection || !welcome) throw new SottoError('relay-unreachable');
-    return { connection: this.#connection, challenge: welcome.challenge };
+    return { connection: this.#connection, welcome };
   }
 
   #ask(request: Request): ReturnType<RelayConnection['ask']> {
@@ -185,4 +211,16 @@ class RelayLink implements Link {
       if (!this.#closed) this.#options.onState(state);
     });
   }
+}
+
+/** The proof of work for a new mailbox, made in small slices. Rejects when it is wanted no more, for it is worth nothing elsewhere. */
+async function work(mailbox: Uint8Array, { challenge, workBits }: Welcome, isWanted: () => boolean): Promise<Uint8Array> {
+  for (let from = 0; isWanted(); from += WORK_SLICE) {
+    const nonce = searchWork(challenge, mailbox, workBits, from, WORK_SLICE);
+    if (nonce !== null) return nonce;
+    await new Promise((resolve) => {
+      setTimeout(resolve);
+    });
+  }
+  throw new SottoError('relay-unreachable');
 }

@@ -95,7 +95,7 @@ describe('sotto relay', () => {
   });
 
   test('names every address that others may use when it listens at all of them', async () => {
-    const relay = story.start(['relay', '--host', '0.0.0.0', '--port', '0', '--stun-port', '0', '--data', newFolder()]);
+    const relay = story.start(['relay', '--host', '0.0.0.0', '--lan', '--port', '0', '--stun-port', '0', '--data', newFolder()]);
     await relay.line((line) => line.startsWith('Others'));
     const urls = relay.lines.join('\n').match(/http:\/\/\S+/g);
     const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []).filter(({ family, internal }) => family === 'IPv4' && !internal);

@@ -323,6 +323,18 @@ describe('a link', () => {
     await until(() => relay.callers.length === 2);
   });
 
+  test('comes back to a relay that restarts at its own moment of the time that the relay gives', async () => {
+    const heard = open('deposit');
+    const caller = await online(heard);
+    caller.say(0, { case: 'goodbye', value: { code: 'relay-closing', reconnectAfterMs: 2_000, reconnectWithinMs: 10_000 } });
+    await until(() => heard.states.at(-1)?.online === false);
+    // Chance is a half here.
+    pass(6_999);
+    expect(relay.callers).toHaveLength(1);
+    pass(1);
+    await until(() => relay.callers.length === 2);
+  });
+
   test('dials at once when the network has changed, whether it was online, dialling or waiting', async () => {
     const heard = open('deposit');
     await online(heard);
