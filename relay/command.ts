@@ -20,8 +20,18 @@ interface Flags extends Readonly<Record<string, unknown>> {
   readonly printConfig?: boolean;
 }
 
-/** How many ports the guide tries from the default one on. */
+/** How many ports are tried from the default one on, where nobody has chosen another. */
 const PORTS_TRIED = 20;
+
+/** Why a folder cannot be made, by what the system says. */
+const FOLDER_CAUSES: Readonly<Record<string, string>> = {
+  EEXIST: 'it is a file',
+  ENOTDIR: 'a part of its path is a file',
+  ENOENT: 'the system lets nobody make one there',
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'nothing can be written there',
+};
 
 /** Exit codes by fault, the same as those of the client's commands. */
 const EXIT_CODES: Readonly<Record<Fault, number>> = { caller: 2, peer: 3, relay: 4, network: 5, disk: 6 };
@@ -33,7 +43,7 @@ export function addRelayCommand(program: Command): void {
     .description('run a relay: sealed mailboxes, STUN and TURN, in one process')
     .option('--json', 'write one line of JSON instead of words')
     .option('--log', 'write the log on a terminal too; elsewhere it is always written, to the error output')
-    .option('--guide', 'say what two people type to talk; takes the next port where the default one is taken')
+    .option('--guide', 'say what two people type to talk')
     .option('--take-over', 'end the relay that uses --data, and take its place')
     .option('--print-config', 'print all settings as they would be used, and end')
     .action(async (flags: Flags) => {
@@ -68,8 +78,19 @@ async function run(flags: Flags, program: Command): Promise<void> {
   const options = await optionsOf(config, given);
   const log = await openLog(flags, config.logLevel);
   const version = program.version() ?? 'unknown';
-  const relay = await start({ ...options, version, log, takeOver: flags.takeOver ?? false }, flags.guide && !given.has('port') ? PORTS_TRIED : 1);
   const { host, port, stunPort, data } = config;
+  // A port that nobody has chosen may be replaced where it is taken.
+  const relay = await start({ ...options, version, log, takeOver: flags.takeOver ?? false }, given.has('port') ? 1 : PORTS_TRIED).catch((error: unknown) => {
+    const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? urlOfRunning(data) : null;
+    if (running === null) throw error;
+    say(`It runs already, in another terminal; this one is free.\n\n${guide(running, program.name())}`);
+    return null;
+  });
+  if (relay === null) return;
+  if (given.has('stunPort') && stunPort !== 0 && relay.stunPort !== stunPort) {
+    await relay.close();
+    throw new SottoError('port-in-use', `Another program uses UDP port ${stunPort}; choose another with --stun-port.`);
+  }
   const url = urlOf(host, relay);
   leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
@@ -82,7 +103,7 @@ async function run(flags: Flags, program: Command): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
 
   if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data }));
-  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.`);
+  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.\nHomes made for another port do not find it: free that port for them.`);
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
   say(flags.guide ? guide(url, program.name()) : whereabouts(config, relay));
 }
@@ -107,8 +128,11 @@ async function start(options: RelayOptions, tries: number): Promise<RunningRelay
     return await startRelay(options);
   } catch (error) {
     if (!(error instanceof SottoError)) throw error;
+    const why = FOLDER_CAUSES[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
+    if (error.code === 'store-failed' && why !== undefined) throw new SottoError('store-failed', `The folder ${options.data} cannot be made: ${why}; choose another with --data DIR.`, error);
     if (error.code === 'port-in-use' && tries > 1) return start({ ...options, port: options.port + 1 }, tries - 1);
-    throw error.code === 'data-in-use' ? whoUses(options.data, error) : error;
+    const url = error.code === 'data-in-use' ? urlOfRunning(options.data) : null;
+    throw url === null ? error : new SottoError('data-in-use', `A relay with the data in ${options.data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
   }
 }
 
@@ -125,12 +149,12 @@ function leaveUrl(data: string, url: string): void {
   }
 }
 
-function whoUses(data: string, error: SottoError): SottoError {
+/** Where the relay that uses this data says that it is; null if it says nothing. */
+function urlOfRunning(data: string): string | null {
   try {
-    const url = readFileSync(urlFile(data), 'utf8');
-    return new SottoError('data-in-use', `A relay with the data in ${data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
+    return readFileSync(urlFile(data), 'utf8');
   } catch {
-    return error;
+    return null;
   }
 }
 
@@ -195,6 +219,8 @@ ${program} chat --home ${bob} Alice
 and then Alice
 
 ${program} chat --home ${alice} Bob
+
+The next time start this relay again, and type the two chat commands alone.
 `;
 }
 

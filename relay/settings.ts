@@ -56,8 +56,8 @@ function limit(name: keyof Limits, sentence: string): Setting<number> {
 /** Every setting by its name in a file. */
 export const SETTINGS = {
   host: words('127.0.0.1', 'address to listen at; 0.0.0.0 for every one of this machine'),
-  port: port(8_080, 'TCP port of HTTP and WebSocket, 0 for any'),
-  stunPort: port(3_478, 'UDP and TCP port of STUN and TURN, 0 for any'),
+  port: port(8_080, 'TCP port of HTTP and WebSocket, 0 for any; the default one is replaced where it is taken'),
+  stunPort: port(3_478, 'UDP and TCP port of STUN and TURN, 0 for any; the default one is replaced where it is taken'),
   turnPeers: choice(['clients', 'open'], 'clients', 'to whom TURN relays: clients of this relay, or open for every public address'),
   turnAddress: list('public IP addresses of this machine, where it does not have them itself'),
   turnPorts: words('', 'UDP ports of relayed connections; 49152-65535 if not given'),
