@@ -188,7 +188,7 @@ describe('an epoch that is overdue', () => {
   });
 
   it('stays so, however many messages there were', () => {
-    const { a, b } = sides('many');
+    const { a, b } = begun('many');
     lengths(a, b, 2);
     let last = b.send(LONG);
     for (let message = 0; message < 260; message++) last = b.send(LONG);

@@ -110,7 +110,7 @@ describe('a command', () => {
       [['policy', 'Bob'], 'The policy is missing: direct, or relay-only; see "npx sotto policy --help".'],
       [['send', 'Bob', 'two', 'words'], 'There are more words than it takes; a name or text with spaces goes in quotes; see "npx sotto send --help".'],
       [['init'], '--name <name> is missing; see "npx sotto init --help".'],
-      [['relay', '--port'], '--port <value> needs a value; see "npx sotto relay --help".'],
+      [['relay', '--port'], '--port <number> needs a value; see "npx sotto relay --help".'],
     ] as const;
     const ended = await Promise.all(wrong.map(([args]) => sotto(args)));
     expect(ended).toEqual(wrong.map(([, sentence]) => ({ code: 2, stdout: '', stderr: `sotto: ${sentence}\n` })));
