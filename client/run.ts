@@ -2,6 +2,7 @@
 // what the core saves, and only then lets the rest out (save precedes send). It decides nothing.
 
 import { SottoError } from '../crypto/error.js';
+import { firstDevices } from '../crypto/devices.js';
 import { isName } from '../crypto/name.js';
 import { createIdentity, packIdentity, unpackPublicIdentity } from '../crypto/identity.js';
 import type { Random } from '../crypto/random.js';
@@ -54,7 +55,9 @@ export async function createHome(platform: Pick<Platform, 'store' | 'random' | '
   await ready();
   if (!isName(name)) throw new SottoError('name-invalid');
   if (await platform.store.load() !== null) throw new SottoError('home-exists');
-  await platform.store.create({ name, relay, identity: packIdentity(createIdentity(platform.random)), createdAt: platform.now(), position: 0 });
+  const identity = createIdentity(platform.random);
+  const createdAt = platform.now();
+  await platform.store.create({ name, relay, identity: packIdentity(identity), devices: firstDevices(identity, createdAt), createdAt, position: 0 });
 }
 
 /** Opens the client of a store. Throws `home-missing`, `store-damaged`. */

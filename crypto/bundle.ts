@@ -2,6 +2,7 @@
 // (PROTOCOL.md §3.2). Signed by the inviter; everything in it was chosen by whoever made it, so it is read as a stranger's.
 
 import { Reader, text, utf8, Writer } from './bytes.js';
+import { checkDevices } from './devices.js';
 import { SottoError } from './error.js';
 import { hash } from './hash.js';
 import { isName } from './name.js';
@@ -20,6 +21,8 @@ const SIGNATURE_BYTES = 64;
 /** What the inviter signs. */
 export interface BundleContents {
   readonly identity: PublicIdentity;
+  /** The inviter's devices, as packDevices() writes them. */
+  readonly devices: Uint8Array;
   /** What the inviter calls themselves, 1 to 64 bytes of UTF-8 without control characters. */
   readonly name: string;
   /** Origin of the relay where the inviter collects the answer. */
@@ -51,11 +54,13 @@ export function packBundle(contents: BundleContents & { readonly identity: Ident
     .bytes(name)
     .number(relay.length, 1)
     .bytes(relay)
+    .number(contents.devices.length, 2)
+    .bytes(contents.devices)
     .finish();
   return new Writer().bytes(signed, sign(contents.identity.edSeed, LABEL, signed)).finish();
 }
 
-/** Reads packBundle(…) and checks its signature. Throws a SottoError for anything wrong. */
+/** Reads packBundle(…) and checks its signature and that of the device list. Throws a SottoError for anything wrong. */
 export function unpackBundle(packed: Uint8Array): BundleContents {
   const reader = new Reader(packed);
   reader.expect(SUITE);
@@ -69,11 +74,13 @@ export function unpackBundle(packed: Uint8Array): BundleContents {
     token: reader.bytes(16),
     name: text(reader.bytes(reader.number(1))),
     relay: relayOrigin(text(reader.bytes(reader.number(1)))),
+    devices: reader.bytes(reader.number(2)),
   };
   const signature = reader.bytes(SIGNATURE_BYTES);
   reader.end();
   const signed = packed.subarray(0, packed.length - SIGNATURE_BYTES);
   if (!isName(contents.name) || !verify(contents.identity.ed, LABEL, signed, signature)) throw new SottoError('malformed');
+  checkDevices(contents.devices, contents.identity, null);
   return contents;
 }
 

@@ -3,6 +3,7 @@
 
 import { bundleHash, type BundleContents, packBundle, unpackBundle } from './bundle.js';
 import { concat, equal, fromBase64url, Reader, toBase64url, Writer } from './bytes.js';
+import { devicesHash } from './devices.js';
 import { type ErrorCode, SottoError } from './error.js';
 import { derive, hash } from './hash.js';
 import { type Identity, identityId } from './identity.js';
@@ -14,9 +15,9 @@ import { NONCE_BYTES, open, seal, TAG_BYTES, x25519PublicKey, xwingPublicKey } f
 const LINK_VERSION = 1;
 const LINK_KEY_BYTES = 16;
 const LOOKUP_BYTES = 16;
-const PACK_VERSION = 1;
+const PACK_VERSION = 2;
 
-/** Room for the largest bundle (1737 bytes); constant, so that a card tells nothing by its length. */
+/** Room for the largest bundle of an identity with one device (1918 bytes); constant, so that a card tells nothing by its length. */
 const BUNDLE_PADDED_BYTES = 2048;
 
 /** Length of every card: nonce, padded bundle, tag. */
@@ -32,6 +33,8 @@ export interface Invitation {
   readonly psk: Uint8Array;
   /** Stands for the bundle in the handshake, 32 bytes. */
   readonly bundleHash: Uint8Array;
+  /** Stands for our device list in the handshake, 32 bytes. */
+  readonly devicesHash: Uint8Array;
 }
 
 /** What a link says. */
@@ -84,7 +87,7 @@ export function createInvitation(terms: InvitationTerms, random: Random): NewInv
   const card = concat(nonce, seal(cardKey(linkKey), nonce, pad(bundle, BUNDLE_PADDED_BYTES), lookup));
   const fragment = new Writer().number(LINK_VERSION, 1).bytes(linkKey, identityId(terms.identity)).finish();
   const link = `${relayOrigin(terms.relay)}/i#${toBase64url(fragment)}`;
-  return { link, lookup, card, secret: { spkSecret, pqSeed, psk: pskOf(linkKey), bundleHash: bundleHash(bundle) } };
+  return { link, lookup, card, secret: { spkSecret, pqSeed, psk: pskOf(linkKey), bundleHash: bundleHash(bundle), devicesHash: devicesHash(terms.devices) } };
 }
 
 /** Reads a link as people paste it. Throws `link-invalid`. */
@@ -118,19 +121,19 @@ function unsealCard(link: InvitationLink, card: Uint8Array): Uint8Array | null {
   return padded && unpad(padded);
 }
 
-/** version 1 | spk secret 32 | pq seed 32 | psk 32 | bundle hash 32: 129 bytes. */
+/** version 2 | spk secret 32 | pq seed 32 | psk 32 | bundle hash 32 | devices hash 32: 161 bytes. */
 export function packInvitation(invitation: Invitation): Uint8Array {
-  const { spkSecret, pqSeed, psk, bundleHash: bundle } = invitation;
-  return new Writer().number(PACK_VERSION, 1).bytes(spkSecret, pqSeed, psk, bundle).finish();
+  const { spkSecret, pqSeed, psk, bundleHash: bundle, devicesHash: devices } = invitation;
+  return new Writer().number(PACK_VERSION, 1).bytes(spkSecret, pqSeed, psk, bundle, devices).finish();
 }
 
 /** Reads packInvitation(…). Throws `malformed`. */
 export function unpackInvitation(packed: Uint8Array): Invitation {
   const reader = new Reader(packed);
   reader.expect(PACK_VERSION);
-  const [spkSecret, pqSeed, psk, bundle] = [reader.bytes(32), reader.bytes(32), reader.bytes(32), reader.bytes(32)];
+  const [spkSecret, pqSeed, psk, bundle, devices] = [reader.bytes(32), reader.bytes(32), reader.bytes(32), reader.bytes(32), reader.bytes(32)];
   reader.end();
-  return { spkSecret, pqSeed, psk, bundleHash: bundle };
+  return { spkSecret, pqSeed, psk, bundleHash: bundle, devicesHash: devices };
 }
 
 function lookupOf(linkKey: Uint8Array): Uint8Array {

@@ -2,6 +2,7 @@
 // lies packed between two messages. It must never know what it is compared with.
 
 import { randomBytes } from 'node:crypto';
+import type * as DevicesModule from '../../crypto/devices.js';
 import type * as HandshakeModule from '../../crypto/handshake.js';
 import type * as IdentityModule from '../../crypto/identity.js';
 import type * as InvitationModule from '../../crypto/invitation.js';
@@ -10,6 +11,7 @@ import type * as SodiumModule from '../../crypto/sodium.js';
 import { shipped } from '../shipped.js';
 import type { Line } from './race.js';
 
+const { firstDevices } = await shipped<typeof DevicesModule>('crypto/devices.js');
 const { initiate, respond } = await shipped<typeof HandshakeModule>('crypto/handshake.js');
 const { createIdentity } = await shipped<typeof IdentityModule>('crypto/identity.js');
 const { createInvitation, openCard, parseLink } = await shipped<typeof InvitationModule>('crypto/invitation.js');
@@ -36,6 +38,8 @@ const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length
 
 const host = createIdentity(random);
 const guest = createIdentity(random);
+const hostDevices = firstDevices(host, Date.now());
+const guestDevices = firstDevices(guest, Date.now());
 
 /** A message of `length` bytes, sealed and opened; nobody answers. */
 export function oneWay(length: number): Line {
@@ -132,12 +136,12 @@ function acquaint(): [Side, Side] {
 }
 
 function invite(): InvitationModule.NewInvitation {
-  return createInvitation({ identity: host, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: Date.now() + HOUR_MS }, random);
+  return createInvitation({ identity: host, devices: hostDevices, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: Date.now() + HOUR_MS }, random);
 }
 
 /** The guest's side and the inviter's, once the inviter has opened the first message. */
 function accept({ link, card, secret }: InvitationModule.NewInvitation, body: Uint8Array): [Side, Side] {
-  const { session, flight } = initiate(guest, openCard(parseLink(link), card, Date.now()), random);
+  const { session, flight } = initiate(guest, guestDevices, openCard(parseLink(link), card, Date.now()), random);
   const first = encrypt(session, body, random, Date.now(), flight);
   const responded = respond(host, secret, first.message.subarray(0, flight.length), random);
   const opened = decrypt(responded.session, first.message.subarray(flight.length), random, Date.now());

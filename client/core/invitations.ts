@@ -1,12 +1,14 @@
 // How strangers become contacts: an invitation given out, a link accepted, a first flight received (PROTOCOL.md §3, §4).
 // The one-time private keys of an invitation are erased in the same transaction that stores the session they made.
 
+import { checkDevices, devicesHash } from '../../crypto/devices.js';
 import { equal, fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
 import { identityId, packPublicIdentity } from '../../crypto/identity.js';
+import type { PublicIdentity } from '../../crypto/identity.js';
 import { createInvitation, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
 import { hostOf, relayOrigin } from '../../crypto/origin.js';
 import { decrypt } from '../../crypto/session.js';
@@ -30,8 +32,8 @@ const SEED_BYTES = 32;
 export function invite(memory: Memory, request: RequestId, lifetimeMs: number): void {
   const mailbox = createMailbox(memory);
   const expiresAt = memory.now + lifetimeMs;
-  const { name, relay } = memory.self;
-  const created = createInvitation({ identity: memory.identity, name, relay, mailbox: fromHex(mailbox.mailbox), token: mailbox.token, expiresAt }, memory.random);
+  const { name, relay, devices } = memory.self;
+  const created = createInvitation({ identity: memory.identity, devices, name, relay, mailbox: fromHex(mailbox.mailbox), token: mailbox.token, expiresAt }, memory.random);
   const record: InvitationRecord = {
     lookup: toHex(created.lookup), link: created.link, secret: packInvitation(created.secret), card: created.card,
     published: false, mailbox, createdAt: memory.now, expiresAt,
@@ -116,9 +118,10 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   const bundle = openCard(link, card, memory.now);
   // Their flight may have come while we waited for their card.
   refuseKnown(memory, toHex(link.idHash), toHex(bundle.mailbox));
-  const { session, flight } = initiate(memory.identity, bundle, memory.random);
+  const devices = checkNewest(memory, bundle.identity, bundle.devices);
+  const { session, flight } = initiate(memory.identity, memory.self.devices, bundle, memory.random);
   const outbox: PeerMailbox = { relay: depositable(memory, bundle.relay), mailbox: toHex(bundle.mailbox), token: bundle.token };
-  const record = { ...createContact(memory, bundle.identity, bundle.name, createMailbox(memory), outbox), flight };
+  const record = { ...createContact(memory, bundle.identity, devices, bundle.name, createMailbox(memory), outbox), flight };
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   collect(memory, record.inbox);
   const contact = begin(memory, record, session);
@@ -144,8 +147,8 @@ function begin(memory: Memory, record: ContactRecord, session: Session): Contact
   }
   if (known.record.flight === null) memory.emit({ type: 'notice', contact: record.id, code: 'session-replaced' });
   memory.emit({ type: 'close-mailbox', mailbox: known.record.inbox });
-  const { flight, flightKey, inbox, outbox } = record;
-  memory.advance(known, session, { flight, flightKey, inbox, outbox, unanswered: 0, createdAt: memory.now });
+  const { flight, flightKey, devices, inbox, outbox } = record;
+  memory.advance(known, session, { flight, flightKey, devices, inbox, outbox, unanswered: 0, createdAt: memory.now });
   sendAllAgain(memory, known);
   return known;
 }
@@ -166,9 +169,16 @@ function createMailbox(memory: Memory): OwnMailbox {
   return { relay: memory.self.relay, mailbox: toHex(memory.random(MAILBOX_BYTES)), ownerSeed: memory.random(SEED_BYTES), token: memory.random(TOKEN_BYTES) };
 }
 
-function createContact(memory: Memory, identity: { ed: Uint8Array; x: Uint8Array }, name: string, inbox: OwnMailbox, outbox: PeerMailbox): ContactRecord {
+// The list, if it may stand in the place of the one that we know. Throws `malformed`.
+function checkNewest(memory: Memory, identity: PublicIdentity, devices: Uint8Array): Uint8Array {
+  const known = memory.contacts.get(toHex(identityId(identity)))?.record.devices ?? null;
+  checkDevices(devices, identity, known?.length === 0 ? null : known);
+  return devices;
+}
+
+function createContact(memory: Memory, identity: PublicIdentity, devices: Uint8Array, name: string, inbox: OwnMailbox, outbox: PeerMailbox): ContactRecord {
   return {
-    id: toHex(identityId(identity)), name, identity: packPublicIdentity(identity), createdAt: memory.now, policy: 'direct',
+    id: toHex(identityId(identity)), name, identity: packPublicIdentity(identity), devices, createdAt: memory.now, policy: 'direct',
     session: new Uint8Array(), flight: null, flightKey: null, inbox, outbox,
     sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
     receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(CHAIN_BYTES),
@@ -183,10 +193,12 @@ export function onFlight(memory: Memory, invitation: InvitationRecord, envelope:
   const opened = respond(memory.identity, secret, envelope.subarray(0, FLIGHT_BYTES), memory.random);
   const { session, body: bytes } = decrypt(opened.session, envelope.subarray(FLIGHT_BYTES), memory.random, memory.now);
   const body = decodeBody(bytes);
-  const reply = body.hello?.reply;
-  if (body.hello === undefined || reply === undefined) throw new SottoError('malformed');
+  const { hello } = body;
+  const reply = hello?.reply;
+  if (hello === undefined || reply === undefined || !equal(devicesHash(hello.devices), opened.peerDevices)) throw new SottoError('malformed');
+  const devices = checkNewest(memory, opened.peer, hello.devices);
   const outbox: PeerMailbox = { relay: depositable(memory, reply.relay), mailbox: toHex(reply.mailbox), token: reply.token };
-  const record = { ...createContact(memory, opened.peer, body.hello.name, invitation.mailbox, outbox), flightKey: opened.flightKey };
+  const record = { ...createContact(memory, opened.peer, devices, hello.name, invitation.mailbox, outbox), flightKey: opened.flightKey };
   const known = memory.contacts.get(record.id);
   if (known !== undefined && isCrossing(memory, known, invitation)) return null;
   forget(memory, invitation);

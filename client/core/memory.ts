@@ -3,6 +3,7 @@
 
 import { packSession, unpackSession } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
+import { firstDevices } from '../../crypto/devices.js';
 import { identityId, unpackIdentity } from '../../crypto/identity.js';
 import type { Identity } from '../../crypto/identity.js';
 import type { InvitationLink } from '../../crypto/invitation.js';
@@ -117,8 +118,9 @@ export class Memory {
     this.random = random;
     this.direct = direct;
     this.now = now;
-    this.self = snapshot.self;
     this.identity = unpackIdentity(snapshot.self.identity);
+    const { devices, createdAt } = snapshot.self;
+    this.self = { ...snapshot.self, devices: devices.length > 0 ? devices : firstDevices(this.identity, createdAt) };
     this.id = toHex(identityId(this.identity));
     for (const record of snapshot.invitations) this.invitations.set(record.lookup, record);
     for (const record of snapshot.contacts) this.addContact(record, unpackSession(record.session));

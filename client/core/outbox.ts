@@ -33,7 +33,7 @@ const TRANSIENT_UNANSWERED_MAX = 100;
 function seal(memory: Memory, contact: Contact, content: Content | null): { readonly envelope: EnvelopeId; readonly bytes: Uint8Array } {
   const { record } = contact;
   // Until the contact has answered, they may have lost any earlier message: each one introduces us again.
-  const hello = record.flight === null ? null : { name: memory.self.name, reply: address(contact) };
+  const hello = record.flight === null ? null : { name: memory.self.name, reply: address(contact), devices: memory.self.devices };
   const body = encodeBody(memory.now, content, hello);
   const { session, message } = encrypt(contact.session, body, memory.random, memory.now, record.flight ?? undefined);
   memory.advance(contact, session, { unanswered: record.unanswered + 1 });

@@ -17,6 +17,8 @@ export interface SelfRecord {
   readonly relay: string;
   /** packIdentity(…), secret. */
   readonly identity: Uint8Array;
+  /** Our newest device list, packDevices(…); empty in a home that is older than such lists. */
+  readonly devices: Uint8Array;
   readonly createdAt: number;
   /** The last value given out as MessageRecord.position. */
   readonly position: number;
@@ -62,6 +64,8 @@ export interface ContactRecord {
   readonly name: string;
   /** 64 bytes: idEd | idX. */
   readonly identity: Uint8Array;
+  /** The newest device list that the contact has shown, packDevices(…); empty if none. */
+  readonly devices: Uint8Array;
   readonly createdAt: number;
   readonly policy: Policy;
   /** packSession(…), secret. */

@@ -58,6 +58,9 @@ export const MIGRATIONS: readonly string[] = [`
     INSERT INTO words (words, rowid, text) VALUES ('delete', old.position, old.text);
     INSERT INTO words (rowid, text) VALUES (new.position, new.text);
   END;
+`, `
+  ALTER TABLE self ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE contacts ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
 `];
 
 const MESSAGE: Columns<MessageRecord> = {
@@ -71,11 +74,11 @@ const MESSAGE: Columns<MessageRecord> = {
 const MESSAGE_KEY = ['contact', 'direction', 'number'];
 
 export const SELF = table<SelfRecord>('self', ['id'], {
-  name: 'text', relay: 'text', identity: 'bytes', createdAt: 'number', position: 'number',
+  name: 'text', relay: 'text', identity: 'bytes', devices: 'bytes', createdAt: 'number', position: 'number',
 });
 
 export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
-  id: 'hex', name: 'text', identity: 'bytes', createdAt: 'number', policy: 'text',
+  id: 'hex', name: 'text', identity: 'bytes', devices: 'bytes', createdAt: 'number', policy: 'text',
   session: 'bytes', flight: 'bytes', flightKey: 'bytes',
   'inbox.relay': 'text', 'inbox.mailbox': 'hex', 'inbox.ownerSeed': 'bytes', 'inbox.token': 'bytes',
   'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { equal, toHex } from '../../crypto/bytes.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
 import { createIdentity } from '../../crypto/identity.js';
 import { openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
@@ -10,7 +10,7 @@ import { packPlaintext } from '../../crypto/ratchet/plaintext.js';
 import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
 import { ready, xwingPublicKey } from '../../crypto/sodium.js';
 import { craft, DAY_MS, lockstep, Side, sides } from './side.js';
-import { bytes, codeOf, invite, pair, seeded } from './support.js';
+import { bytes, codeOf, initiate, invite, pair, seeded } from './support.js';
 
 await ready();
 

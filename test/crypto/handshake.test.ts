@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { devicesHash, firstDevices } from '../../crypto/devices.js';
+import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
 import { createIdentity, type Identity } from '../../crypto/identity.js';
 import { type Bundle, openCard, parseLink } from '../../crypto/invitation.js';
 import { decrypt, encrypt, type Session, sessionId } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
 import * as oracle from './oracle.js';
-import { bytes, codeOf, invite, seeded, string } from './support.js';
+import { bytes, codeOf, initiate, invite, seeded, string } from './support.js';
 
 await ready();
 
@@ -53,8 +54,9 @@ describe('the first flight', () => {
   const first = encrypt(guest, bytes('hello'), random, 0, flight);
 
   it('makes one session of two sides, and tells who the guest is', () => {
-    const { session, peer, flightKey } = respond(host.identity, host.secret, first.message.subarray(0, FLIGHT_BYTES), random);
+    const { session, peer, peerDevices, flightKey } = respond(host.identity, host.secret, first.message.subarray(0, FLIGHT_BYTES), random);
     expect(peer).toEqual({ ed: alice.ed, x: alice.x });
+    expect(peerDevices).toEqual(devicesHash(firstDevices(alice, 0)));
     expect(flightKey).toEqual(flight.slice(0, 32));
     expect(sessionId(session)).toEqual(sessionId(guest));
     const received = decrypt(session, first.message.subarray(FLIGHT_BYTES), random, 0);
@@ -64,11 +66,11 @@ describe('the first flight', () => {
   });
 
   it('goes before a message in an envelope of 4096 bytes at least, and of a bucket always', () => {
-    expect(flight).toHaveLength(1232);
+    expect(flight).toHaveLength(1264);
     expect(first.message).toHaveLength(4096);
     expect(first.message.subarray(0, FLIGHT_BYTES)).toEqual(flight);
-    expect(encrypt(guest, new Uint8Array(2760), random, 0, flight).message).toHaveLength(4096);
-    expect(encrypt(guest, new Uint8Array(2761), random, 0, flight).message).toHaveLength(8192);
+    expect(encrypt(guest, new Uint8Array(2728), random, 0, flight).message).toHaveLength(4096);
+    expect(encrypt(guest, new Uint8Array(2729), random, 0, flight).message).toHaveLength(8192);
   });
 
   it('opens with any of the messages behind it, if the first is lost', () => {
@@ -80,7 +82,7 @@ describe('the first flight', () => {
   });
 
   it('is refused when any part of it is changed, short, long, or of another invitation', () => {
-    for (const at of [0, 31, 32, 600, 1119, 1151, 1152, 1200, 1231]) {
+    for (const at of [0, 31, 32, 600, 1119, 1151, 1152, 1200, 1231, 1263]) {
       const changed = flight.with(at, flight[at]! ^ 1);
       expect(codeOf(() => respond(host.identity, host.secret, changed, random)), `byte ${at}`).toBe('undecryptable');
     }
@@ -105,6 +107,11 @@ describe('the first flight', () => {
 
   it('binds every byte of the bundle', () => {
     expect(codeOf(() => respond(host.identity, { ...host.secret, bundleHash: new Uint8Array(32) }, flight, random))).toBe('undecryptable');
+  });
+
+  it('binds the device list of the inviter: with another one the first message does not open', () => {
+    const { session } = respond(host.identity, { ...host.secret, devicesHash: new Uint8Array(32) }, flight, random);
+    expect(codeOf(() => decrypt(session, first.message.subarray(FLIGHT_BYTES), random, 0))).toBe('undecryptable');
   });
 });
 

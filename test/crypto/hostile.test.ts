@@ -3,14 +3,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fromBase64url, fromHex, text, toHex } from '../../crypto/bytes.js';
+import { firstDevices, unpackDevices } from '../../crypto/devices.js';
 import { type ErrorCode, SottoError } from '../../crypto/error.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
 import { createIdentity, packIdentity, packPublicIdentity, unpackIdentity, unpackPublicIdentity } from '../../crypto/identity.js';
 import { CARD_BYTES, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
 import { openKey, sealKey } from '../../crypto/passphrase.js';
 import { decrypt, encrypt, packSession, unpackSession } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
-import { bytes, invite, pair, seeded } from './support.js';
+import { bytes, initiate, invite, pair, seeded } from './support.js';
 
 await ready();
 
@@ -29,6 +30,7 @@ const decoders: Record<string, { readonly valid: Uint8Array; readonly decode: (i
   openCard: { valid: host.card, decode: (card) => openCard(link, card, 0), codes: ['card-invalid'] },
   unpackIdentity: { valid: packIdentity(host.identity), decode: unpackIdentity, codes: ['malformed'] },
   unpackPublicIdentity: { valid: packPublicIdentity(host.identity), decode: unpackPublicIdentity, codes: ['malformed'] },
+  unpackDevices: { valid: firstDevices(host.identity, 1), decode: (packed) => unpackDevices(packed, host.identity), codes: ['malformed'] },
   unpackInvitation: { valid: packInvitation(host.secret), decode: unpackInvitation, codes: ['malformed'] },
   unpackSession: { valid: packSession(waiting), decode: unpackSession, codes: ['malformed'] },
   respond: { valid: flight, decode: (input) => respond(host.identity, host.secret, input, random), codes: ['undecryptable'] },

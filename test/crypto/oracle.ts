@@ -73,6 +73,12 @@ export function identity(draw: Draw): OracleIdentity {
 
 type Public = Pick<OracleIdentity, 'ed' | 'x'>;
 
+/** The list of an identity that has had one device since a time. */
+export function devices(me: OracleIdentity, addedAt: number): Uint8Array {
+  const fields = join(be(1, 4), new Uint8Array(32), be(1, 1), h32('device', me.ed, me.x).slice(0, 8), me.ed, me.x, be(addedAt, 6));
+  return join(fields, sign(me.edSeed, 'devices', fields));
+}
+
 export function safetyNumber(a: Public, b: Public): string {
   const half = (who: Public): string => {
     let state = join(Uint8Array.of(0, 1), h32('id', who.ed, who.x), who.ed);
@@ -90,6 +96,7 @@ export function invitation(
   terms: { name: string; relay: string; mailbox: Uint8Array; token: Uint8Array; expiresAt: number },
   draw: Draw,
 ) {
+  const list = devices(host, 0);
   const linkKey = draw(16);
   const spkSecret = draw(32);
   const pqSeed = draw(32);
@@ -106,6 +113,8 @@ export function invitation(
     ascii(terms.name),
     be(terms.relay.length, 1),
     ascii(terms.relay),
+    be(list.length, 2),
+    list,
   );
   const bundle = join(fields, sign(host.edSeed, 'bundle', fields));
   const lookup = h32('lookup', linkKey).slice(0, 16);
@@ -114,7 +123,7 @@ export function invitation(
     link: `${terms.relay}/i#${Buffer.from(join(Uint8Array.of(1), linkKey, h32('id', host.ed, host.x))).toString('base64url')}`,
     lookup,
     card: join(nonce, sealed(k(linkKey, 'card')[0], nonce, padded(bundle, 2048), lookup)),
-    secret: { spkSecret, pqSeed, psk: k(linkKey, 'psk')[0], bundleHash: h32('bundle', bundle) },
+    secret: { spkSecret, pqSeed, psk: k(linkKey, 'psk')[0], bundleHash: h32('bundle', bundle), devicesHash: h32('devices', list) },
   };
 }
 
@@ -123,7 +132,8 @@ export function openInvitation(link: string, card: Uint8Array) {
   const bundle = unpadded(unseal(k(linkKey, 'card')[0], card.slice(0, 24), card.slice(24), h32('lookup', linkKey).slice(0, 16))!);
   const fields = bundle.slice(0, -64);
   if (!ed25519.verify(bundle.slice(-64), join(ascii('sotto1/bundle'), fields), bundle.slice(2, 34), { zip215: false })) throw new Error('signature');
-  return { x: bundle.slice(34, 66), spk: bundle.slice(66, 98), pq: bundle.slice(98, 1314), psk: k(linkKey, 'psk')[0], hash: h32('bundle', bundle) };
+  const list = fields.slice(-179);
+  return { list, x: bundle.slice(34, 66), spk: bundle.slice(66, 98), pq: bundle.slice(98, 1314), psk: k(linkKey, 'psk')[0], hash: h32('bundle', bundle) };
 }
 
 // §4
@@ -146,9 +156,10 @@ export function initiate(me: OracleIdentity, bundle: ReturnType<typeof openInvit
   const { cipherText: ct, sharedSecret: ss } = xwing.encapsulate(bundle.pq, draw(64));
   const th0 = opening(bundle.hash, ekPublic, ct);
   const dh1 = x25519.getSharedSecret(ek, bundle.x);
-  const encId = sealed(k(bundle.psk, 'k0', ss, dh1, th0)[0], new Uint8Array(24), join(me.ed, me.x), th0);
+  const list = h32('devices', devices(me, 0));
+  const encId = sealed(k(bundle.psk, 'k0', ss, dh1, th0)[0], new Uint8Array(24), join(me.ed, me.x, list), th0);
   const dh2 = x25519.getSharedSecret(me.xSecret, bundle.spk);
-  const th = h32('th', th0, me.ed, me.x, h32('devices'));
+  const th = h32('th', th0, me.ed, me.x, h32('devices', bundle.list), list);
   const { rk, ckA, hkA, hkB, nhkA } = keys(bundle.psk, ss, dh1, dh2, th);
   const session = new OracleSession({ th, rk, dhs: ek, hks: hkA, nhks: nhkA, cks: ckA, nhkr: hkB, braid: { step: 'idle' } });
   return { session, flight: join(ekPublic, ct, encId) };
@@ -167,8 +178,8 @@ export function respond(
   const dh1 = x25519.getSharedSecret(me.xSecret, ek);
   const who = unseal(k(secret.psk, 'k0', ss, dh1, th0)[0], new Uint8Array(24), flight.slice(1152), th0);
   if (who === undefined) throw new Error('encId');
-  const peer = { ed: who.slice(0, 32), x: who.slice(32) };
-  const th = h32('th', th0, peer.ed, peer.x, h32('devices'));
+  const peer = { ed: who.slice(0, 32), x: who.slice(32, 64) };
+  const th = h32('th', th0, peer.ed, peer.x, secret.devicesHash, who.slice(64));
   const { rk, ckA, hkA, hkB, nhkA } = keys(secret.psk, ss, dh1, x25519.getSharedSecret(secret.spkSecret, peer.x), th);
   const b = draw(32);
   const [rk2, t] = k(rk, 'rk', x25519.getSharedSecret(b, ek));

@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest';
 import { concat, equal, toHex, Writer } from '../../crypto/bytes.js';
-import { initiate, respond } from '../../crypto/handshake.js';
+import { respond } from '../../crypto/handshake.js';
 import { createIdentity } from '../../crypto/identity.js';
 import { openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
@@ -10,7 +10,7 @@ import { stepChain } from '../../crypto/ratchet/chain.js';
 import { sealBody } from '../../crypto/ratchet/message.js';
 import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
 import * as oracle from './oracle.js';
-import { bytes, codeOf, pair, seeded, string } from './support.js';
+import { bytes, codeOf, initiate, pair, seeded, string } from './support.js';
 
 export const DAY_MS = 24 * 3600 * 1000;
 

@@ -2,6 +2,7 @@
 // Delays, losses and crashes come from one seed, so that hours run in milliseconds and every run can be had again.
 
 import { SottoError } from '../../crypto/error.js';
+import { firstDevices } from '../../crypto/devices.js';
 import { createIdentity, packIdentity } from '../../crypto/identity.js';
 import { Core } from '../../client/core/core.js';
 import type { Input } from '../../client/core/input.js';
@@ -54,7 +55,7 @@ class Disk {
       contacts: [...this.contacts.values()],
       invitations: [...this.invitations.values()],
       outgoing: [...this.outgoing.values()],
-      pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered'].includes(state)),
+      pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered', 'failed'].includes(state)),
       held: messages.filter(({ direction, position }) => direction === 'in' && position === null),
     };
   }
@@ -177,7 +178,8 @@ export class VirtualClient {
     this.world = world;
     this.name = name;
     this.live = live;
-    this.disk = new Disk({ name, relay: RELAY, identity: packIdentity(createIdentity(world.random)), createdAt: world.now, position: 0 });
+    const identity = createIdentity(world.random);
+    this.disk = new Disk({ name, relay: RELAY, identity: packIdentity(identity), devices: firstDevices(identity, world.now), createdAt: world.now, position: 0 });
     this.core = this.#open();
     this.#release(this.core.start(world.now));
   }

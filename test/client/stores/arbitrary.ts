@@ -15,12 +15,12 @@ const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
 const own: fc.Arbitrary<OwnMailbox> = fc.record({ relay: text, mailbox: hex(16), ownerSeed: bytes, token: bytes });
 const peer: fc.Arbitrary<PeerMailbox> = fc.record({ relay: text, mailbox: hex(16), token: bytes });
 
-export const self: fc.Arbitrary<SelfRecord> = fc.record({ name: text, relay: text, identity: bytes, createdAt: number, position: number });
+export const self: fc.Arbitrary<SelfRecord> = fc.record({ name: text, relay: text, identity: bytes, devices: bytes, createdAt: number, position: number });
 
 const id = (length: number) => fc.nat({ max: 5 }).map((n) => toHex(new Uint8Array(length).fill(n)));
 
 const contact: fc.Arbitrary<ContactRecord> = fc.record({
-  id: id(32), name: text, identity: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
+  id: id(32), name: text, identity: bytes, devices: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
   session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), inbox: own, outbox: peer,
   sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
   readyNumber: number, readyChain: bytes, readNumber: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
