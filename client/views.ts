@@ -58,7 +58,7 @@ export function contactStatus(contact: Contact, peer: Peer | undefined): Contact
     policy: record.policy,
     heardAt: record.heardAt === 0 ? null : record.heardAt,
     undelivered: contact.undelivered.size,
-    unread: record.readyNumber - record.readNumber - record.lacking.filter((number) => number > record.readNumber && number <= record.readyNumber).length,
+    unread: record.unread,
   };
 }
 

@@ -10,7 +10,7 @@ import { CANDIDATES_MAX, isDescription } from './description.js';
 import { BodySchema } from './message_pb.js';
 import type { Body, Hello } from './message_pb.js';
 
-/** Most numbers in Receipt.lacking: a gap longer than this is given up from its old end. */
+/** Most numbers in Receipt.lacking and in Settled: a gap longer than this is given up from its old end. */
 export const LACKING_MAX = 1_000;
 /** Length of a call id and of a message id: random, unguessable. */
 export const ID_BYTES = LOOKUP_BYTES;
@@ -57,6 +57,8 @@ function isContentValid(content: Body['content']): boolean {
     case 'receipt':
       return content.value.delivered <= NUMBER_MAX && content.value.read <= NUMBER_MAX
         && content.value.lacking.length <= LACKING_MAX && content.value.lacking.every(isNumber);
+    case 'settled':
+      return content.value.numbers.length <= LACKING_MAX && content.value.numbers.every(isNumber);
     case 'presence':
       return content.value.last <= NUMBER_MAX;
     case 'offer':

@@ -6,8 +6,9 @@ import { equal, fromHex, toHex, utf8 } from '../../crypto/bytes.js';
 import { hash } from '../../crypto/hash.js';
 import { CHAIN_BYTES, ID_BYTES, LACKING_MAX } from './body.js';
 import type { Contact, Memory } from './memory.js';
-import type { Receipt, Text } from './message_pb.js';
-import { enqueue, flush, remove } from './outbox.js';
+import type { Receipt, Settled, Text } from './message_pb.js';
+import { enqueue, EXPIRED, flush, remove } from './outbox.js';
+import { GIVEN_UP } from './records.js';
 import type { MessageRecord, MessageState, PathName } from './records.js';
 import type { RequestId } from './input.js';
 
@@ -20,6 +21,8 @@ const GAP_MAX_MS = 600_000;
 const ASK_UNANSWERED_MAX = 20;
 /** Shortest time between two receipts for envelopes that came again: a relay that repeats them must not make us speak without end. */
 const REPEATED_INTERVAL_MS = 60_000;
+/** Shortest time between two answers to a contact that asks for what it lacks: an honest one waits longer before it asks (GAP_FIRST_MS). */
+const AGAIN_INTERVAL_MS = 1_500;
 /** How long texts wait behind a gap before they are shown without what is missing. */
 const HOLD_MS = 20_000;
 /** Texts on their way to one contact: half of what the ratchet seals without an answer, so that a flood never exhausts the session. */
@@ -77,7 +80,7 @@ export function onText(memory: Memory, contact: Contact, text: Text, sentAt: num
   if (text.number <= contact.record.readyNumber) {
     // Nobody has read it yet, whatever came after it was read.
     if (text.number <= contact.record.readNumber) memory.update(contact, { readNumber: text.number - 1 });
-    show(memory, record);
+    show(memory, contact, record);
   } else if (text.number === contact.record.readyNumber + 1) {
     checkChain(memory, contact, text);
     contact.held.set(text.number, record);
@@ -96,22 +99,37 @@ function checkChain(memory: Memory, contact: Contact, text: Text): void {
   memory.emit({ type: 'notice', contact: contact.record.id, code: 'history-differs' });
 }
 
-function show(memory: Memory, record: MessageRecord): void {
+function show(memory: Memory, contact: Contact, record: MessageRecord): void {
+  memory.update(contact, { unread: contact.record.unread + 1 });
   memory.saveText({ ...record, position: memory.nextPosition() }, 'message');
 }
 
-// Gives out, in order, every held text that has no gap before it. `claimed` is the chain value that came with the first of
-// them: taken where a gap has left us with none of our own.
+// Gives out, in order, every held text that has no gap before it; a number that is neither held nor waited for does not come.
+// `claimed` is the chain value that came with the first text: taken where a gap has left us with none of our own.
 function release(memory: Memory, contact: Contact, claimed: Uint8Array): void {
   let { readyNumber, readyChain } = contact.record;
+  const { receivedNumber, lacking } = contact.record;
   const first = readyNumber + 1;
-  for (let record = contact.held.get(readyNumber + 1); record !== undefined; record = contact.held.get(readyNumber + 1)) {
-    contact.held.delete(record.number);
-    readyNumber = record.number;
+  while (readyNumber < receivedNumber && !lacking.includes(readyNumber + 1)) {
+    readyNumber += 1;
+    const record = contact.held.get(readyNumber);
+    if (record === undefined) {
+      readyChain = new Uint8Array();
+      continue;
+    }
+    contact.held.delete(readyNumber);
     readyChain = readyChain.length > 0 ? nextChain(readyChain, fromHex(record.id), record.text) : readyNumber === first ? claimed : readyChain;
-    show(memory, record);
+    show(memory, contact, record);
   }
   memory.update(contact, { readyNumber, readyChain });
+}
+
+/** The contact cannot give these: they are waited for no longer. */
+export function onSettled(memory: Memory, contact: Contact, { numbers }: Settled): void {
+  const settled = new Set(numbers);
+  memory.update(contact, { lacking: contact.record.lacking.filter((number) => !settled.has(number)) });
+  release(memory, contact, new Uint8Array());
+  watchGap(memory, contact);
 }
 
 /** The contact's texts exist up to `last`: those that we have not seen are lacking, as many as we can remember. */
@@ -177,7 +195,9 @@ export function sendReceipt(memory: Memory, contact: Contact, again = false): vo
 export function markRead(memory: Memory, contact: Contact, number: number): void {
   const read = Math.min(number, contact.record.readyNumber);
   if (read <= contact.record.readNumber) return;
-  memory.update(contact, { readNumber: read });
+  const { readyNumber, lacking, unread } = contact.record;
+  const above = readyNumber - read - lacking.filter((lack) => lack > read && lack <= readyNumber).length;
+  memory.update(contact, { readNumber: read, unread: Math.min(unread, above) });
   owe(memory, contact);
 }
 
@@ -223,15 +243,32 @@ function move(memory: Memory, text: MessageRecord, state: MessageState, patch: P
   return moved;
 }
 
-/** The contact has waited for these in vain: seal them anew, unless they are still on their way from here. */
+// The contact has waited for these in vain: seal them anew, unless they are still on their way from here. Those that cannot be
+// given, because it has had them or because they were refused for good, are settled: it need not ask again.
 function sendAgain(memory: Memory, contact: Contact, numbers: ReadonlySet<number>): void {
+  if (memory.now < contact.lastAgainAt + AGAIN_INTERVAL_MS) return;
+  contact.lastAgainAt = memory.now;
+  const settled: number[] = [];
   for (const number of numbers) {
-    const text = contact.undelivered.get(number);
     const outgoing = contact.byNumber.get(number);
-    if (text === undefined || (outgoing !== undefined && outgoing.record.acceptedAt === null)) continue;
+    if (number > contact.record.sentNumber || outgoing?.record.acceptedAt === null) continue;
+    const failed = contact.failed.get(number);
+    const text = contact.undelivered.get(number) ?? (failed?.reason === EXPIRED ? failed : undefined);
     if (outgoing !== undefined) remove(memory, contact, outgoing);
-    enqueueText(memory, contact, text);
+    if (text !== undefined) {
+      enqueueText(memory, contact, text);
+      continue;
+    }
+    if (failed !== undefined) giveUp(memory, contact, failed);
+    settled.push(number);
   }
+  if (settled.length > 0) enqueue(memory, contact, { case: 'settled', value: { numbers: settled } }, null);
+}
+
+// From now on the contact counts this number as one that it need not have: no receipt may make a delivered text of it.
+function giveUp(memory: Memory, contact: Contact, text: MessageRecord): void {
+  contact.failed.delete(text.number);
+  memory.saveText({ ...text, reason: GIVEN_UP }, 'state');
 }
 
 /** A new session has taken the place of an old one: everything not delivered is sealed anew. */

@@ -274,6 +274,7 @@ function onBody(memory: Memory, contact: Contact, body: Body, path: PathName, is
     case undefined: return;
     case 'text': return conversation.onText(memory, contact, content.value, Number(body.sentAt), path);
     case 'receipt': return conversation.onReceipt(memory, contact, content.value);
+    case 'settled': return conversation.onSettled(memory, contact, content.value);
     case 'presence':
       conversation.noteLast(memory, contact, content.value.last);
       return isFresh ? direct.onPresence(memory, contact, content.value, path) : undefined;

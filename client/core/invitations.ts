@@ -182,7 +182,7 @@ function createContact(memory: Memory, identity: PublicIdentity, devices: Uint8A
     session: new Uint8Array(), flight: null, flightKey: null, inbox, outbox,
     sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
     receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(CHAIN_BYTES),
-    readNumber: 0, receiptOwed: false, unanswered: 0, heardAt: 0,
+    readNumber: 0, unread: 0, receiptOwed: false, unanswered: 0, heardAt: 0,
   };
 }
 

@@ -12,7 +12,8 @@ import { toHex } from '../../crypto/bytes.js';
 import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
 import type { Output } from './output.js';
-import type { ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, OutgoingRecord, OwnMailbox, SelfRecord, Snapshot } from './records.js';
+import type { ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, MessageState, OutgoingRecord, OwnMailbox, SelfRecord, Snapshot } from './records.js';
+import { GIVEN_UP } from './records.js';
 import { Timers } from './timers.js';
 
 /** An envelope on its way out, and where it is in flight now. */
@@ -71,6 +72,8 @@ export interface Contact {
   pathSince: number;
   why: WhyRelay;
   lastReceiptAt: number;
+  /** When we last sent what the contact had asked for. */
+  lastAgainAt: number;
   lastRepeatedAt: number;
   /** Offers before this time are too many. */
   nextOfferAt: number;
@@ -89,6 +92,10 @@ export function keep(contact: Contact, record: OutgoingRecord): Outgoing {
   contact.outgoing.set(record.envelope, outgoing);
   if (record.number !== null) contact.byNumber.set(record.number, outgoing);
   return outgoing;
+}
+
+function textsIn(contact: Contact, state: MessageState): Map<number, MessageRecord> {
+  return state === 'delivered' ? contact.unread : state === 'failed' ? contact.failed : contact.undelivered;
 }
 
 export class Memory {
@@ -127,8 +134,7 @@ export class Memory {
     for (const record of snapshot.outgoing.toSorted((a, b) => a.order - b.order)) this.#load(record);
     for (const text of snapshot.pending.toSorted((a, b) => a.number - b.number)) {
       const contact = this.contacts.get(text.contact);
-      const texts = text.state === 'delivered' ? contact?.unread : text.state === 'failed' ? contact?.failed : contact?.undelivered;
-      texts?.set(text.number, text);
+      if (contact !== undefined && text.reason !== GIVEN_UP) textsIn(contact, text.state).set(text.number, text);
     }
     for (const text of snapshot.held) this.contacts.get(text.contact)?.held.set(text.number, text);
   }
@@ -147,7 +153,7 @@ export class Memory {
       undelivered: new Map(), unread: new Map(), failed: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, putPaused: false,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
-      lastReceiptAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0,
+      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0,
     };
     this.contacts.set(record.id, contact);
     return contact;
@@ -170,6 +176,7 @@ export class Memory {
     this.timers.shift(ms);
     for (const contact of this.contacts.values()) {
       contact.lastReceiptAt -= ms;
+      contact.lastAgainAt -= ms;
       contact.lastRepeatedAt -= ms;
       contact.heardDirectAt -= ms;
       contact.nextCallAt -= ms;

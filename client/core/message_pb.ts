@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file client/core/message.proto.
  */
 export const file_client_core_message: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnQvY29yZS9tZXNzYWdlLnByb3RvEhBzb3R0by5tZXNzYWdlLnYxIoIDCgRCb2R5Eg8KB3NlbnRfYXQYASABKAQSJgoFaGVsbG8YAiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLkhlbGxvEiYKBHRleHQYAyABKAsyFi5zb3R0by5tZXNzYWdlLnYxLlRleHRIABIsCgdyZWNlaXB0GAQgASgLMhkuc290dG8ubWVzc2FnZS52MS5SZWNlaXB0SAASLgoIcHJlc2VuY2UYBSABKAsyGi5zb3R0by5tZXNzYWdlLnYxLlByZXNlbmNlSAASKAoFb2ZmZXIYBiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLk9mZmVySAASKgoGYW5zd2VyGAcgASgLMhguc290dG8ubWVzc2FnZS52MS5BbnN3ZXJIABIyCgpjYW5kaWRhdGVzGAggASgLMhwuc290dG8ubWVzc2FnZS52MS5DYW5kaWRhdGVzSAASJgoEYmluZBgJIAEoCzIWLnNvdHRvLm1lc3NhZ2UudjEuQmluZEgAQgkKB2NvbnRlbnQiUAoFSGVsbG8SDAoEbmFtZRgBIAEoCRIoCgVyZXBseRgCIAEoCzIZLnNvdHRvLm1lc3NhZ2UudjEuQWRkcmVzcxIPCgdkZXZpY2VzGAMgASgMIjgKB0FkZHJlc3MSDQoFcmVsYXkYASABKAkSDwoHbWFpbGJveBgCIAEoDBINCgV0b2tlbhgDIAEoDCI/CgRUZXh0EgoKAmlkGAEgASgMEg4KBm51bWJlchgCIAEoDRINCgVjaGFpbhgDIAEoDBIMCgR0ZXh0GAQgASgJIkoKB1JlY2VpcHQSEQoJZGVsaXZlcmVkGAEgASgNEg8KB2xhY2tpbmcYAiADKA0SDAoEcmVhZBgDIAEoDRINCgVhZ2FpbhgEIAEoCCIoCghQcmVzZW5jZRIOCgZhbnN3ZXIYASABKAgSDAoEbGFzdBgCIAEoDSJfCgVPZmZlchIMCgRjYWxsGAEgASgMEjIKC2Rlc2NyaXB0aW9uGAIgASgLMh0uc290dG8ubWVzc2FnZS52MS5EZXNjcmlwdGlvbhIUCgxyZWxheV9ydHRfbXMYAyABKA0iXgoGQW5zd2VyEgwKBGNhbGwYASABKAwSEgoKb2ZmZXJfaGFzaBgCIAEoDBIyCgtkZXNjcmlwdGlvbhgDIAEoCzIdLnNvdHRvLm1lc3NhZ2UudjEuRGVzY3JpcHRpb24iLgoKQ2FuZGlkYXRlcxIMCgRjYWxsGAEgASgMEhIKCmNhbmRpZGF0ZXMYAiADKAkiIwoEQmluZBIMCgRjYWxsGAEgASgMEg0KBXByb29mGAIgASgMImEKC0Rlc2NyaXB0aW9uEg0KBXVmcmFnGAEgASgJEgsKA3B3ZBgCIAEoCRITCgtmaW5nZXJwcmludBgDIAEoDBINCgVzZXR1cBgEIAEoCRISCgpjYW5kaWRhdGVzGAUgAygJYgZwcm90bzM");
+  fileDesc("ChljbGllbnQvY29yZS9tZXNzYWdlLnByb3RvEhBzb3R0by5tZXNzYWdlLnYxIrADCgRCb2R5Eg8KB3NlbnRfYXQYASABKAQSJgoFaGVsbG8YAiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLkhlbGxvEiYKBHRleHQYAyABKAsyFi5zb3R0by5tZXNzYWdlLnYxLlRleHRIABIsCgdyZWNlaXB0GAQgASgLMhkuc290dG8ubWVzc2FnZS52MS5SZWNlaXB0SAASLgoIcHJlc2VuY2UYBSABKAsyGi5zb3R0by5tZXNzYWdlLnYxLlByZXNlbmNlSAASKAoFb2ZmZXIYBiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLk9mZmVySAASKgoGYW5zd2VyGAcgASgLMhguc290dG8ubWVzc2FnZS52MS5BbnN3ZXJIABIyCgpjYW5kaWRhdGVzGAggASgLMhwuc290dG8ubWVzc2FnZS52MS5DYW5kaWRhdGVzSAASJgoEYmluZBgJIAEoCzIWLnNvdHRvLm1lc3NhZ2UudjEuQmluZEgAEiwKB3NldHRsZWQYCiABKAsyGS5zb3R0by5tZXNzYWdlLnYxLlNldHRsZWRIAEIJCgdjb250ZW50IlAKBUhlbGxvEgwKBG5hbWUYASABKAkSKAoFcmVwbHkYAiABKAsyGS5zb3R0by5tZXNzYWdlLnYxLkFkZHJlc3MSDwoHZGV2aWNlcxgDIAEoDCI4CgdBZGRyZXNzEg0KBXJlbGF5GAEgASgJEg8KB21haWxib3gYAiABKAwSDQoFdG9rZW4YAyABKAwiPwoEVGV4dBIKCgJpZBgBIAEoDBIOCgZudW1iZXIYAiABKA0SDQoFY2hhaW4YAyABKAwSDAoEdGV4dBgEIAEoCSJKCgdSZWNlaXB0EhEKCWRlbGl2ZXJlZBgBIAEoDRIPCgdsYWNraW5nGAIgAygNEgwKBHJlYWQYAyABKA0SDQoFYWdhaW4YBCABKAgiGgoHU2V0dGxlZBIPCgdudW1iZXJzGAEgAygNIigKCFByZXNlbmNlEg4KBmFuc3dlchgBIAEoCBIMCgRsYXN0GAIgASgNIl8KBU9mZmVyEgwKBGNhbGwYASABKAwSMgoLZGVzY3JpcHRpb24YAiABKAsyHS5zb3R0by5tZXNzYWdlLnYxLkRlc2NyaXB0aW9uEhQKDHJlbGF5X3J0dF9tcxgDIAEoDSJeCgZBbnN3ZXISDAoEY2FsbBgBIAEoDBISCgpvZmZlcl9oYXNoGAIgASgMEjIKC2Rlc2NyaXB0aW9uGAMgASgLMh0uc290dG8ubWVzc2FnZS52MS5EZXNjcmlwdGlvbiIuCgpDYW5kaWRhdGVzEgwKBGNhbGwYASABKAwSEgoKY2FuZGlkYXRlcxgCIAMoCSIjCgRCaW5kEgwKBGNhbGwYASABKAwSDQoFcHJvb2YYAiABKAwiYQoLRGVzY3JpcHRpb24SDQoFdWZyYWcYASABKAkSCwoDcHdkGAIgASgJEhMKC2ZpbmdlcnByaW50GAMgASgMEg0KBXNldHVwGAQgASgJEhIKCmNhbmRpZGF0ZXMYBSADKAliBnByb3RvMw");
 
 /**
  * @generated from message sotto.message.v1.Body
@@ -77,6 +77,12 @@ export type Body = Message<"sotto.message.v1.Body"> & {
      */
     value: Bind;
     case: "bind";
+  } | {
+    /**
+     * @generated from field: sotto.message.v1.Settled settled = 10;
+     */
+    value: Settled;
+    case: "settled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -238,6 +244,25 @@ export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_client_core_message, 4);
 
 /**
+ * Idempotent: of the numbers that you lack, these do not come any more.
+ *
+ * @generated from message sotto.message.v1.Settled
+ */
+export type Settled = Message<"sotto.message.v1.Settled"> & {
+  /**
+   * @generated from field: repeated uint32 numbers = 1;
+   */
+  numbers: number[];
+};
+
+/**
+ * Describes the message sotto.message.v1.Settled.
+ * Use `create(SettledSchema)` to create a new message.
+ */
+export const SettledSchema: GenMessage<Settled> = /*@__PURE__*/
+  messageDesc(file_client_core_message, 5);
+
+/**
  * Transient: I am here now.
  *
  * @generated from message sotto.message.v1.Presence
@@ -263,7 +288,7 @@ export type Presence = Message<"sotto.message.v1.Presence"> & {
  * Use `create(PresenceSchema)` to create a new message.
  */
 export const PresenceSchema: GenMessage<Presence> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 5);
+  messageDesc(file_client_core_message, 6);
 
 /**
  * Transient: signaling of one peer connection (PROTOCOL.md §8).
@@ -294,7 +319,7 @@ export type Offer = Message<"sotto.message.v1.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 6);
+  messageDesc(file_client_core_message, 7);
 
 /**
  * @generated from message sotto.message.v1.Answer
@@ -323,7 +348,7 @@ export type Answer = Message<"sotto.message.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 7);
+  messageDesc(file_client_core_message, 8);
 
 /**
  * @generated from message sotto.message.v1.Candidates
@@ -345,7 +370,7 @@ export type Candidates = Message<"sotto.message.v1.Candidates"> & {
  * Use `create(CandidatesSchema)` to create a new message.
  */
 export const CandidatesSchema: GenMessage<Candidates> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 8);
+  messageDesc(file_client_core_message, 9);
 
 /**
  * The first frame on an open data channel: K(session id, "bind", call, role, fingerprints as seen).L
@@ -371,7 +396,7 @@ export type Bind = Message<"sotto.message.v1.Bind"> & {
  * Use `create(BindSchema)` to create a new message.
  */
 export const BindSchema: GenMessage<Bind> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 9);
+  messageDesc(file_client_core_message, 10);
 
 /**
  * One side of a peer connection. SDP is made from this by a template; no SDP is ever received.
@@ -414,5 +439,5 @@ export type Description = Message<"sotto.message.v1.Description"> & {
  * Use `create(DescriptionSchema)` to create a new message.
  */
 export const DescriptionSchema: GenMessage<Description> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 10);
+  messageDesc(file_client_core_message, 11);
 

@@ -19,6 +19,8 @@ const IN_FLIGHT_MAX = 500;
 const DIRECT_PATIENCE_MS = 3_000;
 /** How long an accepted text may be without a receipt before a contact that is there is asked for one. */
 export const ASK_AFTER_MS = 600_000;
+/** The reason of a text that was not delivered in the life of its envelope. */
+export const EXPIRED = 'expired';
 /** First and longest wait after a refused put. */
 const RETRY_MIN_MS = 2_000;
 const RETRY_MAX_MS = 300_000;
@@ -188,7 +190,7 @@ export function retry(memory: Memory, contact: Contact): void {
 export function expire(memory: Memory): void {
   for (const contact of memory.contacts.values()) {
     for (const outgoing of contact.outgoing.values()) {
-      if (outgoing.record.expiresAt <= memory.now) fail(memory, contact, outgoing, 'expired');
+      if (outgoing.record.expiresAt <= memory.now) fail(memory, contact, outgoing, EXPIRED);
     }
   }
   memory.timers.set('expiry', memory.now + EXPIRY_CHECK_MS);

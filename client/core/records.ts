@@ -87,6 +87,8 @@ export interface ContactRecord {
   readonly readyChain: Uint8Array;
   /** The last number that our person has read. */
   readonly readNumber: number;
+  /** Texts of the contact that were shown and that our person has not read. */
+  readonly unread: number;
   /** A Receipt must be sent: something has changed since the last one. */
   readonly receiptOwed: boolean;
   /** Ratchet messages sent since anything came from this contact. */
@@ -94,6 +96,9 @@ export interface ContactRecord {
   /** When anything decrypted last came from this contact, 0 if never. */
   readonly heardAt: number;
 }
+
+/** The reason of a text that has failed for good: the contact was told that it does not come. */
+export const GIVEN_UP = 'given-up';
 
 export type MessageState = 'queued' | 'accepted' | 'delivered' | 'read' | 'failed' | 'received';
 /** How bytes went or came. */

@@ -61,6 +61,8 @@ export const MIGRATIONS: readonly string[] = [`
 `, `
   ALTER TABLE self ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
   ALTER TABLE contacts ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE contacts ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
+  UPDATE contacts SET unread = readyNumber - readNumber;
 `];
 
 const MESSAGE: Columns<MessageRecord> = {
@@ -84,7 +86,7 @@ export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
   'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
   sentNumber: 'number', sentChain: 'bytes',
   receivedNumber: 'number', lacking: 'numbers', readyNumber: 'number', readyChain: 'bytes',
-  readNumber: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
+  readNumber: 'number', unread: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
 });
 
 export const INVITATIONS = table<InvitationRecord>('invitations', ['lookup'], {

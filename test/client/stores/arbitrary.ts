@@ -23,7 +23,7 @@ const contact: fc.Arbitrary<ContactRecord> = fc.record({
   id: id(32), name: text, identity: bytes, devices: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
   session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), inbox: own, outbox: peer,
   sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
-  readyNumber: number, readyChain: bytes, readNumber: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
+  readyNumber: number, readyChain: bytes, readNumber: number, unread: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
 });
 
 const invitation: fc.Arbitrary<InvitationRecord> = fc.record({

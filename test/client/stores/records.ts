@@ -16,7 +16,7 @@ export function bobAfter(n: number): ContactRecord {
     id: BOB, name: 'Bob Cratchit', identity: new Uint8Array(64).fill(5), devices: new Uint8Array(179).fill(6), createdAt: 1_760_000_000_000, policy: 'direct',
     session: new Uint8Array(700).fill(n), flight: null, flightKey: null, inbox: INBOX, outbox: OUTBOX,
     sentNumber: n, sentChain: new Uint8Array(8).fill(n), receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(8),
-    readNumber: 0, receiptOwed: false, unanswered: n, heardAt: 0,
+    readNumber: 0, unread: 0, receiptOwed: false, unanswered: n, heardAt: 0,
   };
 }
 
