@@ -86,14 +86,18 @@ describe('a contact that asks without end', () => {
     world.run(200);
     const { memory } = bob.core;
     const contact = memory.contacts.get(atBob)!;
-    const spoken = () => alice.core.memory.contacts.get(atAlice)!.session.sending.previous + alice.core.memory.contacts.get(atAlice)!.session.sending.next;
-    const before = spoken();
+    const put = world.put.bind(world);
+    let answers = 0;
+    world.put = (mailbox, ...rest) => {
+      if (world.mailboxes.get(mailbox)?.owner === bob) answers += 1;
+      return put(mailbox, ...rest);
+    };
     for (let time = 0; time < 200; time += 1) {
       memory.update(contact, { lacking: [1] });
       sendReceipt(memory, contact, true);
       bob.input({ type: 'wake' });
       world.run(10);
     }
-    expect(spoken() - before).toBeLessThan(10);
+    expect(answers).toBeLessThan(10);
   });
 });
