@@ -11,6 +11,7 @@ import type { Peer } from './transports/peer.js';
 
 const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
+  'resetting': 'a new session with this contact begins as soon as they answer',
   'policy': 'you have chosen that no direct path is opened to this contact',
   'unconfirmed': 'the contact has not answered the invitation yet',
   'away': 'the contact has not been seen since this program started',
@@ -22,7 +23,10 @@ const NOTICES: Record<Notice, string> = {
   'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
   'session-replaced': 'This contact accepted another invitation and has a new session; compare safety numbers.',
-  'rolled-back': 'This contact has more of your messages than this home knows of: it is an old copy, and what you write may not arrive.',
+  'rolled-back': 'This home is an old copy: the contact has had more from it. A new session begins as soon as they answer; what you write waits until then.',
+  'session-reset': 'A new session with this contact begins. The safety number is the same.',
+  'restored': 'This contact has restored their home from a backup. The safety number is the same.',
+  'reset-impossible': 'No new session with this contact can begin, for their mailbox is gone; send them a new invitation.',
   'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
   'mailbox-lost': 'The relay no longer lets us collect the mailbox of this contact; what they write does not arrive.',
 };
@@ -63,6 +67,7 @@ export function contactStatus(contact: Contact, peer: Peer | undefined): Contact
 }
 
 function whyRelay(contact: Contact): WhyRelay {
+  if (contact.session === null) return 'resetting';
   if (contact.record.policy === 'relay-only') return 'policy';
   if (contact.record.flight !== null) return 'unconfirmed';
   return contact.why;

@@ -79,15 +79,21 @@ export interface NewInvitation {
  */
 export function createInvitation(terms: InvitationTerms, random: Random): NewInvitation {
   const linkKey = random(LINK_KEY_BYTES);
-  const spkSecret = random(32);
-  const pqSeed = random(32);
-  const bundle = packBundle({ ...terms, spk: x25519PublicKey(spkSecret), pq: xwingPublicKey(pqSeed) });
+  const { bundle, secret } = createKeys(terms, pskOf(linkKey), random);
   const lookup = lookupOf(linkKey);
   const nonce = random(NONCE_BYTES);
   const card = concat(nonce, seal(cardKey(linkKey), nonce, pad(bundle, BUNDLE_PADDED_BYTES), lookup));
   const fragment = new Writer().number(LINK_VERSION, 1).bytes(linkKey, identityId(terms.identity)).finish();
   const link = `${relayOrigin(terms.relay)}/i#${toBase64url(fragment)}`;
-  return { link, lookup, card, secret: { spkSecret, pqSeed, psk: pskOf(linkKey), bundleHash: bundleHash(bundle), devicesHash: devicesHash(terms.devices) } };
+  return { link, lookup, card, secret };
+}
+
+/** One-time keys: the bundle that shows them, and what is kept. Draws 32 and 32 random bytes. Throws `name-invalid` or `relay-url-invalid`. */
+export function createKeys(terms: InvitationTerms, psk: Uint8Array, random: Random): { readonly bundle: Uint8Array; readonly secret: Invitation } {
+  const spkSecret = random(32);
+  const pqSeed = random(32);
+  const bundle = packBundle({ ...terms, spk: x25519PublicKey(spkSecret), pq: xwingPublicKey(pqSeed) });
+  return { bundle, secret: { spkSecret, pqSeed, psk, bundleHash: bundleHash(bundle), devicesHash: devicesHash(terms.devices) } };
 }
 
 /** Reads a link as people paste it. Throws `link-invalid`. */

@@ -10,13 +10,16 @@ import { hash } from '../../crypto/hash.js';
 import { identityId, packPublicIdentity } from '../../crypto/identity.js';
 import type { PublicIdentity } from '../../crypto/identity.js';
 import { createInvitation, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
+import type { Invitation } from '../../crypto/invitation.js';
 import { hostOf, relayOrigin } from '../../crypto/origin.js';
 import { decrypt } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
 import { CLAIM_BYTES, ENVELOPE_MAX_TTL_SECONDS, LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
 import { CHAIN_BYTES, decodeBody } from './body.js';
-import { owe, sendAllAgain } from './conversation.js';
+import { owe, sendAllAgain, settleBelow } from './conversation.js';
+import { hangUp } from './direct.js';
 import type { RequestId } from './input.js';
+import { resumptionsAfter } from './memory.js';
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
 import { enqueue } from './outbox.js';
@@ -25,6 +28,8 @@ import type { ContactRecord, InvitationRecord, OwnMailbox, PeerMailbox } from '.
 
 /** The relay gives out no card that has expired, but a flight that was put before may wait as long as an envelope lives. */
 const GRACE_MS = ENVELOPE_MAX_TTL_SECONDS * 1000;
+/** How far ahead of ours a contact's clock may be: two machines never agree. */
+export const CLOCK_AHEAD_MS = 24 * 3_600_000;
 /** Length of the seed of a mailbox's owner key (Ed25519). */
 const SEED_BYTES = 32;
 
@@ -32,8 +37,8 @@ const SEED_BYTES = 32;
 export function invite(memory: Memory, request: RequestId, lifetimeMs: number): void {
   const mailbox = createMailbox(memory);
   const expiresAt = memory.now + lifetimeMs;
-  const { name, relay, devices } = memory.self;
-  const created = createInvitation({ identity: memory.identity, devices, name, relay, mailbox: fromHex(mailbox.mailbox), token: mailbox.token, expiresAt }, memory.random);
+  const { name, devices } = memory.self;
+  const created = createInvitation({ identity: memory.identity, devices, name, ...bundleAddress(mailbox), expiresAt }, memory.random);
   const record: InvitationRecord = {
     lookup: toHex(created.lookup), link: created.link, secret: packInvitation(created.secret), card: created.card,
     published: false, mailbox, createdAt: memory.now, expiresAt,
@@ -43,6 +48,11 @@ export function invite(memory: Memory, request: RequestId, lifetimeMs: number): 
   memory.emit({ type: 'save', change: { kind: 'invitation', record } });
   collect(memory, mailbox);
   publish(memory, record);
+}
+
+/** One of our mailboxes as a bundle says it. */
+export function bundleAddress({ relay, mailbox, token }: OwnMailbox): { readonly relay: string; readonly mailbox: Uint8Array; readonly token: Uint8Array } {
+  return { relay, mailbox: fromHex(mailbox), token };
 }
 
 /** Gives the card to the relay; again after a crash in between. */
@@ -120,7 +130,7 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   refuseKnown(memory, toHex(link.idHash), toHex(bundle.mailbox));
   const devices = checkNewest(memory, bundle.identity, bundle.devices);
   const { session, flight } = initiate(memory.identity, memory.self.devices, bundle, memory.random);
-  const outbox: PeerMailbox = { relay: depositable(memory, bundle.relay), mailbox: toHex(bundle.mailbox), token: bundle.token };
+  const outbox = outboxOf(memory, bundle);
   const record = { ...createContact(memory, bundle.identity, devices, bundle.name, createMailbox(memory), outbox), flight };
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   collect(memory, record.inbox);
@@ -147,10 +157,22 @@ function begin(memory: Memory, record: ContactRecord, session: Session): Contact
   }
   if (known.record.flight === null) memory.emit({ type: 'notice', contact: record.id, code: 'session-replaced' });
   memory.emit({ type: 'close-mailbox', mailbox: known.record.inbox });
-  const { flight, flightKey, devices, inbox, outbox } = record;
-  memory.advance(known, session, { flight, flightKey, devices, inbox, outbox, unanswered: 0, createdAt: memory.now });
-  sendAllAgain(memory, known);
+  const { flight, flightKey, devices, inbox, outbox, begunAt } = record;
+  replaceSession(memory, known, session, { flight, flightKey, devices, inbox, outbox, begunAt, reset: null });
   return known;
+}
+
+/** Gives a contact a new session: what was not delivered in the old one is sealed anew, and its direct paths end with it. */
+export function replaceSession(memory: Memory, contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
+  hangUp(memory, contact);
+  const begunAt = Math.max(contact.record.begunAt, patch.begunAt ?? 0);
+  memory.advance(contact, session, { ...patch, begunAt, resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
+  sendAllAgain(memory, contact);
+}
+
+/** Where a contact wants to be reached, as a bundle or a Hello says it. Throws `card-invalid`. */
+export function outboxOf(memory: Memory, { relay, mailbox, token }: { readonly relay: string; readonly mailbox: Uint8Array; readonly token: Uint8Array }): PeerMailbox {
+  return { relay: depositable(memory, relay), mailbox: toHex(mailbox), token };
 }
 
 // The relay where a contact wants to be reached. It must not make us knock at the services of this machine, unless our own relay is here too.
@@ -169,8 +191,8 @@ function createMailbox(memory: Memory): OwnMailbox {
   return { relay: memory.self.relay, mailbox: toHex(memory.random(MAILBOX_BYTES)), ownerSeed: memory.random(SEED_BYTES), token: memory.random(TOKEN_BYTES) };
 }
 
-// The list, if it may stand in the place of the one that we know. Throws `malformed`.
-function checkNewest(memory: Memory, identity: PublicIdentity, devices: Uint8Array): Uint8Array {
+/** The list, if it may stand in the place of the one that we know. Throws `malformed`. */
+export function checkNewest(memory: Memory, identity: PublicIdentity, devices: Uint8Array): Uint8Array {
   const known = memory.contacts.get(toHex(identityId(identity)))?.record.devices ?? null;
   checkDevices(devices, identity, known?.length === 0 ? null : known);
   return devices;
@@ -179,17 +201,31 @@ function checkNewest(memory: Memory, identity: PublicIdentity, devices: Uint8Arr
 function createContact(memory: Memory, identity: PublicIdentity, devices: Uint8Array, name: string, inbox: OwnMailbox, outbox: PeerMailbox): ContactRecord {
   return {
     id: toHex(identityId(identity)), name, identity: packPublicIdentity(identity), devices, createdAt: memory.now, policy: 'direct',
-    session: new Uint8Array(), flight: null, flightKey: null, inbox, outbox,
-    sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
+    session: new Uint8Array(), flight: null, flightKey: null, begunAt: 0, resumptions: new Uint8Array(), reset: null, resetReason: null, resetTakenAt: 0, inbox, outbox,
+    sentFirst: 1, sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
     receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(CHAIN_BYTES),
     readNumber: 0, unread: 0, receiptOwed: false, unanswered: 0, heardAt: 0,
   };
 }
 
-/** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */
-export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
+/** What a first flight and the first message behind it say, once both have opened. */
+export interface OpenedFlight {
+  readonly session: Session;
+  readonly peer: PublicIdentity;
+  readonly name: string;
+  readonly flightKey: Uint8Array;
+  readonly devices: Uint8Array;
+  readonly outbox: PeerMailbox;
+  /** No text of the guest's below this number will come. */
+  readonly first: number;
+  /** When it was written, by the guest's clock. */
+  readonly sentAt: number;
+  readonly body: Body;
+}
+
+/** Opens a flight with one-time keys of ours. Throws `undecryptable` or `malformed`; nothing is changed either way. */
+export function openFlight(memory: Memory, secret: Invitation, envelope: Uint8Array): OpenedFlight {
   if (envelope.length <= FLIGHT_BYTES) throw new SottoError('undecryptable');
-  const secret = unpackInvitation(invitation.secret);
   const opened = respond(memory.identity, secret, envelope.subarray(0, FLIGHT_BYTES), memory.random);
   const { session, body: bytes } = decrypt(opened.session, envelope.subarray(FLIGHT_BYTES), memory.random, memory.now);
   const body = decodeBody(bytes);
@@ -197,23 +233,32 @@ export function onFlight(memory: Memory, invitation: InvitationRecord, envelope:
   const reply = hello?.reply;
   if (hello === undefined || reply === undefined || !equal(devicesHash(hello.devices), opened.peerDevices)) throw new SottoError('malformed');
   const devices = checkNewest(memory, opened.peer, hello.devices);
-  const outbox: PeerMailbox = { relay: depositable(memory, reply.relay), mailbox: toHex(reply.mailbox), token: reply.token };
-  const record = { ...createContact(memory, opened.peer, devices, hello.name, invitation.mailbox, outbox), flightKey: opened.flightKey };
+  const { peer, flightKey } = opened;
+  return { session, peer, name: hello.name, flightKey, devices, outbox: outboxOf(memory, reply), first: hello.first, sentAt: Math.min(Number(body.sentAt), memory.now + CLOCK_AHEAD_MS), body };
+}
+
+/** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */
+export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
+  const flight = openFlight(memory, unpackInvitation(invitation.secret), envelope);
+  const { session, peer, name, flightKey, devices, outbox, body } = flight;
+  const record = { ...createContact(memory, peer, devices, name, invitation.mailbox, outbox), flightKey, begunAt: flight.sentAt };
   const known = memory.contacts.get(record.id);
-  if (known !== undefined && isCrossing(memory, known, invitation)) return null;
+  if (known !== undefined && isCrossing(memory, known, invitation.createdAt)) return null;
   forget(memory, invitation);
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   const contact = begin(memory, record, session);
   memory.update(contact, { heardAt: memory.now });
+  settleBelow(memory, contact, flight.first);
   owe(memory, contact);
   return { contact, body };
 }
 
-// Two flights that cross: the session that the lower identity id began wins on both sides, whenever the other flight comes. An
-// invitation that is younger than our session is no crossing: the contact begins anew.
-function isCrossing(memory: Memory, known: Contact, invitation: InvitationRecord): boolean {
-  const { flightKey, createdAt } = known.record;
-  return flightKey === null && memory.id < known.record.id && invitation.createdAt <= createdAt;
+/**
+ * Whether a flight of a known contact crosses one of ours, which wins: the session that the lower identity id began is kept on both sides,
+ * whenever the other flight comes. A flight by keys of ours that are younger than our session is no crossing: the contact begins anew.
+ */
+export function isCrossing(memory: Memory, { session, record }: Contact, keysMadeAt: number): boolean {
+  return session !== null && record.flightKey === null && memory.id < record.id && keysMadeAt <= record.createdAt;
 }
 
 /** Whether an envelope repeats the flight that made this contact's session; its ratchet message follows the flight. */

@@ -5,6 +5,7 @@ import { fromHex, toHex } from '../../crypto/bytes.js';
 import { hash } from '../../crypto/hash.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { encrypt } from '../../crypto/session.js';
+import type { Session } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import { encodeBody } from './body.js';
 import type { Content } from './body.js';
@@ -32,14 +33,19 @@ export const TRANSIENT_TTL_SECONDS = 30;
 const TRANSIENT_UNANSWERED_MAX = 100;
 
 /** Seals a body for a contact and moves the session on. Throws `message-too-large` or `session-exhausted` and then changes nothing. */
-function seal(memory: Memory, contact: Contact, content: Content | null): { readonly envelope: EnvelopeId; readonly bytes: Uint8Array } {
+function seal(memory: Memory, contact: Contact, ratchet: Session, content: Content | null): { readonly envelope: EnvelopeId; readonly bytes: Uint8Array } {
   const { record } = contact;
   // Until the contact has answered, they may have lost any earlier message: each one introduces us again.
-  const hello = record.flight === null ? null : { name: memory.self.name, reply: address(contact), devices: memory.self.devices };
+  const hello = record.flight === null ? null : { name: memory.self.name, reply: address(contact), devices: memory.self.devices, first: firstOf(contact) };
   const body = encodeBody(memory.now, content, hello);
-  const { session, message } = encrypt(contact.session, body, memory.random, memory.now, record.flight ?? undefined);
+  const { session, message } = encrypt(ratchet, body, memory.random, memory.now, record.flight ?? undefined);
   memory.advance(contact, session, { unanswered: record.unanswered + 1 });
   return { envelope: toHex(hash('envelope', message).subarray(0, 16)), bytes: message };
+}
+
+/** The lowest number that may still come from us. */
+function firstOf(contact: Contact): number {
+  return Math.min(...contact.undelivered.keys(), contact.record.sentNumber + 1);
 }
 
 function address(contact: Contact): { relay: string; mailbox: Uint8Array; token: Uint8Array } {
@@ -47,9 +53,13 @@ function address(contact: Contact): { relay: string; mailbox: Uint8Array; token:
   return { relay, mailbox: fromHex(mailbox), token };
 }
 
-/** Queues a durable or idempotent message: saved now, sent as soon as a path is there. `number` is the Text's, null for others. */
+/**
+ * Queues a durable or idempotent message: saved now, sent as soon as a path is there. `number` is the Text's, null for others.
+ * Without a session it is sealed when there is one: a text is undelivered until then, and all others are owed then.
+ */
 export function enqueue(memory: Memory, contact: Contact, content: Content | null, number: number | null): void {
-  const { envelope, bytes } = seal(memory, contact, content);
+  if (contact.session === null) return;
+  const { envelope, bytes } = seal(memory, contact, contact.session, content);
   memory.order += 1;
   const outgoing = keep(contact, {
     envelope, bytes, number, contact: contact.record.id, order: memory.order,
@@ -62,9 +72,10 @@ export function enqueue(memory: Memory, contact: Contact, content: Content | nul
 
 /** Sends a message that is worthless later: by the given call, or by the relay if that is reachable now. Dropped otherwise. */
 export function sendTransient(memory: Memory, contact: Contact, content: Content, call: CallId | null): void {
-  const { record } = contact;
+  const { record, session } = contact;
+  if (session === null) return;
   if (call === null && (record.unanswered >= TRANSIENT_UNANSWERED_MAX || record.flight !== null || !memory.isOnline(record.outbox.relay, 'deposit'))) return;
-  const { envelope, bytes } = seal(memory, contact, content);
+  const { envelope, bytes } = seal(memory, contact, session, content);
   if (call !== null) memory.emit({ type: 'peer-send', call, frame: bytes });
   else memory.emit({ type: 'put', contact: record.id, envelope, to: record.outbox, bytes, ttlSeconds: TRANSIENT_TTL_SECONDS });
 }

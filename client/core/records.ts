@@ -68,15 +68,25 @@ export interface ContactRecord {
   readonly devices: Uint8Array;
   readonly createdAt: number;
   readonly policy: Policy;
-  /** packSession(…), secret. */
+  /** packSession(…), secret; empty while a reset is not answered. */
   readonly session: Uint8Array;
   /** While the contact has not answered: the first-flight prefix that every message repeats (PROTOCOL.md §4). */
   readonly flight: Uint8Array | null;
   /** EK of the first flight that made this session on our side as responder: a second flight with it is not a new session. */
   readonly flightKey: Uint8Array | null;
+  /** By the contact's clock: when the flight or reset was written that began this session. Older ones are void. */
+  readonly begunAt: number;
+  /** Resumption secrets of earlier sessions, 32 bytes each, newest first. */
+  readonly resumptions: Uint8Array;
+  /** packPendingReset(…), secret: our reset that has no answer yet, and why we made it. */
+  readonly reset: Uint8Array | null;
+  readonly resetReason: string | null;
+  /** When we last took a reset of the contact. */
+  readonly resetTakenAt: number;
   readonly inbox: OwnMailbox;
   readonly outbox: PeerMailbox;
-  /** Our own Texts: the last number given out, and its chain value (8 bytes). */
+  /** Our own Texts: the first number since the last reset, the last one given out, and its chain value (8 bytes). */
+  readonly sentFirst: number;
   readonly sentNumber: number;
   readonly sentChain: Uint8Array;
   /** The contact's Texts: the highest number known to exist, and those up to it that we do not have. */
@@ -139,6 +149,9 @@ export interface OutgoingRecord {
   readonly acceptedAt: number | null;
 }
 
+/** Received Texts of a contact whose ids are held in memory: one that is sent again under another number is known by its id. */
+export const RECENT_MAX = 100;
+
 /** Everything the core holds in memory. */
 export interface Snapshot {
   readonly self: SelfRecord;
@@ -149,6 +162,8 @@ export interface Snapshot {
   readonly pending: readonly MessageRecord[];
   /** The contact's Texts held back by a gap (position null). */
   readonly held: readonly MessageRecord[];
+  /** The newest received Texts of each contact, at most RECENT_MAX, in ascending order of their numbers. */
+  readonly recent: readonly Pick<MessageRecord, 'contact' | 'number' | 'id'>[];
 }
 
 /** One write. A list of them is one transaction; a later change of the same record replaces an earlier one. */
@@ -159,4 +174,6 @@ export type Change =
   | { readonly kind: 'invitation-removed'; readonly lookup: string }
   | { readonly kind: 'outgoing'; readonly record: OutgoingRecord }
   | { readonly kind: 'outgoing-removed'; readonly envelope: EnvelopeId }
-  | { readonly kind: 'message'; readonly record: MessageRecord };
+  | { readonly kind: 'message'; readonly record: MessageRecord }
+  /** An own Text gets another number. */
+  | { readonly kind: 'renumbered'; readonly contact: ContactId; readonly from: number; readonly to: number };

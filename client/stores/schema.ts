@@ -63,6 +63,12 @@ export const MIGRATIONS: readonly string[] = [`
   ALTER TABLE contacts ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
   ALTER TABLE contacts ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
   UPDATE contacts SET unread = readyNumber - readNumber;
+  ALTER TABLE contacts ADD COLUMN begunAt INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE contacts ADD COLUMN resumptions BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE contacts ADD COLUMN reset BLOB;
+  ALTER TABLE contacts ADD COLUMN resetReason TEXT;
+  ALTER TABLE contacts ADD COLUMN resetTakenAt INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE contacts ADD COLUMN sentFirst INTEGER NOT NULL DEFAULT 1;
 `];
 
 const MESSAGE: Columns<MessageRecord> = {
@@ -81,10 +87,11 @@ export const SELF = table<SelfRecord>('self', ['id'], {
 
 export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
   id: 'hex', name: 'text', identity: 'bytes', devices: 'bytes', createdAt: 'number', policy: 'text',
-  session: 'bytes', flight: 'bytes', flightKey: 'bytes',
+  session: 'bytes', flight: 'bytes', flightKey: 'bytes', begunAt: 'number',
+  resumptions: 'bytes', reset: 'bytes', resetReason: 'text', resetTakenAt: 'number',
   'inbox.relay': 'text', 'inbox.mailbox': 'hex', 'inbox.ownerSeed': 'bytes', 'inbox.token': 'bytes',
   'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
-  sentNumber: 'number', sentChain: 'bytes',
+  sentFirst: 'number', sentNumber: 'number', sentChain: 'bytes',
   receivedNumber: 'number', lacking: 'numbers', readyNumber: 'number', readyChain: 'bytes',
   readNumber: 'number', unread: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
 });

@@ -95,6 +95,7 @@ export function invitation(
   host: OracleIdentity,
   terms: { name: string; relay: string; mailbox: Uint8Array; token: Uint8Array; expiresAt: number },
   draw: Draw,
+  nonceOf?: Uint8Array,
 ) {
   const list = devices(host, 0);
   const linkKey = draw(16);
@@ -118,8 +119,9 @@ export function invitation(
   );
   const bundle = join(fields, sign(host.edSeed, 'bundle', fields));
   const lookup = h32('lookup', linkKey).slice(0, 16);
-  const nonce = draw(24);
+  const nonce = nonceOf ?? draw(24);
   return {
+    bundle,
     link: `${terms.relay}/i#${Buffer.from(join(Uint8Array.of(1), linkKey, h32('id', host.ed, host.x))).toString('base64url')}`,
     lookup,
     card: join(nonce, sealed(k(linkKey, 'card')[0], nonce, padded(bundle, 2048), lookup)),
@@ -134,6 +136,16 @@ export function openInvitation(link: string, card: Uint8Array) {
   if (!ed25519.verify(bundle.slice(-64), join(ascii('sotto1/bundle'), fields), bundle.slice(2, 34), { zip215: false })) throw new Error('signature');
   const list = fields.slice(-179);
   return { list, x: bundle.slice(34, 66), spk: bundle.slice(66, 98), pq: bundle.slice(98, 1314), psk: k(linkKey, 'psk')[0], hash: h32('bundle', bundle) };
+}
+
+// §4.1
+
+/** A reset with these fields, and what its maker keeps. */
+export function reset(host: OracleIdentity, terms: Parameters<typeof invitation>[1], rs: Uint8Array, said: { reason: number; madeAt: number; first: number }, draw: Draw) {
+  const made = invitation(host, terms, (length) => (length === 16 ? new Uint8Array(16) : draw(length)), new Uint8Array(24));
+  const nonce = draw(24);
+  const plain = join(Uint8Array.of(0, said.reason), be(said.madeAt, 6), be(said.first, 4), made.bundle);
+  return { envelope: join(nonce, sealed(k(rs, 'reset')[0], nonce, padded(plain, 4056), ascii('sotto1/reset'))), secret: { ...made.secret, psk: k(rs, 'psk')[0] } };
 }
 
 // §4

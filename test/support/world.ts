@@ -7,6 +7,7 @@ import { createIdentity, packIdentity } from '../../crypto/identity.js';
 import { Core } from '../../client/core/core.js';
 import type { Input } from '../../client/core/input.js';
 import type { Output, Result } from '../../client/core/output.js';
+import { RECENT_MAX } from '../../client/core/records.js';
 import type { Change, ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, SelfRecord, Snapshot } from '../../client/core/records.js';
 
 /** A small seeded generator (mulberry32): numbers in [0, 1). */
@@ -34,6 +35,12 @@ class Disk {
     this.self = self;
   }
 
+  copy(): Disk {
+    const copy = new Disk(this.self);
+    for (const kind of ['contacts', 'invitations', 'outgoing', 'messages'] as const) for (const [key, record] of this[kind]) (copy[kind] as Map<string, unknown>).set(key, record);
+    return copy;
+  }
+
   commit(changes: readonly Change[]): void {
     for (const change of changes) {
       switch (change.kind) {
@@ -43,7 +50,13 @@ class Disk {
         case 'invitation-removed': this.invitations.delete(change.lookup); break;
         case 'outgoing': this.outgoing.set(change.record.envelope, change.record); break;
         case 'outgoing-removed': this.outgoing.delete(change.envelope); break;
-        case 'message': this.messages.set(`${change.record.direction} ${change.record.id}`, change.record); break;
+        case 'message': this.messages.set(`${change.record.direction} ${change.record.contact} ${change.record.number}`, change.record); break;
+        case 'renumbered': {
+          const key = `out ${change.contact} ${change.from}`;
+          const message = this.messages.get(key)!;
+          this.messages.delete(key);
+          this.messages.set(`out ${change.contact} ${change.to}`, { ...message, number: change.to });
+        }
       }
     }
   }
@@ -57,6 +70,7 @@ class Disk {
       outgoing: [...this.outgoing.values()],
       pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered', 'failed'].includes(state)),
       held: messages.filter(({ direction, position }) => direction === 'in' && position === null),
+      recent: messages.filter(({ direction, position }) => direction === 'in' && position !== null).toSorted((a, b) => a.number - b.number).slice(-RECENT_MAX),
     };
   }
 }
@@ -161,7 +175,7 @@ export class VirtualClient {
   readonly world: World;
   readonly name: string;
   readonly live: boolean;
-  readonly disk: Disk;
+  disk: Disk;
   core: Core;
   /** Counts process lives; what belonged to an earlier one is gone. */
   life = 0;
@@ -205,6 +219,12 @@ export class VirtualClient {
       this.core = this.#open();
       this.#release(this.core.start(this.world.now));
     });
+  }
+
+  /** Ends the process and starts it again on an old copy of its disk. */
+  putBack(disk: Disk): void {
+    this.crash();
+    this.disk = disk;
   }
 
   disconnect(): void {

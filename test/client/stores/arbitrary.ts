@@ -21,8 +21,9 @@ const id = (length: number) => fc.nat({ max: 5 }).map((n) => toHex(new Uint8Arra
 
 const contact: fc.Arbitrary<ContactRecord> = fc.record({
   id: id(32), name: text, identity: bytes, devices: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
-  session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), inbox: own, outbox: peer,
-  sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
+  session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), begunAt: number,
+  resumptions: bytes, reset: orNull(bytes), resetReason: orNull(text), resetTakenAt: number, inbox: own, outbox: peer,
+  sentFirst: number, sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
   readyNumber: number, readyChain: bytes, readNumber: number, unread: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
 });
 
