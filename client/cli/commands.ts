@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { accept } from './accept.js';
+import { passphrase } from './change-passphrase.js';
 import { chat } from './chat.js';
 import { action, addCommand } from './command.js';
 import { contacts } from './contacts.js';
@@ -40,6 +41,9 @@ export function addClientCommands(program: Command): void {
   addCommand(program, 'status', 'show the relay and the path to each contact, and why').action(action(status));
   addCommand(program, 'verify <contact>', 'show the number that proves who your contact is').action(action(verify));
   addCommand(program, 'policy <contact> <policy>', 'who may see your address: direct or relay-only').action(action(policy));
+  addCommand(program, 'passphrase', 'lock the home with a passphrase, or change it')
+    .option('--remove', 'let the home open without a passphrase')
+    .action(action(passphrase));
   addCommand(program, 'doctor', 'find out what this network lets through')
     .option('--relay <url>', 'the relay to ask; that of the home if absent')
     .action(action(doctor));

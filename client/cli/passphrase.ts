@@ -20,9 +20,17 @@ export async function askPassphrase(mayAsk: boolean): Promise<string> {
 /** The passphrase of a new home, typed twice; null if the person wants none. */
 export async function newPassphrase(wanted: boolean): Promise<string | null> {
   if (process.env['SOTTO_PASSPHRASE']) return process.env['SOTTO_PASSPHRASE'];
-  if (!wanted) return null;
+  return wanted ? typeTwice() : null;
+}
+
+/** A passphrase that takes the place of what a home has now: from SOTTO_NEW_PASSPHRASE, or typed twice. */
+export async function chooseNewPassphrase(): Promise<string> {
+  return process.env['SOTTO_NEW_PASSPHRASE'] || typeTwice();
+}
+
+async function typeTwice(): Promise<string> {
   const passphrase = await readHidden('New passphrase: ');
-  if (passphrase === '') throw new SottoError('passphrase-required', 'An empty passphrase protects nothing; type one, or leave --passphrase out.');
+  if (passphrase === '') throw new SottoError('passphrase-required', 'An empty passphrase protects nothing; type one.');
   if ((await readHidden('The same again: ')) !== passphrase) throw new SottoError('passphrase-wrong', 'The two passphrases differ; try again.');
   return passphrase;
 }
