@@ -8,6 +8,7 @@ import { createIdentity, packIdentity, unpackPublicIdentity } from '../crypto/id
 import type { Random } from '../crypto/random.js';
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
+import { type BackupRecord, contentOf } from './backup.js';
 import type { Client, ClientEvent, ContactView, MessageView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Input } from './core/input.js';
@@ -34,6 +35,8 @@ export interface Platform {
   readonly nextTurn: () => Promise<void>;
   /** Calls back when the machine's addresses have changed; returns how to stop. */
   readonly watchNetwork?: (onChange: () => void) => () => void;
+  /** Writes a backup into a file, where there are files. */
+  readonly writeArchive?: (file: string, passphrase: string | null, records: AsyncIterable<BackupRecord>) => Promise<{ readonly words: string | null }>;
 }
 
 /** How long a client stays: `offline` never connects, `brief` uses the relay only, `live` opens direct paths too. */
@@ -321,6 +324,16 @@ class Runtime implements Client {
     const { id } = (await this.#contact(contact)).record;
     this.#handle({ type: 'policy', contact: id, policy });
     await this.#written();
+  }
+
+  async backup(file: string, passphrase: string | null): Promise<{ readonly words: string | null }> {
+    const { writeArchive, store } = this.#platform;
+    if (writeArchive === undefined) throw new SottoError('option-invalid', 'There are no files here to write a backup into.');
+    await this.#synced();
+    // What the memory holds is on the disk when nothing is on its way there.
+    do await this.#written();
+    while (this.#flushing !== null);
+    return writeArchive(file, passphrase, contentOf(this.#core.memory, store));
   }
 
   subscribe(listener: (event: ClientEvent) => void): () => void {

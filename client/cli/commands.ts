@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { accept } from './accept.js';
 import { passphrase } from './change-passphrase.js';
+import { backup } from './backup.js';
 import { chat } from './chat.js';
 import { action, addCommand } from './command.js';
 import { contacts } from './contacts.js';
@@ -13,6 +14,7 @@ import { DEFAULT_RELAY, init } from './init.js';
 import { invite } from './invite.js';
 import { listen } from './listen.js';
 import { policy } from './policy.js';
+import { restore } from './restore.js';
 import { send } from './send.js';
 import { status } from './status.js';
 import { verify } from './verify.js';
@@ -41,6 +43,10 @@ export function addClientCommands(program: Command): void {
   addCommand(program, 'status', 'show the relay and the path to each contact, and why').action(action(status));
   addCommand(program, 'verify <contact>', 'show the number that proves who your contact is').action(action(verify));
   addCommand(program, 'policy <contact> <policy>', 'who may see your address: direct or relay-only').action(action(policy));
+  addCommand(program, 'backup <file>', 'write identity, contacts and messages into a sealed file')
+    .option('--with-passphrase', 'lock it with a passphrase instead of a recovery key of 24 words')
+    .action(action(backup));
+  addCommand(program, 'restore <file>', 'make a home out of a backup').action(action(restore));
   addCommand(program, 'passphrase', 'lock the home with a passphrase, or change it')
     .option('--remove', 'let the home open without a passphrase')
     .action(action(passphrase));
