@@ -3,7 +3,9 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { program } from 'commander';
+import { refuseInOurWords } from '../client/cli/command.js';
 import { addClientCommands } from '../client/cli/commands.js';
+import { programWord } from '../client/cli/hint.js';
 import { addRelayCommand } from '../relay/command.js';
 
 /** package.json stands beside bin/ in the source and above dist/ once built. */
@@ -12,9 +14,8 @@ function readVersion(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-program.name('sotto').description('Private messages without an account, sealed end to end, direct where the networks allow.').version(readVersion());
-// A wrong option is the caller's fault, like every wrong argument; what is wrong has been said by then.
-program.exitOverride((refusal) => process.exit(refusal.exitCode === 0 ? 0 : 2));
+program.name(programWord()).description('Private messages without an account, sealed end to end, direct where the networks allow.').version(readVersion());
 addClientCommands(program);
 addRelayCommand(program);
+refuseInOurWords(program);
 await program.parseAsync();

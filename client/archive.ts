@@ -53,7 +53,7 @@ export async function* sealRecords(key: ArchiveKey, records: AsyncIterable<Backu
   let index = 0;
   for await (const record of records) {
     const json = utf8(JSON.stringify(z.encode(RECORD, record)));
-    parts.push(new Writer().number(json.length, LENGTH_BYTES).bytes(json).finish());
+    parts.push(new Writer(LENGTH_BYTES + json.length).number(json.length, LENGTH_BYTES).bytes(json).finish());
     length += LENGTH_BYTES + json.length;
     if (length <= CHUNK_BYTES) continue;
     let rest = concat(...parts);

@@ -2,8 +2,9 @@
 // says what was seen and what follows from it, and no more; how it is printed is not its business.
 
 import { type Address, askBindings, type Bindings } from './binding.js';
-import { openNodeLink } from './node.js';
 import { isThisMachine } from './core/sdp.js';
+import { askHealth, type Health, plainCause } from './health.js';
+import { openNodeLink } from './node.js';
 import type { LinkState } from './transports/link.js';
 
 /** How long each question to the relay may take. */
@@ -42,11 +43,11 @@ interface Step {
 
 /** Examines the way to a relay (its origin, as relayOrigin() gives it). Rejects never: what fails is a finding. */
 export async function diagnose(relay: string): Promise<Diagnosis> {
-  const health = await askHealth(relay);
-  const { state, ...connection } = await askConnection(relay);
+  const health = await askHealth(relay, ANSWER_MS);
+  const { state, ...connection } = await askConnection(relay, health);
   const host = new URL(relay).hostname.replace(/^\[|\]$/g, '');
   const bindings = state?.online && state.stunPort > 0 ? await askBindings(host, state.stunPort, QUESTIONS).catch(() => null) : null;
-  const steps = [health, connection, ...(state?.online ? udpSteps(host, state.stunPort, bindings) : [])];
+  const steps = [healthStep(health), connection, ...(state?.online ? udpSteps(host, state.stunPort, bindings) : [])];
   const seen = bindings?.seen.find((address) => address !== null) ?? null;
   const translated = !bindings || !seen || isThisMachine(host) ? null : seen.address !== bindings.local.address;
   return {
@@ -60,18 +61,11 @@ export async function diagnose(relay: string): Promise<Diagnosis> {
   };
 }
 
-async function askHealth(relay: string): Promise<Step> {
-  try {
-    const { ok, status } = await fetch(`${relay}/health`, { signal: AbortSignal.timeout(ANSWER_MS) });
-    if (ok) return good(`The relay ${relay} answers over HTTP.`);
-    return bad('relay', `The relay ${relay} answers over HTTP that it is not well (${status}); ask whoever runs it.`);
-  } catch (error) {
-    const cause = (error as Error & { cause?: NodeJS.ErrnoException }).cause?.code ?? (error as Error).name;
-    return bad('network', `The relay ${relay} does not answer over HTTP (${cause}); check the address, and that the relay runs.`);
-  }
+function healthStep({ state, text }: Health): Step {
+  return state === 'well' ? good(text) : bad(state === 'silent' ? 'network' : 'relay', text);
 }
 
-async function askConnection(relay: string): Promise<Step & { readonly state: LinkState | null }> {
+async function askConnection(relay: string, health: Health): Promise<Step & { readonly state: LinkState | null }> {
   let close: (() => void) | undefined;
   const state = await new Promise<LinkState | null>((resolve) => {
     const link = openNodeLink({ relay, role: 'deposit', onState: resolve, onDelivery: () => {} });
@@ -83,7 +77,8 @@ async function askConnection(relay: string): Promise<Step & { readonly state: Li
   });
   close?.();
   if (state?.online) return { state, ...good(`Messages get through: the relay answers on a WebSocket in ${Math.round(state.rttMs)} ms.`) };
-  return { state, ...bad('relay', `No messages get through: the WebSocket to the relay does not open (${state?.reason ?? 'no answer'}); a proxy may stand between.`) };
+  const proxy = health.state === 'well' ? ' A proxy may stand between that lets no WebSocket through.' : '';
+  return { state, ...bad('relay', `No messages get through: ${plainCause(state?.reason ?? 'does not answer')}.${proxy}`) };
 }
 
 function udpSteps(host: string, stunPort: number, bindings: Bindings | null): Step[] {

@@ -23,6 +23,13 @@ const STRETCH_MAX: StretchCost = { passes: 64, memoryBytes: 1024 * 1024 * 1024 }
 /** Tries to take the lock while others come and go; each failed try means that somebody else got further. */
 const LOCK_TRIES = 100;
 
+/** What it means that a process holds a lock. */
+const HELD = {
+  lock: (pid: string) => `The process ${pid} has this home open and does not answer; end it and try again.`,
+  listen: (pid: string) => `Another "sotto listen" shows the messages of this home already, as process ${pid}; end that one first, or use another home.`,
+  passphrase: (pid: string) => `The process ${pid} changes the passphrase of this home; wait for it, or end it.`,
+} as const;
+
 /** The files of a home. */
 export interface HomeFiles {
   /** The encrypted store; it gets this name when it is whole, and only then is there a home. */
@@ -55,14 +62,25 @@ export function homeExists(home: string): boolean {
   return fs.existsSync(files.store) && fs.existsSync(files.key);
 }
 
-/** Makes the folder, open to its owner alone. Throws `option-invalid` rather than close a folder that holds other things. */
+/** Makes the folder, open to its owner alone. Throws `store-failed`, or `option-invalid` rather than close a folder that holds other things. */
 export function prepareHome(home: string): void {
-  fs.mkdirSync(home, { recursive: true, mode: 0o700 });
+  try {
+    makeFolder(home);
+  } catch (error) {
+    throw new SottoError('store-failed', `The folder ${home} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --home DIR.`, error);
+  }
   const open = process.platform !== 'win32' && (fs.statSync(home).mode & 0o077) !== 0;
   if (open && fs.readdirSync(home).length > 0) {
     throw new SottoError('option-invalid', `${home} holds other files and others may read it; choose an empty folder with --home DIR.`);
   }
   fs.chmodSync(home, 0o700);
+}
+
+// Node's own way to make a folder with its parents never ends where the system denies that a parent exists, as in /proc.
+function makeFolder(path: string): void {
+  if (fs.existsSync(path)) return;
+  makeFolder(dirname(path));
+  fs.mkdirSync(path, { mode: 0o700 });
 }
 
 // The key file has slots, each of which gives the store's key: as it is (folder and file are closed to others), or sealed under a
@@ -171,16 +189,15 @@ function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
 }
 
-/** Writes a file of mode 0600 that is never seen half written and survives a loss of power. */
+/** Writes a file of mode 0600 that is never seen half written and survives a loss of power. Throws `store-failed`. */
 function writeWhole(path: string, text: string): void {
-  const file = fs.openSync(`${path}.new`, 'w', 0o600);
+  const draft = `${path}.new`;
   try {
-    fs.writeSync(file, text);
-    fs.fsyncSync(file);
-  } finally {
-    fs.closeSync(file);
+    fs.writeFileSync(draft, text, { mode: 0o600, flush: true });
+    fs.renameSync(draft, path);
+  } catch (error) {
+    throw notWritten(path, draft, error);
   }
-  fs.renameSync(`${path}.new`, path);
   syncFolder(dirname(path));
 }
 
@@ -195,6 +212,13 @@ function syncFolder(folder: string): void {
   }
 }
 
+/** The error of a file that could not be made, whose draft goes. */
+function notWritten(path: string, draft: string, error: unknown): SottoError {
+  fs.rmSync(draft, { force: true });
+  const { code } = error as NodeJS.ErrnoException;
+  return new SottoError('store-failed', `${path} could not be written (${code ?? 'unknown'}); check the free space of the disk and who may write there.`, error);
+}
+
 // A lock is the file NAME.N with the highest N, naming a process that lives. Taking it means linking NAME.N+1, which one
 // process alone can do. The highest file is never deleted (its owner empties it to let go), so a numeral, once passed, is
 // never the highest again: a slow process that links an old one sees a higher one and withdraws.
@@ -205,14 +229,13 @@ function syncFolder(folder: string): void {
  * @returns lets go.
  * @throws SottoError `home-in-use` while another process, or this one already, holds it.
  */
-export function lockHome(home: string, name: 'lock' | 'listen' | 'passphrase' = 'lock'): () => void {
+export function lockHome(home: string, name: keyof typeof HELD = 'lock'): () => void {
   const prefix = join(home, `${name}.`);
   const draft = `${prefix}draft.${process.pid}`;
   for (let tries = 0; tries < LOCK_TRIES; tries++) {
     const highest = highestNumeral(prefix);
-    if (highest > 0) refuseIfAlive(`${prefix}${highest}`);
+    if (highest > 0) refuseIfAlive(`${prefix}${highest}`, name);
     const file = `${prefix}${highest + 1}`;
-    fs.writeFileSync(draft, `${process.pid} ${startOf(process.pid)}`, { mode: 0o600 });
     if (!linkNew(draft, file)) continue;
     if (highestNumeral(prefix) === highest + 1) {
       for (const other of filesOf(prefix)) if (other !== file) fs.rmSync(other, { force: true });
@@ -236,7 +259,7 @@ function highestNumeral(prefix: string): number {
   return Math.max(0, ...numerals.map(Number));
 }
 
-function refuseIfAlive(file: string): void {
+function refuseIfAlive(file: string, name: keyof typeof HELD): void {
   let owner: string;
   try {
     owner = fs.readFileSync(file, 'utf8');
@@ -245,21 +268,22 @@ function refuseIfAlive(file: string): void {
   }
   const [pid, start] = owner.split(' ');
   if (pid && start && isAlive(Number(pid), start)) {
-    throw new SottoError('home-in-use', `The process ${pid} has this home open and does not answer; end it and try again.`);
+    throw new SottoError('home-in-use', HELD[name](pid));
   }
 }
 
-/** Links a file under a name that must be free; false if it is taken, or the draft was removed by a winner. */
+/** Makes a file that names this process, whole, under a name that must be free; false if it is taken, or a winner removed the draft. */
 function linkNew(draft: string, name: string): boolean {
   try {
+    fs.writeFileSync(draft, `${process.pid} ${startOf(process.pid)}`, { mode: 0o600 });
     fs.linkSync(draft, name);
+    fs.rmSync(draft, { force: true });
     return true;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EEXIST' || code === 'ENOENT') return false;
-    throw new SottoError('store-failed', `${name} could not be made (${code ?? 'unknown'}).`, error);
-  } finally {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST' && code !== 'ENOENT') throw notWritten(name, draft, error);
     fs.rmSync(draft, { force: true });
+    return false;
   }
 }
 

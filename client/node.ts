@@ -1,7 +1,6 @@
 // Picks the parts of a client for Node: the home folder, the store in a file, the relay over ws, peers over node-datachannel. It joins
 // them and lets go of them in order; it knows nothing of what they do.
 
-import { randomBytes } from 'node:crypto';
 import { renameSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import type { BackupRecord } from './backup.js';
 import type { Client } from './client.js';
 import type { Change } from './core/records.js';
 import { createKey, homeExists, homeFiles, lockHome, prepareHome, readKey } from './home.js';
+import { random } from './random.js';
 import { createHome, type Mode, type Platform, runClient } from './run.js';
 import { openNodeStore } from './stores/node.js';
 import type { Store } from './stores/store.js';
@@ -26,8 +26,6 @@ const NETWORK_LOOK_MS = 2_000;
 
 /** Links to relays as Node opens them. */
 export const openNodeLink = openRelayLink({ WebSocket: NodeSocket, now: () => performance.now(), random: Math.random });
-
-const random = (length: number) => new Uint8Array(randomBytes(length));
 
 export interface NewHome {
   readonly name: string;

@@ -236,7 +236,10 @@ class Runtime implements Client {
     await this.#waiting.until(() => this.#mode !== 'live' || this.#core.memory.invitations.size === 0 || this.#find(reference).length > 0, SYNC_MS);
     const [contact, ...others] = this.#find(reference);
     if (contact === undefined) throw new SottoError('contact-unknown');
-    if (others.length > 0) throw new SottoError('contact-ambiguous');
+    if (others.length > 0) {
+      const matches = [contact, ...others].map(({ record }) => `${record.id.slice(0, ID_SHOWN)} ${record.name}`);
+      throw new SottoError('contact-ambiguous', `Several contacts match: ${matches.join(', ')}. Give the beginning of the id instead.`);
+    }
     return contact;
   }
 

@@ -13,7 +13,7 @@ const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
   'resetting': 'a new session with this contact begins as soon as they answer',
   'policy': 'you have chosen that no direct path is opened to this contact',
-  'unconfirmed': 'the contact has not answered the invitation yet',
+  'unconfirmed': 'nothing has come from them since you accepted their invitation',
   'away': 'the contact has not been seen since this program started',
   'dialing': 'a direct path is being tried',
   'failed': 'no direct path could be opened; it will be tried again',

@@ -2,15 +2,13 @@
 // RTCPeerConnection. It joins them; it knows nothing of what they do, and nothing of a page.
 
 import type { Client } from './client.js';
+import { random } from './random.js';
 import { createHome, runClient } from './run.js';
 import type { Platform } from './run.js';
 import { openWebStore } from './stores/web.js';
 import type { StoreKey } from './stores/store.js';
 import { openWebPeer } from './transports/peer-web.js';
 import { openRelayLink } from './transports/relay-link.js';
-
-/** crypto.getRandomValues takes no more than this at a time. */
-const RANDOM_MAX_BYTES = 65_536;
 
 const openLink = openRelayLink({ WebSocket, now: () => performance.now(), random: Math.random });
 
@@ -29,12 +27,6 @@ export async function openWebHome(home: string, key: StoreKey, owner: { readonly
     await store.close();
     throw error;
   }
-}
-
-function random(length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length; at += RANDOM_MAX_BYTES) crypto.getRandomValues(bytes.subarray(at, at + RANDOM_MAX_BYTES));
-  return bytes;
 }
 
 const { port1, port2 } = new MessageChannel();

@@ -46,7 +46,7 @@ export interface ArchiveKey {
 export function createArchive(lock: ArchiveLock, secret: Uint8Array, random: Random): { readonly header: Uint8Array; readonly key: ArchiveKey } {
   const key = random(32);
   const { passes, memoryBytes } = lock.kind === 'passphrase' ? lock.cost : { passes: 0, memoryBytes: 0 };
-  const fields = new Writer()
+  const fields = new Writer(ARCHIVE_HEADER_BYTES - CHECK_BYTES)
     .bytes(MAGIC)
     .number(VERSION, 1)
     .number(lock.kind === 'passphrase' ? 1 : 0, 1)
@@ -95,7 +95,7 @@ export function openChunk({ key, check }: ArchiveKey, index: number, isLast: boo
 }
 
 function nonceOf(index: number, isLast: boolean): Uint8Array {
-  return new Writer().bytes(new Uint8Array(NONCE_BYTES - 7)).number(isLast ? 1 : 0, 1).number(index, 6).finish();
+  return new Writer(NONCE_BYTES).bytes(new Uint8Array(NONCE_BYTES - 7)).number(isLast ? 1 : 0, 1).number(index, 6).finish();
 }
 
 function wrappingKey(secret: Uint8Array): Uint8Array {

@@ -1,7 +1,7 @@
 // What an invitation says once its card is open: who invites, with which one-time keys, until when, and where to answer
 // (PROTOCOL.md §3.2). Signed by the inviter; everything in it was chosen by whoever made it, so it is read as a stranger's.
 
-import { Reader, text, utf8, Writer } from './bytes.js';
+import { concat, Reader, text, utf8, Writer } from './bytes.js';
 import { checkDevices } from './devices.js';
 import { SottoError } from './error.js';
 import { hash } from './hash.js';
@@ -17,6 +17,9 @@ export const SUITE = 1;
 const FLAGS = 0;
 const LABEL = 'bundle';
 const SIGNATURE_BYTES = 64;
+
+/** What is signed, without name, relay and device list. */
+const FIXED_BYTES = 1 + 1 + PUBLIC_IDENTITY_BYTES + 32 + XWING_PUBLIC_BYTES + 6 + 16 + 16 + 1 + 1 + 2;
 
 /** What the inviter signs. */
 export interface BundleContents {
@@ -44,12 +47,15 @@ export function packBundle(contents: BundleContents & { readonly identity: Ident
   const name = utf8(contents.name);
   if (!isName(contents.name)) throw new SottoError('name-invalid');
   const relay = utf8(relayOrigin(contents.relay));
-  const signed = new Writer()
+  const signed = new Writer(FIXED_BYTES + name.length + relay.length + contents.devices.length)
     .number(SUITE, 1)
     .number(FLAGS, 1)
-    .bytes(packPublicIdentity(contents.identity), contents.spk, contents.pq)
+    .bytes(packPublicIdentity(contents.identity))
+    .bytes(contents.spk)
+    .bytes(contents.pq)
     .number(contents.expiresAt, 6)
-    .bytes(contents.mailbox, contents.token)
+    .bytes(contents.mailbox)
+    .bytes(contents.token)
     .number(name.length, 1)
     .bytes(name)
     .number(relay.length, 1)
@@ -57,7 +63,7 @@ export function packBundle(contents: BundleContents & { readonly identity: Ident
     .number(contents.devices.length, 2)
     .bytes(contents.devices)
     .finish();
-  return new Writer().bytes(signed, sign(contents.identity.edSeed, LABEL, signed)).finish();
+  return concat(signed, sign(contents.identity.edSeed, LABEL, signed));
 }
 
 /** Reads packBundle(…) and checks its signature and that of the device list. Throws a SottoError for anything wrong. */

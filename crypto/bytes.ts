@@ -86,13 +86,14 @@ export function text(bytes: Uint8Array): string {
   }
 }
 
-/** Reads a packed structure from its beginning. Every read past the end throws `malformed`. */
+/** Reads a packed structure, from its beginning if nothing else is said. Every read past the end throws `malformed`. */
 export class Reader {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  #at: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, at = 0) {
     this.#bytes = bytes;
+    this.#at = at;
   }
 
   /** The next `length` bytes, in memory of their own. */
@@ -101,12 +102,24 @@ export class Reader {
     return this.#bytes.slice(from, from + length);
   }
 
+  /** The next `length` bytes, where they lie. */
+  view(length: number): Uint8Array {
+    const from = this.#pass(length);
+    return this.#bytes.subarray(from, from + length);
+  }
+
   /** An unsigned big-endian number of `size` bytes, at most 6. */
   number(size: number): number {
     const from = this.#pass(size);
     let value = 0;
     for (let at = from; at < from + size; at++) value = value * 256 + this.#bytes[at]!;
     return value;
+  }
+
+  /** Passes over the next `length` bytes, and answers how many are behind the reader then. */
+  skip(length: number): number {
+    this.#pass(length);
+    return this.#at;
   }
 
   /** The next byte must be `expected`: a version, a suite, a reserved field. */
@@ -132,43 +145,32 @@ export class Reader {
   }
 }
 
-interface NumberField {
-  readonly value: number;
-  readonly size: number;
-}
-
-/** Writes a packed structure, field after field. Nothing is copied before finish(), so that secrets are copied once. */
+/** Writes a packed structure, field after field, into memory whose length is known before: a secret is copied once. */
 export class Writer {
-  readonly #fields: (Uint8Array | NumberField)[] = [];
-  #length = 0;
+  readonly #packed: Uint8Array;
+  #at = 0;
 
-  bytes(...parts: readonly Uint8Array[]): this {
-    for (const part of parts) {
-      this.#fields.push(part);
-      this.#length += part.length;
-    }
+  /** @param target a length, or memory to write in. */
+  constructor(target: number | Uint8Array) {
+    this.#packed = typeof target === 'number' ? new Uint8Array(target) : target;
+  }
+
+  bytes(part: Uint8Array): this {
+    this.#packed.set(part, this.#at);
+    this.#at += part.length;
     return this;
   }
 
   /** An unsigned big-endian number in `size` bytes, at most 6. */
   number(value: number, size: number): this {
-    this.#fields.push({ value, size });
-    this.#length += size;
+    this.#at += size;
+    for (let at = this.#at, rest = value; at > this.#at - size; rest = Math.floor(rest / 256)) this.#packed[--at] = rest % 256;
     return this;
   }
 
+  /** What was written, which must fill its memory. */
   finish(): Uint8Array {
-    const packed = new Uint8Array(this.#length);
-    let at = 0;
-    for (const field of this.#fields) {
-      if (field instanceof Uint8Array) {
-        packed.set(field, at);
-        at += field.length;
-      } else {
-        at += field.size;
-        for (let i = 1, rest = field.value; i <= field.size; i++, rest = Math.floor(rest / 256)) packed[at - i] = rest % 256;
-      }
-    }
-    return packed;
+    if (this.#at !== this.#packed.length) throw new SottoError('internal', `A structure has ${this.#at} bytes instead of ${this.#packed.length}.`);
+    return this.#packed;
   }
 }

@@ -2,7 +2,7 @@
 // name of another or bring an old list back (PROTOCOL.md §2.2). So far a list has one device, whose keys are those of the identity.
 // It must never know where a list travels or who keeps it.
 
-import { equal, Reader, Writer } from './bytes.js';
+import { concat, equal, Reader, Writer } from './bytes.js';
 import { SottoError } from './error.js';
 import { hash } from './hash.js';
 import type { Identity, PublicIdentity } from './identity.js';
@@ -15,6 +15,7 @@ const LABEL = 'devices';
 const ID_BYTES = 8;
 const HASH_BYTES = 32;
 const SIGNATURE_BYTES = 64;
+const DEVICE_BYTES = ID_BYTES + 32 + 32 + 6;
 
 /** One device of an identity. */
 export interface Device {
@@ -47,10 +48,10 @@ export function firstDevices(identity: Identity, addedAt: number): Uint8Array {
 
 /** The signed list: version u32 | hash of the one before 32 | count u8 | devices, 78 each | signature 64. */
 export function packDevices(identity: Identity, { version, previous, devices }: DeviceList): Uint8Array {
-  const writer = new Writer().number(version, 4).bytes(previous).number(devices.length, 1);
-  for (const { id, ed, x, addedAt } of devices) writer.bytes(id, ed, x).number(addedAt, 6);
+  const writer = new Writer(4 + HASH_BYTES + 1 + devices.length * DEVICE_BYTES).number(version, 4).bytes(previous).number(devices.length, 1);
+  for (const { id, ed, x, addedAt } of devices) writer.bytes(id).bytes(ed).bytes(x).number(addedAt, 6);
   const signed = writer.finish();
-  return new Writer().bytes(signed, sign(identity.edSeed, LABEL, signed)).finish();
+  return concat(signed, sign(identity.edSeed, LABEL, signed));
 }
 
 /** Reads packDevices(…) and checks that this identity has signed it. Throws `malformed`. */

@@ -13,7 +13,7 @@ import { GUEST_BRAID, INVITER_BRAID } from './ratchet/braid.js';
 import type { ChainKey } from './ratchet/chain.js';
 import type { HeaderKey } from './ratchet/header.js';
 import { type RootKey, stepRoot } from './ratchet/root.js';
-import type { Session } from './ratchet/state.js';
+import { pack, type Session } from './ratchet/state.js';
 import {
   NONCE_BYTES,
   open,
@@ -66,7 +66,7 @@ export function initiate(identity: Identity, devices: Uint8Array, bundle: Bundle
   const claim = concat(packPublicIdentity(identity), ownDevices);
   const sealed = seal(identityKey(bundle.psk, kem.sharedSecret, dh1, opening), ZERO_NONCE, claim, opening);
   const keys = schedule(bundle.psk, [kem.sharedSecret, dh1, dh2], hashTranscript(opening, identity, devicesHash(bundle.devices), ownDevices));
-  const session: Session = {
+  const session = pack({
     transcript: keys.transcript,
     resumption: keys.resumption,
     root: keys.root,
@@ -84,7 +84,7 @@ export function initiate(identity: Identity, devices: Uint8Array, bundle: Bundle
     past: [],
     skipped: [],
     braid: GUEST_BRAID,
-  };
+  });
   return { session, flight: concat(flightKey, kem.ciphertext, sealed) };
 }
 
@@ -111,7 +111,7 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
   const keys = schedule(invitation.psk, [shared, dh1, dh2], hashTranscript(opening, peer, invitation.devicesHash, peerDevices));
   const secret = random(KEY_BYTES);
   const step = stepRoot(keys.root, x25519(secret, flightKey) ?? refuse());
-  const session: Session = {
+  const session = pack({
     transcript: keys.transcript,
     resumption: keys.resumption,
     root: step.root,
@@ -129,7 +129,7 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
     past: [],
     skipped: [],
     braid: INVITER_BRAID,
-  };
+  });
   return { session, peer, peerDevices, flightKey };
 }
 

@@ -2,13 +2,12 @@
 // a label and parts whose lengths are written before them, so that no two different inputs look alike.
 
 import { concat, utf8, Writer } from './bytes.js';
-import { blake2b } from './sodium.js';
+import { blake2b, derive as deriveHalves } from './sodium.js';
 
 /** Stands before every label, so that nothing made here is valid in another protocol or another major version. */
 export const LABEL_PREFIX = 'sotto1/';
 
 const HASH_BYTES = 32;
-const DERIVED_BYTES = 64;
 
 /** The labels that have been used, encoded; they are constants of the protocol, so there are few. */
 const labels = new Map<string, Uint8Array>();
@@ -21,11 +20,9 @@ export function hash(label: string, ...parts: readonly Uint8Array[]): Uint8Array
 /** K(key, label, parts…): two independent 32-byte halves. The key has 16 to 64 bytes. */
 export function derive(key: Uint8Array, label: string, ...parts: readonly Uint8Array[]): { left: Uint8Array; right: Uint8Array } {
   const input = encode(label, parts);
-  const derived = blake2b(DERIVED_BYTES, input, key);
+  const halves = deriveHalves(input, key);
   // A label alone is kept, and no secret.
   if (parts.length > 0) input.fill(0);
-  const halves = { left: derived.slice(0, HASH_BYTES), right: derived.slice(HASH_BYTES) };
-  derived.fill(0);
   return halves;
 }
 
@@ -33,7 +30,9 @@ export function derive(key: Uint8Array, label: string, ...parts: readonly Uint8A
 function encode(label: string, parts: readonly Uint8Array[]): Uint8Array {
   const name = labels.get(label) ?? encodeLabel(label);
   if (parts.length === 0) return name;
-  const writer = new Writer().bytes(name);
+  let length = name.length;
+  for (const part of parts) length += 4 + part.length;
+  const writer = new Writer(length).bytes(name);
   for (const part of parts) writer.number(part.length, 4).bytes(part);
   return writer.finish();
 }

@@ -1,7 +1,7 @@
 // Who somebody is: an Ed25519 key that signs and an X25519 key that agrees on secrets. An identity is the pair; neither key
 // alone names anybody (PROTOCOL.md §2).
 
-import { concat, Reader, Writer } from './bytes.js';
+import { concat, Reader } from './bytes.js';
 import { hash } from './hash.js';
 import type { Random } from './random.js';
 import { ed25519PublicKey, x25519PublicKey } from './sodium.js';
@@ -39,7 +39,7 @@ export function identityId(identity: PublicIdentity): Uint8Array {
 
 /** The secrets: version 1 | Ed25519 seed | X25519 secret, 65 bytes. */
 export function packIdentity(identity: Identity): Uint8Array {
-  return new Writer().number(PACK_VERSION, 1).bytes(identity.edSeed, identity.xSecret).finish();
+  return concat(Uint8Array.of(PACK_VERSION), identity.edSeed, identity.xSecret);
 }
 
 /** Reads packIdentity(…). Throws `malformed`. */

@@ -2,7 +2,7 @@
 // under a key that only the link has (PROTOCOL.md §3). The relay must never be able to read, forge or exchange it.
 
 import { bundleHash, type BundleContents, packBundle, unpackBundle } from './bundle.js';
-import { concat, equal, fromBase64url, Reader, toBase64url, Writer } from './bytes.js';
+import { concat, equal, fromBase64url, Reader, toBase64url } from './bytes.js';
 import { devicesHash } from './devices.js';
 import { type ErrorCode, SottoError } from './error.js';
 import { derive, hash } from './hash.js';
@@ -83,7 +83,7 @@ export function createInvitation(terms: InvitationTerms, random: Random): NewInv
   const lookup = lookupOf(linkKey);
   const nonce = random(NONCE_BYTES);
   const card = concat(nonce, seal(cardKey(linkKey), nonce, pad(bundle, BUNDLE_PADDED_BYTES), lookup));
-  const fragment = new Writer().number(LINK_VERSION, 1).bytes(linkKey, identityId(terms.identity)).finish();
+  const fragment = concat(Uint8Array.of(LINK_VERSION), linkKey, identityId(terms.identity));
   const link = `${relayOrigin(terms.relay)}/i#${toBase64url(fragment)}`;
   return { link, lookup, card, secret };
 }
@@ -130,7 +130,7 @@ function unsealCard(link: InvitationLink, card: Uint8Array): Uint8Array | null {
 /** version 2 | spk secret 32 | pq seed 32 | psk 32 | bundle hash 32 | devices hash 32: 161 bytes. */
 export function packInvitation(invitation: Invitation): Uint8Array {
   const { spkSecret, pqSeed, psk, bundleHash: bundle, devicesHash: devices } = invitation;
-  return new Writer().number(PACK_VERSION, 1).bytes(spkSecret, pqSeed, psk, bundle, devices).finish();
+  return concat(Uint8Array.of(PACK_VERSION), spkSecret, pqSeed, psk, bundle, devices);
 }
 
 /** Reads packInvitation(…). Throws `malformed`. */

@@ -41,12 +41,19 @@ export interface Standing {
 
 const AD = utf8('sotto1/reset');
 const PADDED_BYTES = RESUMPTION_BYTES - NONCE_BYTES - TAG_BYTES;
+/** By their numbers. */
 const KINDS = ['reset', 'standing'] as const;
+const RESET_HEAD_BYTES = 1 + 1 + 6 + 4;
+const STANDING_BYTES = 1 + 1 + 4 + 4;
 /** Stands for the chain of a session that is over. */
 const OVER = 0xffff_ffff;
 
 /** A reset for the contact that has the resumption secret, and what must be kept until it is answered. Draws 32, 32 and 24 random bytes. */
-export function createReset(terms: InvitationTerms, { resumption, ...said }: Pick<Reset, 'reason' | 'madeAt' | 'first'> & { readonly resumption: Uint8Array }, random: Random): { readonly envelope: Uint8Array; readonly secret: Invitation } {
+export function createReset(
+  terms: InvitationTerms,
+  { resumption, ...said }: Pick<Reset, 'reason' | 'madeAt' | 'first'> & { readonly resumption: Uint8Array },
+  random: Random,
+): { readonly envelope: Uint8Array; readonly secret: Invitation } {
   const { bundle, secret } = createKeys(terms, pskOf(resumption), random);
   return { envelope: sealResumption(resumption, { type: 'reset', ...said, bundle }, random), secret };
 }
@@ -75,10 +82,12 @@ export function openResumption(resumptions: readonly Uint8Array[], envelope: Uin
 }
 
 function pack(said: Reset | Standing): Uint8Array {
-  const writer = new Writer().number(KINDS.indexOf(said.type), 1);
-  if (said.type === 'reset') return writer.number(RESET_REASONS.indexOf(said.reason), 1).number(said.madeAt, 6).number(said.first, 4).bytes(said.bundle).finish();
+  if (said.type === 'reset') {
+    const { reason, madeAt, first, bundle } = said;
+    return new Writer(RESET_HEAD_BYTES + bundle.length).number(0, 1).number(RESET_REASONS.indexOf(reason), 1).number(madeAt, 6).number(first, 4).bytes(bundle).finish();
+  }
   const { chain, next } = said.received ?? { chain: OVER, next: 0 };
-  return writer.number(said.asks ? 1 : 0, 1).number(chain, 4).number(next, 4).finish();
+  return new Writer(STANDING_BYTES).number(1, 1).number(said.asks ? 1 : 0, 1).number(chain, 4).number(next, 4).finish();
 }
 
 function unpack(packed: Uint8Array): Reset | Standing {
@@ -108,7 +117,8 @@ export interface PendingReset {
 
 /** madeAt u48 | packInvitation(…) 161 | envelope 4096, secret. */
 export function packPendingReset({ madeAt, secret, envelope }: PendingReset): Uint8Array {
-  return new Writer().number(madeAt, 6).bytes(packInvitation(secret), envelope).finish();
+  const packed = packInvitation(secret);
+  return new Writer(6 + packed.length + envelope.length).number(madeAt, 6).bytes(packed).bytes(envelope).finish();
 }
 
 /** Reads packPendingReset(…). Throws `malformed`. */

@@ -2,7 +2,7 @@
 // (PROTOCOL.md §5). Bytes and a session in, bytes and the next session out; the session that was given never changes, and whoever
 // stores the next one before letting its bytes go loses nothing. It must never know who the two are, or how bytes travel.
 
-import { concat, equal } from './bytes.js';
+import { equal } from './bytes.js';
 import { SottoError } from './error.js';
 import { FLIGHT_BYTES } from './handshake.js';
 import { bucketAfter, bucketFor, BUCKETS } from './padding.js';
@@ -10,11 +10,11 @@ import type { Random } from './random.js';
 import { type Braid, countMessage, isCramped, nextEpoch, prepareBraid, receivePiece, takePiece } from './ratchet/braid.js';
 import { CHAIN_MAX_MESSAGES, stepChain, walkChain } from './ratchet/chain.js';
 import { type Header, type HeaderKey, openHeader, sealHeader } from './ratchet/header.js';
-import { MESSAGE_OVERHEAD_BYTES, type MessageKey, type MessageParts, openBody, sealBody, splitMessage } from './ratchet/message.js';
-import { PLAINTEXT_HEAD_BYTES, packPlaintext, unpackPlaintext } from './ratchet/plaintext.js';
+import { MESSAGE_OVERHEAD_BYTES, type MessageKey, type MessageParts, openBody, plaintextOf, sealBody, splitMessage } from './ratchet/message.js';
+import { PLAINTEXT_HEAD_BYTES, packPlaintext, pieceRoom, unpackPlaintext } from './ratchet/plaintext.js';
 import { mixEpoch, type RootStep, stepRoot } from './ratchet/root.js';
-import { addSkipped, dropSkipped, SKIPPED_MAX_PER_MESSAGE } from './ratchet/skipped.js';
-import { PAST_MAX, type ReceivingChain, type Session } from './ratchet/state.js';
+import { addSkipped, dropSkipped, isStale, SKIPPED_MAX_PER_MESSAGE } from './ratchet/skipped.js';
+import { type Changes, PAST_MAX, type ReceivingChain, type Session } from './ratchet/state.js';
 import { NONCE_BYTES, x25519, x25519PublicKey } from './sodium.js';
 
 export { packSession, type Session, unpackSession } from './ratchet/state.js';
@@ -78,7 +78,8 @@ export function receivedPosition({ receiving }: Session): Position {
  * random bytes, and 32 before them where it is our turn to make a post-quantum key. Throws `message-too-large` above
  * BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
  */
-export function encrypt(session: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = NO_FLIGHT): Sealed {
+export function encrypt(stored: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = NO_FLIGHT): Sealed {
+  const session = forget(stored, now);
   const { sending } = session;
   if (body.length > BODY_MAX_BYTES) throw new SottoError('message-too-large');
   if (sending.next >= CHAIN_MAX_MESSAGES) throw new SottoError('session-exhausted');
@@ -87,16 +88,22 @@ export function encrypt(session: Session, body: Uint8Array, random: Random, now:
   const smallest = bucketFor(Math.max(needed, flight.length > 0 ? FLIGHT_BUCKET : 0));
   const isLarger = sending.next < LARGER_MAX && isCramped(prepared, smallest - needed, now);
   const bucket = isLarger ? bucketAfter(smallest) : smallest;
-  const { braid, piece } = takePiece(prepared, bucket - needed);
 
-  const { chainKey, messageKey } = stepChain(sending.chainKey);
+  const message = new Uint8Array(bucket);
+  message.set(flight);
+  const parts = splitMessage(message.subarray(flight.length));
+  const plaintext = plaintextOf(parts);
+  const { braid, piece } = takePiece(prepared, pieceRoom(plaintext, body.length));
+  packPlaintext(plaintext, body, piece);
+
   const nonce = random(NONCE_BYTES);
+  parts.nonce.set(nonce);
   const { dh, previous, next: n } = sending;
-  const header = sealHeader(sending.headerKey, nonce, session.transcript, { dh, previous, n, epoch: braid.epoch });
-  const plaintext = packPlaintext(body, piece, bucket - flight.length - MESSAGE_OVERHEAD_BYTES);
-  const message = concat(flight, nonce, header, sealBody(messageKey, nonce, header, plaintext));
+  sealHeader(sending.headerKey, nonce, session.transcript, { dh, previous, n, epoch: braid.epoch }, parts.header);
+  const { chainKey, messageKey } = stepChain(sending.chainKey);
+  sealBody(messageKey, parts);
   messageKey.fill(0);
-  return { session: { ...forget(session, now), sending: { ...sending, chainKey, next: n + 1 }, braid: countMessage(braid, now) }, message };
+  return { session: session.with({ sending: { ...sending, chainKey, next: n + 1 }, braid: countMessage(braid, now) }), message };
 }
 
 /**
@@ -105,16 +112,17 @@ export function encrypt(session: Session, body: Uint8Array, random: Random, now:
  * `undecryptable` for everything else that is wrong.
  */
 export function decrypt(stored: Session, message: Uint8Array, random: Random, now: number): Opened {
-  const parts = (message.length <= LARGEST_BUCKET ? splitMessage(message) : null) ?? refuse();
-  const { session, epoch, plaintext } = receive(forget(stored, now), parts, random, now);
+  if (message.length < MESSAGE_OVERHEAD_BYTES || message.length > LARGEST_BUCKET) refuse();
+  const session = forget(stored, now);
+  const { changes, epoch, plaintext } = receive(session, splitMessage(message), random, now);
   const { body, piece } = unpackPlaintext(plaintext) ?? refuse();
-  const braid = countMessage(receivePiece(session.braid, epoch, piece, random), now);
-  return { session: mixAgreed({ ...session, braid }), body };
+  const braid = countMessage(receivePiece(changes.braid ?? session.braid, epoch, piece, random), now);
+  return { session: session.with(mixAgreed(session, changes, braid)), body };
 }
 
-/** What a message key opened, under which epoch, and the session after it; the braid is yet to see the piece. */
+/** What a message key opened, under which epoch, and what changes by it; the braid is yet to see the piece. */
 interface Received {
-  readonly session: Session;
+  readonly changes: Changes;
   readonly epoch: number;
   readonly plaintext: Uint8Array;
 }
@@ -139,8 +147,8 @@ function receiveInChain(session: Session, receiving: ReceivingChain, header: Hea
   const walk = walkChain(receiving.chainKey, receiving.next, header.n, SKIPPED_MAX_PER_MESSAGE);
   const { chainKey, messageKey } = stepChain(walk.chainKey);
   const plaintext = openOnce(messageKey, parts);
-  const skipped = addSkipped(session.skipped, receiving.ordinal, walk.passed, now);
-  return { session: { ...session, receiving: { ...receiving, chainKey, next: header.n + 1 }, skipped }, epoch: header.epoch, plaintext };
+  const skipped = walk.passed.length > 0 ? addSkipped(session.skipped, receiving.ordinal, walk.passed, now) : undefined;
+  return { changes: { receiving: { ...receiving, chainKey, next: header.n + 1 }, skipped }, epoch: header.epoch, plaintext };
 }
 
 /** The other side has heard us and begins a chain: step the root for it, and once more for our next chain. */
@@ -160,8 +168,7 @@ function receiveNewChain(session: Session, header: Header, parts: MessageParts, 
   let skipped = dropSkipped(session.skipped, past[0]?.ordinal ?? 0, now);
   if (receiving && rest) skipped = addSkipped(skipped, receiving.ordinal, rest.passed, now);
   return {
-    session: {
-      ...session,
+    changes: {
       root: outbound.root,
       sending: {
         secret,
@@ -190,12 +197,16 @@ function mixAnnounced(braid: Braid, epoch: number, step: RootStep): { readonly s
   return { step: mixEpoch(step.root, braid.step.secret), braid: nextEpoch(braid) };
 }
 
-/** The session with the epoch's secret in its root, as soon as we have it and no message of our newest chain has gone without it. */
-function mixAgreed(session: Session): Session {
-  const { root, sending, braid } = session;
-  if (braid.step.at !== 'agreed' || sending.next > 0) return session;
-  const { chainKey, nextHeaderKey, root: mixed } = mixEpoch(root, braid.step.secret);
-  return { ...session, root: mixed, sending: { ...sending, chainKey, nextHeaderKey }, braid: nextEpoch(braid) };
+/** The changes with the braid's: with the epoch's secret in the root, as soon as we have it and no message of our newest chain has gone without it. */
+function mixAgreed(session: Session, changes: Changes, braid: Braid): Changes {
+  // All fields by name: objects that are spread and grown cost the engine more than the rest of a message.
+  const { root, nextHeaderKey, sending, receiving, past, skipped } = changes;
+  const counted = { root, nextHeaderKey, sending, receiving, past, skipped, braid };
+  if (braid.step.at !== 'agreed') return counted;
+  const newest = sending ?? session.sending;
+  if (newest.next > 0) return counted;
+  const mixed = mixEpoch(root ?? session.root, braid.step.secret);
+  return { ...counted, root: mixed.root, sending: { ...newest, chainKey: mixed.chainKey, nextHeaderKey: mixed.nextHeaderKey }, braid: nextEpoch(braid) };
 }
 
 /** A message that was passed over before, or has been here before. */
@@ -204,13 +215,13 @@ function receiveSkipped(session: Session, ordinal: number, header: Header, parts
   const waiting = session.skipped[index];
   if (waiting === undefined) throw new SottoError('duplicate');
   const plaintext = openBody(waiting.key, parts) ?? refuse();
-  return { session: { ...session, skipped: session.skipped.toSpliced(index, 1) }, epoch: header.epoch, plaintext };
+  return { changes: { skipped: session.skipped.toSpliced(index, 1) }, epoch: header.epoch, plaintext };
 }
 
 /** The session without keys that have waited too long. */
 function forget(session: Session, now: number): Session {
-  const skipped = dropSkipped(session.skipped, 0, now);
-  return skipped === session.skipped ? session : { ...session, skipped };
+  const { oldestSkipped } = session;
+  return oldestSkipped && isStale(oldestSkipped, now) ? session.with({ skipped: dropSkipped(session.skipped, 0, now) }) : session;
 }
 
 function openOnce(key: MessageKey, parts: MessageParts): Uint8Array {

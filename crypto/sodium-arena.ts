@@ -7,6 +7,7 @@ import { equal } from './bytes.js';
 import { SottoError } from './error.js';
 import {
   answersRight,
+  type Derived,
   type Encapsulated,
   INPUT_MAX_BYTES,
   type Primitives,
@@ -180,29 +181,52 @@ class Arena implements Primitives {
     });
   }
 
-  seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array {
-    return this.#use(SHALLOW_BYTES, () => {
-      // In place: the ciphertext takes the plaintext's room, and the tag's after it.
-      const text = this.#put(plaintext, TAG_BYTES);
-      this.#sodium.encrypt(text, 0, text, plaintext.length, 0, this.#put(ad), ad.length, 0, 0, this.#put(nonce), this.#put(key));
-      return this.#take(text, plaintext.length + TAG_BYTES);
-    });
+  sealInPlace(key: Uint8Array, nonce: Uint8Array, text: Uint8Array, ad: Uint8Array): void {
+    this.#begin();
+    try {
+      const at = this.#put(text);
+      this.#sodium.encrypt(at, 0, at, text.length - TAG_BYTES, 0, this.#put(ad), ad.length, 0, 0, this.#put(nonce), this.#put(key));
+      text.set(this.#heap.subarray(at, at + text.length));
+    } finally {
+      this.#end(SHALLOW_BYTES);
+    }
   }
 
   open(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array, ad: Uint8Array): Uint8Array | null {
-    return this.#use(SHALLOW_BYTES, () => {
+    this.#begin();
+    try {
       const text = this.#put(sealed);
       const answer = this.#sodium.decrypt(text, 0, 0, text, sealed.length, 0, this.#put(ad), ad.length, 0, this.#put(nonce), this.#put(key));
       return answer === 0 ? this.#take(text, sealed.length - TAG_BYTES) : null;
-    });
+    } finally {
+      this.#end(SHALLOW_BYTES);
+    }
   }
 
   blake2b(length: number, message: Uint8Array, key: Uint8Array | null): Uint8Array {
-    return this.#use(SHALLOW_BYTES, () => {
-      const hash = this.#room(length);
-      this.#sodium.hash(hash, length, this.#put(message), message.length, 0, key ? this.#put(key) : 0, key?.length ?? 0);
-      return this.#take(hash, length);
-    });
+    this.#begin();
+    try {
+      return this.#take(this.#hash(length, message, key), length);
+    } finally {
+      this.#end(SHALLOW_BYTES);
+    }
+  }
+
+  derive(message: Uint8Array, key: Uint8Array): Derived {
+    this.#begin();
+    try {
+      const derived = this.#hash(2 * KEY_BYTES, message, key);
+      return { left: this.#take(derived, KEY_BYTES), right: this.#take(derived + KEY_BYTES, KEY_BYTES) };
+    } finally {
+      this.#end(SHALLOW_BYTES);
+    }
+  }
+
+  /** The address of a hash. */
+  #hash(length: number, message: Uint8Array, key: Uint8Array | null): number {
+    const hash = this.#room(length);
+    this.#sodium.hash(hash, length, this.#put(message), message.length, 0, key ? this.#put(key) : 0, key ? key.length : 0);
+    return hash;
   }
 
   #signKeys(seed: Uint8Array): { readonly publicKey: number; readonly secretKey: number } {
@@ -213,13 +237,21 @@ class Arena implements Primitives {
 
   /** Runs an operation, and leaves zeros where it and the stack have been, `stackBytes` deep. */
   #use<T>(stackBytes: number, operation: () => T): T {
-    this.#heap = this.#exports.HEAPU8;
+    this.#begin();
     try {
       return operation();
     } finally {
-      this.#heap.fill(0, this.#base, this.#free).fill(0, STACK_TOP - stackBytes, STACK_TOP);
-      this.#free = this.#base;
+      this.#end(stackBytes);
     }
+  }
+
+  #begin(): void {
+    this.#heap = this.#exports.HEAPU8;
+  }
+
+  #end(stackBytes: number): void {
+    this.#heap.fill(0, this.#base, this.#free).fill(0, STACK_TOP - stackBytes, STACK_TOP);
+    this.#free = this.#base;
   }
 
   /** The address of so many free bytes. */
@@ -231,9 +263,9 @@ class Arena implements Primitives {
     return address;
   }
 
-  /** The address of a copy, with `spare` free bytes after it. */
-  #put(bytes: Uint8Array, spare = 0): number {
-    const address = this.#room(bytes.length + spare);
+  /** The address of a copy. */
+  #put(bytes: Uint8Array): number {
+    const address = this.#room(bytes.length);
     this.#heap.set(bytes, address);
     return address;
   }

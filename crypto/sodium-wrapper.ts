@@ -2,7 +2,7 @@
 // so it only stands in where the arena (crypto/sodium-arena.ts) cannot be had.
 
 import sodium from 'libsodium-wrappers';
-import type { Primitives } from './primitives.js';
+import { type Primitives, TAG_BYTES } from './primitives.js';
 
 /** The documented functions, once `sodium.ready` has resolved. */
 export const wrapper: Primitives = {
@@ -19,9 +19,15 @@ export const wrapper: Primitives = {
   xwingPublicKey: (seed) => sodium.crypto_kem_xwing_seed_keypair(seed).publicKey,
   xwingEncapsulate: (publicKey, random) => attempt(() => sodium.crypto_kem_xwing_enc_deterministic(publicKey, random)),
   xwingDecapsulate: (ciphertext, seed) => attempt(() => sodium.crypto_kem_xwing_dec(ciphertext, seed)),
-  seal: (key, nonce, plaintext, ad) => sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, ad, null, nonce, key),
+  sealInPlace: (key, nonce, text, ad) => text.set(sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(text.subarray(0, -TAG_BYTES), ad, null, nonce, key)),
   open: (key, nonce, sealed, ad) => attempt(() => sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, sealed, ad, nonce, key)),
   blake2b: (length, message, key) => sodium.crypto_generichash(length, message, key),
+  derive(message, key) {
+    const derived = sodium.crypto_generichash(64, message, key);
+    const halves = { left: derived.slice(0, 32), right: derived.slice(32) };
+    derived.fill(0);
+    return halves;
+  },
 };
 
 /** The package throws where libsodium itself answers no. */

@@ -6,6 +6,7 @@ import sodium from 'libsodium-wrappers';
 import { SottoError } from './error.js';
 import {
   answersRight,
+  type Derived,
   type Encapsulated,
   INPUT_MAX_BYTES,
   NONCE_BYTES,
@@ -114,10 +115,19 @@ export function xwingDecapsulate(ciphertext: Uint8Array, seed: Uint8Array): Uint
  * `message-too-large` where plaintext and associated data are longer than INPUT_MAX_BYTES.
  */
 export function seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array {
+  const text = new Uint8Array(plaintext.length + TAG_BYTES);
+  text.set(plaintext);
+  sealInPlace(key, nonce, text, ad);
+  return text;
+}
+
+/** seal() where the plaintext lies: `text` ends with room for the tag, and is sealed when this returns. */
+export function sealInPlace(key: Uint8Array, nonce: Uint8Array, text: Uint8Array, ad: Uint8Array): void {
   demand(key, KEY_BYTES);
   demand(nonce, NONCE_BYTES);
-  limit(plaintext.length + ad.length);
-  return backEnd().seal(key, nonce, plaintext, ad);
+  if (text.length < TAG_BYTES) throw new SottoError('internal', 'A text has no room for its tag.');
+  limit(text.length - TAG_BYTES + ad.length);
+  backEnd().sealInPlace(key, nonce, text, ad);
 }
 
 /** The plaintext that seal() was given, or null if anything differs. */
@@ -133,6 +143,13 @@ export function blake2b(length: number, message: Uint8Array, key: Uint8Array | n
   if (!isBlake2bSize(length) || (key && !isBlake2bSize(key.length))) throw new SottoError('internal', 'BLAKE2b has 16 to 64 bytes.');
   limit(message.length);
   return backEnd().blake2b(length, message, key);
+}
+
+/** The two halves of 64 bytes of BLAKE2b with a key: 32 bytes each, independent of each other. Throws as blake2b() does. */
+export function derive(message: Uint8Array, key: Uint8Array): Derived {
+  if (!isBlake2bSize(key.length)) throw new SottoError('internal', 'BLAKE2b has 16 to 64 bytes.');
+  limit(message.length);
+  return backEnd().derive(message, key);
 }
 
 function backEnd(): Primitives {

@@ -1,11 +1,12 @@
 // The command `sotto relay`: options in, a relay that runs until it is told to end, and where it is in words or JSON. The relay
 // itself is loaded only when the command runs, so that `sotto --help` need not wait for it.
 
-import { homedir } from 'node:os';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
-import type { RelayOptions, RunningRelay } from './run.js';
+import type { Log, RelayOptions, RunningRelay } from './run.js';
 
 interface Flags {
   readonly host: string;
@@ -13,7 +14,12 @@ interface Flags {
   readonly stunPort: string;
   readonly data: string;
   readonly json?: boolean;
+  readonly log?: boolean;
   readonly guide?: boolean;
+}
+
+interface RelayLog extends Log {
+  info(fields: object, text: string): void;
 }
 
 const DEFAULT_PORT = '8080';
@@ -35,10 +41,11 @@ export function addRelayCommand(program: Command): void {
     .option('--stun-port <number>', 'UDP port of STUN, 0 for any', DEFAULT_STUN_PORT)
     .option('--data <dir>', 'folder of the mailboxes', dataFolder(process.platform, process.env, homedir()))
     .option('--json', 'write one line of JSON instead of words')
+    .option('--log', 'write the log on a terminal too; elsewhere it is always written, to the error output')
     .option('--guide', 'say what two people type to talk; takes the next port where the default one is taken')
     .action(async (flags: Flags, command: Command) => {
       try {
-        await run(flags, command.getOptionValueSource('port') === 'default');
+        await run(flags, command.getOptionValueSource('port') === 'default', program.name());
       } catch (error) {
         tell(error, flags.json ?? false);
       }
@@ -54,22 +61,36 @@ export function dataFolder(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, ho
   }
 }
 
-async function run(flags: Flags, anyPort: boolean): Promise<void> {
+async function run(flags: Flags, anyPort: boolean, program: string): Promise<void> {
   const { host, data } = flags;
   const port = portOf('--port', flags.port);
   const stunPort = portOf('--stun-port', flags.stunPort);
-  const { pino } = await import('pino');
-  // Synchronous, so that the last line before an end is not lost; without the name of the machine.
-  const log = pino({ base: null, level: flags.guide ? 'warn' : 'info' }, pino.destination({ fd: 2, sync: true }));
+  const log = await openLog(flags);
   const relay = await start({ host, port, stunPort, data, log }, flags.guide && anyPort ? PORTS_TRIED : 1);
+  const url = urlOf(host, relay.port);
+  leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
+  const stopped = () => {
+    log.info({}, 'relay stopped');
+    if (!flags.json) say('Sotto relay has stopped.');
+  };
   // Once: whoever asks a second time does not want to wait.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, () => log.info('relay stopped')));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
 
-  if (flags.json) return say(JSON.stringify({ type: 'listening', url: urlOf(host, relay.port), port: relay.port, stunPort: relay.stunPort, data }));
+  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, data }));
+  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.`);
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
-  say(flags.guide ? guide(urlOf(host, relay.port)) : whereabouts(host, relay, data));
+  say(flags.guide ? guide(url, program) : whereabouts(host, relay, data));
+}
+
+/** Lines of JSON for whoever keeps logs. A person at a terminal, who has not asked for them, is told of failures only. */
+async function openLog({ log, guide: guided }: Flags): Promise<RelayLog> {
+  if (process.stderr.isTTY && !log) return { info: () => {}, error: (_, text) => void process.stderr.write(`sotto: ${text}; --log says more\n`) };
+  const { pino } = await import('pino');
+  // Synchronous, so that the last line before an end is not lost; without the name of the machine.
+  const lines: RelayLog = pino({ base: null, level: guided && !log ? 'warn' : 'info' }, pino.destination({ fd: 2, sync: true }));
+  return lines;
 }
 
 async function start(options: RelayOptions, tries: number): Promise<RunningRelay> {
@@ -77,13 +98,38 @@ async function start(options: RelayOptions, tries: number): Promise<RunningRelay
   try {
     return await startRelay(options);
   } catch (error) {
-    if (tries === 1 || !(error instanceof SottoError) || error.code !== 'port-in-use') throw error;
-    return start({ ...options, port: options.port + 1 }, tries - 1);
+    if (!(error instanceof SottoError)) throw error;
+    if (error.code === 'port-in-use' && tries > 1) return start({ ...options, port: options.port + 1 }, tries - 1);
+    throw error.code === 'data-in-use' ? whoUses(options.data, error) : error;
   }
 }
 
-async function stop(relay: RunningRelay, stopped: () => void): Promise<void> {
+/** Where a relay that runs says its URL to one that is started on the same data. */
+function urlFile(data: string): string {
+  return join(data, 'url');
+}
+
+function leaveUrl(data: string, url: string): void {
   try {
+    writeFileSync(urlFile(data), url);
+  } catch {
+    // It is a courtesy to a person; a disk that cannot be written is told when something must be kept.
+  }
+}
+
+function whoUses(data: string, error: SottoError): SottoError {
+  try {
+    const url = readFileSync(urlFile(data), 'utf8');
+    return new SottoError('data-in-use', `A relay with the data in ${data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
+  } catch {
+    return error;
+  }
+}
+
+async function stop(relay: RunningRelay, data: string, stopped: () => void): Promise<void> {
+  try {
+    // While the folder is still ours.
+    rmSync(urlFile(data), { force: true });
     await relay.close();
     stopped();
     process.exit(0);
@@ -94,29 +140,52 @@ async function stop(relay: RunningRelay, stopped: () => void): Promise<void> {
 }
 
 function whereabouts(host: string, relay: RunningRelay, data: string): string {
-  const everywhere = isEverywhere(host) ? ', and every other address of this machine' : '';
+  const others = isEverywhere(host) ? addressesOfMachine(host) : [];
   return `Sotto relay is running; Ctrl-C ends it.
 
-  clients  ${urlOf(host, relay.port)}${everywhere}
+  clients  ${[host, ...others].map((address) => urlOf(address, relay.port)).join('\n           ')}
   STUN     UDP port ${relay.stunPort}
-  data     ${data}`;
+  data     ${data}
+
+${reach(host, others)}`;
 }
 
-/** What two people on this machine type to talk. */
-export function guide(url: string): string {
+/** Who can use the relay, and what it takes that others can. */
+function reach(host: string, others: readonly string[]): string {
+  if (isLoopback(host)) return 'Only this machine reaches it; --host 0.0.0.0 lets others in.';
+  if (isEverywhere(host) && others.length === 0) return 'This machine has no address that others could reach.';
+  return 'Others make their identity with --relay and the address that they reach. A firewall must let both ports through.';
+}
+
+/** The addresses at which others may reach this machine, those of IPv6 only if they are listened at. */
+function addressesOfMachine(host: string): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, family, address }) => !internal && (family === 'IPv4' || (host === '::' && !/^fe[89ab]/i.test(address))))
+    .map(({ address }) => address);
+}
+
+/**
+ * What two people on this machine type to talk; no line is longer than 80 characters where the home folder is short.
+ * @param program the word that runs it
+ */
+function guide(url: string, program: string): string {
   const [alice, bob] = [homeOf('alice'), homeOf('bob')];
   return `Sotto relay is running at ${url}; Ctrl-C ends it.
 
-Two people can talk now. Open two more terminals in this folder.
+Two people can talk now. Open two more terminals in this folder. Alice types
 
-  Alice  npx sotto init   --home ${alice} --name Alice --relay ${url}
-         npx sotto invite --home ${alice}
+${program} init --home ${alice} --name Alice --relay ${url}
+${program} invite --home ${alice}
 
-  Bob    npx sotto init   --home ${bob} --name Bob --relay ${url}
-         npx sotto accept --home ${bob} "LINK"    (the link that Alice got)
-         npx sotto chat   --home ${bob} Alice
+and Bob, with the link that Alice got in the place of LINK,
 
-  Alice  npx sotto chat   --home ${alice} Bob
+${program} init --home ${bob} --name Bob --relay ${url}
+${program} accept --home ${bob} "LINK"
+${program} chat --home ${bob} Alice
+
+and then Alice
+
+${program} chat --home ${alice} Bob
 `;
 }
 
@@ -128,6 +197,10 @@ function homeOf(name: string): string {
 function urlOf(host: string, port: number): string {
   const name = isEverywhere(host) ? '127.0.0.1' : host;
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function isEverywhere(host: string): boolean {

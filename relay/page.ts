@@ -22,10 +22,11 @@ const PAGE = `<!doctype html>
 <h1>This is a Sotto relay</h1>
 <p>Sotto is a messenger without accounts. Messages are sealed on the sender's device and opened on the receiver's; a relay
 like this one keeps them until they are collected and cannot read them.</p>
-<p>If somebody sent you here with an invitation, copy the whole link from the address bar, also what follows the <b>#</b>,
-and give it to the command, in quotes:</p>
-<pre>sotto init --name "Your name"
-sotto accept "THE WHOLE LINK"</pre>
+<p>If somebody sent you here with an invitation, you need the program Sotto: ask them for the address of its project, clone it
+with git, and type <code>npm ci</code> in its folder (Node.js 20.19 or newer). Then copy the whole link from the address bar,
+also what follows the <b>#</b>, and give it to the program in that folder, in quotes:</p>
+<pre>npx sotto accept "THE WHOLE LINK"</pre>
+<p>If you have no identity yet, the program says how to make one at this relay. Do that, and give it the link again.</p>
 <p><small>An invitation works once. The part behind the # is its key; your browser has not sent it to this relay.</small></p>
 </html>
 `;

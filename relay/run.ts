@@ -2,10 +2,11 @@
 // out what the brain says. It decides nothing, and writes down nothing that names a client.
 
 import { lookup } from 'node:dns/promises';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SottoError } from '../crypto/error.js';
@@ -203,11 +204,18 @@ function serveSockets(server: Server, loop: Loop): void {
 
 function openStore(data: string): Store {
   try {
-    mkdirSync(data, { recursive: true, mode: 0o700 });
+    makeFolder(data);
   } catch (error) {
-    throw new SottoError('store-failed', `The folder ${data} cannot be made; choose another with --data DIR.`, error);
+    throw new SottoError('store-failed', `The folder ${data} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --data DIR.`, error);
   }
   return openLmdbStore(data);
+}
+
+// Node's own way to make a folder with its parents never ends where the system denies that a parent exists, as in /proc.
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 async function resolveHost(host: string): Promise<string> {

@@ -1,7 +1,7 @@
 // Our side of the bench `crypto`: sessions of the built program, given the work of one unit. As in the client's store, a session
 // lies packed between two messages. It must never know what it is compared with.
 
-import { randomBytes } from 'node:crypto';
+import type * as RandomModule from '../../client/random.js';
 import type * as DevicesModule from '../../crypto/devices.js';
 import type * as HandshakeModule from '../../crypto/handshake.js';
 import type * as IdentityModule from '../../crypto/identity.js';
@@ -11,6 +11,7 @@ import type * as SodiumModule from '../../crypto/sodium.js';
 import { shipped } from '../shipped.js';
 import type { Line } from './race.js';
 
+const { random } = await shipped<typeof RandomModule>('client/random.js');
 const { firstDevices } = await shipped<typeof DevicesModule>('crypto/devices.js');
 const { initiate, respond } = await shipped<typeof HandshakeModule>('crypto/handshake.js');
 const { createIdentity } = await shipped<typeof IdentityModule>('crypto/identity.js');
@@ -32,9 +33,6 @@ const HOUR_MS = 3600 * 1000;
 interface Side {
   packed: Uint8Array;
 }
-
-/** As client/node.ts has it. */
-const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
 
 const host = createIdentity(random);
 const guest = createIdentity(random);

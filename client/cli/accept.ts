@@ -1,13 +1,31 @@
 // `sotto accept LINK`: makes a contact of an invitation.
 
-import { type HomeOptions, withClient } from './open.js';
+import { parseLink } from '../../crypto/invitation.js';
+import { SottoError } from '../../crypto/error.js';
+import { ready } from '../../crypto/sodium.js';
+import { homeExists } from '../home.js';
+import { reference, SHORT_ID } from './contacts.js';
+import { command } from './hint.js';
+import { homeOf, type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
-import { command, quoted, safeLine } from './text.js';
+import { safeLine } from './text.js';
 
 export async function accept(link: string, options: HomeOptions): Promise<void> {
-  const { contact } = await withClient(options, 'brief', ({ client }) => client.accept(link));
+  if (!homeExists(homeOf(options))) await refuseStranger(link);
+  const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.accept(link)), all: await client.contacts() }));
   if (options.json) return writeJson({ contact });
-  const name = safeLine(contact.name);
-  await writeLine(`${name} is your contact now. Write with: ${command(`chat ${quoted(name)}`, options.home)}`);
-  await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${quoted(name)}`, options.home)}`);
+  const [name, call] = [safeLine(contact.name), reference(contact, all)];
+  await writeLine(`${name} is your contact now. Write with: ${command(`chat ${call}`, options.home)}`);
+  await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${call}`, options.home)}`);
+  const namesakes = all.filter((other) => other.id !== contact.id && other.name.toLowerCase() === contact.name.toLowerCase());
+  if (namesakes.length === 0) return;
+  const ids = namesakes.map(({ id }) => id.slice(0, SHORT_ID)).join(', ');
+  await writeLine(`Take care: you have another contact of this name. The new one is ${contact.id.slice(0, SHORT_ID)}, not ${ids}.`);
+}
+
+/** Throws `home-missing` with the way to an identity at the relay of the invitation, or `link-invalid`. */
+async function refuseStranger(link: string): Promise<never> {
+  await ready();
+  const { relay } = parseLink(link);
+  throw new SottoError('home-missing', `There is no identity here yet; make one with "sotto init --name NAME --relay ${relay}", then accept again.`);
 }

@@ -1,10 +1,11 @@
 // `sotto backup FILE`: the whole home but its sessions in one sealed file, and the words that open it.
 
 import { resolve } from 'node:path';
+import { command, quoted } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { chooseBackupPassphrase } from './passphrase.js';
-import { command, quoted, safeLine } from './text.js';
+import { safeLine } from './text.js';
 
 const WORDS_PER_LINE = 6;
 

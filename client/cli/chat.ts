@@ -7,9 +7,8 @@ import { type HomeOptions, stayWithClient } from './open.js';
 import { stopRequested } from './stop.js';
 
 export async function chat(contact: string, options: HomeOptions): Promise<void> {
-  if (options.json || !isatty(0) || !isatty(1)) {
-    throw new SottoError('option-invalid', '"sotto chat" needs a terminal; programs use "sotto send" and "sotto listen".');
-  }
+  if (options.json) throw new SottoError('option-invalid', 'A conversation in the terminal has no JSON; programs use "sotto send" and "sotto listen".');
+  if (!isatty(0) || !isatty(1)) throw new SottoError('option-invalid', 'A conversation needs a terminal; programs use "sotto send" and "sotto listen".');
   const { openScreen } = await import('./chat/screen.js');
   const stop = stopRequested();
   let screen: Screen | null = null;

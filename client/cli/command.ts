@@ -1,22 +1,23 @@
 // What all client commands share: the options of the home, the two forms of output, and the way they end. It knows no command.
 
-import { type Command, type CommanderError, Option } from 'commander';
+import type { Command, CommanderError } from 'commander';
 import { SottoError } from '../../crypto/error.js';
+import { defaultHome } from '../home.js';
 import { type ExitCode, exitCodeOf, toSottoError } from './exit.js';
+import { withCommands } from './hint.js';
 import type { HomeOptions } from './open.js';
 import { ReaderGone, writeJson, writeNote } from './output.js';
+import { endProcess } from './stop.js';
 import { safeText } from './text.js';
 
 /** Adds a command with the options that every client command has. */
-export function addCommand(program: Command, nameAndArguments: string, description: string): Command {
+export function addCommand(program: Command, name: string, description: string): Command {
   return program
-    .command(nameAndArguments)
+    .command(name)
     .description(description)
-    .addOption(new Option('--home <dir>', 'folder of the identity').env('SOTTO_HOME'))
+    .option('--home <dir>', `folder of the identity (or set SOTTO_HOME; else ${defaultHome({ ...process.env, SOTTO_HOME: '' })})`)
     .option('--passphrase', 'ask for the passphrase of the home (or set SOTTO_PASSPHRASE)')
-    .option('--json', 'write JSON for programs')
-    .configureOutput({ outputError: () => {} })
-    .exitOverride(endRefused);
+    .option('--json', 'write JSON for programs');
 }
 
 /**
@@ -31,19 +32,20 @@ export function action<Arguments extends unknown[]>(run: (...args: Arguments) =>
     try {
       code = (await run(...(args as Arguments))) ?? 0;
     } catch (thrown) {
-      code = await tell(thrown, options.json ?? false);
+      code = await tell(thrown, options);
     }
-    process.exit(code);
+    endProcess(code);
   };
 }
 
 /** Says what went wrong, as JSON on the output or as a sentence beside it, and gives the exit code. */
-export async function tell(thrown: unknown, json: boolean): Promise<ExitCode> {
+export async function tell(thrown: unknown, { json = false, home }: HomeOptions): Promise<ExitCode> {
   if (thrown instanceof ReaderGone) return 0;
   const error = toSottoError(thrown);
+  const message = withCommands(error.message, home);
   try {
-    if (json) await writeJson({ error: { code: error.code, message: error.message } });
-    else await writeNote(`sotto: ${safeText(error.message)}`);
+    if (json) await writeJson({ error: { code: error.code, message } });
+    else await writeNote(`sotto: ${safeText(message)}`);
   } catch {
     // Nobody reads; the exit code still tells.
   }
@@ -64,11 +66,32 @@ export function wordOption<Word extends string>(name: string, text: string, word
   throw new SottoError('option-invalid', `${name} is one of: ${words.join(', ')}.`);
 }
 
-function endRefused(refusal: CommanderError): never {
-  if (refusal.exitCode === 0) process.exit(0);
-  const sentence = refusal.message.replace(/^error: /, '');
-  const error = new SottoError('option-invalid', `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}; see --help.`);
+/** What is wrong with a command line, by commander's code; the subject is what it quotes. */
+const REFUSALS: Readonly<Record<string, (subject: string, command: Command) => string>> = {
+  'commander.unknownCommand': (word) => `There is no command ${word}`,
+  'commander.unknownOption': (word) => `There is no option ${word}${word.startsWith('--') ? '' : '; a name or text that begins with - goes behind all options and --'}`,
+  'commander.missingArgument': (name, command) => `The ${name} is missing: ${command.registeredArguments.find((argument) => argument.name() === name)?.description}`,
+  'commander.missingMandatoryOptionValue': (option) => `${option} is missing`,
+  'commander.optionMissingArgument': (option) => `${option} needs a value`,
+  'commander.excessArguments': () => 'There are more words than it takes; a name or text with spaces goes in quotes',
+};
+
+/** Lets the program and its commands refuse a wrong command line as every other error is told. */
+export function refuseInOurWords(program: Command): void {
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({ outputError: () => {} }).exitOverride((refusal) => endRefused(refusal, command));
+  }
+}
+
+function endRefused({ code, exitCode, message }: CommanderError, command: Command): never {
+  if (exitCode === 0) process.exit(0);
+  // The help was shown in place of a command.
+  if (code === 'commander.help') process.exit(2);
+  const [subject = '', guess] = [/'(.*)'/.exec(message)?.[1], /Did you mean (.+)\?/.exec(message)?.[1]];
+  const sentence = REFUSALS[code]?.(subject, command) ?? message;
+  const help = command.parent ? `sotto ${command.name()} --help` : 'sotto --help';
+  const error = new SottoError('option-invalid', `${sentence}${guess === undefined ? '' : ` (did you mean ${guess}?)`}; see "${help}".`);
   // Commander wants no promise here, and a line this short is written before tell() first waits.
-  void tell(error, process.argv.includes('--json'));
+  void tell(error, { json: process.argv.includes('--json') });
   process.exit(exitCodeOf(error.code));
 }

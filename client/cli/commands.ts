@@ -21,6 +21,9 @@ import { verify } from './verify.js';
 
 const EXIT_CODE_HELP = ['', 'Exit codes:', ...Object.entries(EXIT_CODES).map(([code, meaning]) => `  ${code}  ${meaning}`)].join('\n');
 
+/** The argument of most commands, as their help and their errors say it. */
+const CONTACT = ['<contact>', 'a name, or the beginning of an id'] as const;
+
 /** Adds every client command to the program. A command ends the process with one of EXIT_CODES. */
 export function addClientCommands(program: Command): void {
   addCommand(program, 'init', 'make an identity')
@@ -28,25 +31,36 @@ export function addClientCommands(program: Command): void {
     .option('--relay <url>', 'the relay where your messages wait for you', DEFAULT_RELAY)
     .action(action(init));
   addCommand(program, 'invite', 'make a link for one new contact').action(action(invite));
-  addCommand(program, 'accept <link>', 'make a contact of an invitation link').action(action(accept));
+  addCommand(program, 'accept', 'make a contact of an invitation link')
+    .argument('<link>', 'the whole link, in quotes')
+    .action(action(accept));
   addCommand(program, 'contacts', 'list the contacts').action(action(contacts));
-  addCommand(program, 'send <contact> <text>', 'send a message; the text - is read from the standard input')
-    .option('--wait <state>', 'queued, accepted (by the relay), delivered or read', 'accepted')
+  addCommand(program, 'send', 'send a message')
+    .argument(...CONTACT)
+    .argument('<text>', 'the message in quotes, or - to read it from the standard input')
+    .option('--wait <state>', 'until it is queued (here), accepted (by the relay), delivered or read', 'accepted')
     .option('--timeout <seconds>', 'how long to wait for it', '30')
     .action(action(send));
   addCommand(program, 'listen', 'show messages as they come, each exactly once').action(action(listen));
-  addCommand(program, 'chat <contact>', 'talk with a contact in the terminal').action(action(chat));
-  addCommand(program, 'history <contact>', 'show the messages with a contact')
+  addCommand(program, 'chat', 'talk with a contact in the terminal').argument(...CONTACT).action(action(chat));
+  addCommand(program, 'history', 'show the messages with a contact')
+    .argument(...CONTACT)
     .option('--limit <count>', 'how many, the newest', '50')
     .option('--search <words>', 'only messages with all of these words')
     .action(action(history));
   addCommand(program, 'status', 'show the relay and the path to each contact, and why').action(action(status));
-  addCommand(program, 'verify <contact>', 'show the number that proves who your contact is').action(action(verify));
-  addCommand(program, 'policy <contact> <policy>', 'who may see your address: direct or relay-only').action(action(policy));
-  addCommand(program, 'backup <file>', 'write identity, contacts and messages into a sealed file')
+  addCommand(program, 'verify', 'show the number that proves who your contact is').argument(...CONTACT).action(action(verify));
+  addCommand(program, 'policy', 'choose whether a contact may see your network address')
+    .argument(...CONTACT)
+    .argument('<policy>', 'direct, or relay-only')
+    .action(action(policy));
+  addCommand(program, 'backup', 'write identity, contacts and messages into a sealed file')
+    .argument('<file>', 'the file to make')
     .option('--with-passphrase', 'lock it with a passphrase instead of a recovery key of 24 words')
     .action(action(backup));
-  addCommand(program, 'restore <file>', 'make a home out of a backup').action(action(restore));
+  addCommand(program, 'restore', 'make a home out of a backup')
+    .argument('<file>', 'what "sotto backup" has written')
+    .action(action(restore));
   addCommand(program, 'passphrase', 'lock the home with a passphrase, or change it')
     .option('--remove', 'let the home open without a passphrase')
     .action(action(passphrase));

@@ -13,12 +13,13 @@ export const EXIT_CODES = {
   5: 'the network is to blame',
   6: 'the disk is to blame',
   7: 'the message did not reach the wanted state in time; it stays queued',
+  130: 'ended with Ctrl-C',
 } as const;
 
 export type ExitCode = keyof typeof EXIT_CODES;
 
 const BY_FAULT: Readonly<Record<Fault, ExitCode>> = { caller: 2, peer: 3, relay: 4, network: 5, disk: 6 };
-const BY_CODE: Partial<Readonly<Record<ErrorCode, ExitCode>>> = { 'internal': 1, 'owner-gone': 1, 'timed-out': 7 };
+const BY_CODE: Partial<Readonly<Record<ErrorCode, ExitCode>>> = { 'internal': 1, 'owner-gone': 1, 'timed-out': 7, 'interrupted': 130 };
 
 /** The exit code of an error code; a reason that is no error code is nobody's fault but ours. */
 export function exitCodeOf(code: string): ExitCode {

@@ -2,17 +2,20 @@
 // and takes messages from the history alone; a live event only says that there is something to take.
 
 import { SottoError } from '../../crypto/error.js';
-import type { ClientEvent, MessageView } from '../client.js';
+import type { ClientEvent, ContactStatus, MessageView } from '../client.js';
 import { homeFiles, lockHome } from '../home.js';
 import { type Cursor, openCursor } from './cursor.js';
 import { messageLine, stateWords } from './message.js';
 import { homeOf, type HomeOptions, type Opened, stayWithClient } from './open.js';
 import { writeLine, writeNote } from './output.js';
-import { pathWords, relayWords } from './status.js';
+import { PATH_NAMES, relayWords } from './status.js';
 import { stopRequested } from './stop.js';
 import { jsonLine, safeLine, safeText } from './text.js';
+import { clock } from './time.js';
 
 const PAGE = 100;
+/** How long a path has to hold before a person is told of it: one that comes and goes is no news. */
+const PATH_SETTLE_MS = 2_000;
 
 export async function listen(options: HomeOptions): Promise<void> {
   const json = options.json ?? false;
@@ -53,11 +56,14 @@ export async function show(
     }
   };
   const { add, failed, rest } = inOrder();
+  const paths = settledPaths((contact) => add(() => write(pathLine(contact))));
   const unsubscribe = client.subscribe((event) => {
     if (event.type === 'message') add(showNew);
     // Nothing more will come: end, so that whoever watches this command notices.
     else if (event.type === 'notice' && event.code === 'store-failed') add(() => Promise.reject(new SottoError('store-failed')));
-    else add(() => write(json ? jsonLine(plainEvent(event)) : eventWords(event, Date.now())));
+    else if (json) add(() => write(jsonLine(plainEvent(event))));
+    else if (event.type === 'path') paths.changed(event.contact);
+    else if (!isOwnDoing(event)) add(() => write(eventLine(event, Date.now())));
   });
   add(showNew);
   try {
@@ -65,6 +71,7 @@ export async function show(
   } finally {
     over = true;
     unsubscribe();
+    paths.stop();
     await rest();
   }
 }
@@ -81,6 +88,24 @@ function inOrder() {
   return { add, failed, rest: () => last.catch(() => {}) };
 }
 
+/** Tells which path a contact has when it has held for a while, and never the same path twice in a row. */
+function settledPaths(tell: (contact: ContactStatus) => void) {
+  const timers = new Map<string, NodeJS.Timeout>();
+  const told = new Map<string, string>();
+  const settle = (contact: ContactStatus) => {
+    if (told.get(contact.id) === contact.path) return;
+    told.set(contact.id, contact.path);
+    tell(contact);
+  };
+  return {
+    changed(contact: ContactStatus) {
+      clearTimeout(timers.get(contact.id));
+      timers.set(contact.id, setTimeout(settle, PATH_SETTLE_MS, contact));
+    },
+    stop: () => timers.forEach((timer) => clearTimeout(timer)),
+  };
+}
+
 function messageEvent({ id, contact, text, sentAt, receivedAt, path, position }: MessageView, cursor: Cursor): object {
   const again = position === cursor.doubtful ? { again: true } : {};
   return { type: 'message', id, contact, text, sentAt, receivedAt, path, ...again };
@@ -94,17 +119,25 @@ function plainEvent(event: OtherEvent): object {
   return { type: 'state', id, contact, state, path, reason };
 }
 
-function eventWords(event: OtherEvent, now: number): string {
+function pathLine({ name, path, since, why }: ContactStatus): string {
+  return `${clock(since)}  * ${safeLine(name)}: ${PATH_NAMES[path]}: ${safeLine(why)}`;
+}
+
+/** Whether an own message has just been written, which is no news to whoever wrote it. */
+function isOwnDoing(event: OtherEvent): boolean {
+  return event.type === 'state' && event.message.state === 'queued' && event.message.reason === null;
+}
+
+/** "14:02  * to Bob: delivered, direct". */
+function eventLine(event: Exclude<OtherEvent, { readonly type: 'path' }>, now: number): string {
+  return `${clock(now)}  * ${eventWords(event)}`;
+}
+
+function eventWords(event: Exclude<OtherEvent, { readonly type: 'path' }>): string {
   switch (event.type) {
-    case 'state':
-      return `* to ${safeLine(event.message.contact.name)}: ${stateWords(event.message)}`;
-    case 'contact':
-      return `* ${safeLine(event.contact.name)} is your contact now`;
-    case 'path':
-      return `* ${safeLine(event.contact.name)}: ${pathWords(event.contact, now)}: ${safeLine(event.contact.why)}`;
-    case 'relay':
-      return `* ${relayWords(event.relay)}`;
-    case 'notice':
-      return `* ${event.contact ? `${safeLine(event.contact.name)}: ` : ''}${safeText(event.text)}`;
+    case 'state': return `to ${safeLine(event.message.contact.name)}: ${stateWords(event.message)}`;
+    case 'contact': return `${safeLine(event.contact.name)} is your contact now`;
+    case 'relay': return relayWords(event.relay);
+    case 'notice': return `${event.contact ? `${safeLine(event.contact.name)}: ` : ''}${safeText(event.text)}`;
   }
 }

@@ -1,6 +1,7 @@
 // How a command gets its Client: from the process that has the home open if there is one, else by opening the home itself and serving
 // it to the commands that come meanwhile. What the Client is asked is not known here.
 
+import { existsSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SottoError } from '../../crypto/error.js';
 import type { Client } from '../client.js';
@@ -31,8 +32,12 @@ export interface Opened {
   readonly gone: Promise<void>;
 }
 
+/** The folder of the identity. Throws `option-invalid` where --home cannot be one. */
 export function homeOf(options: HomeOptions): string {
-  return options.home ?? defaultHome();
+  const home = options.home ?? defaultHome();
+  if (home === '') throw new SottoError('option-invalid', '--home takes the path of a folder, and this one is empty.');
+  if (existsSync(home) && !statSync(home).isDirectory()) throw new SottoError('option-invalid', `${home} is a file; --home takes a folder.`);
+  return home;
 }
 
 /**

@@ -8,7 +8,7 @@ import { writeNote } from './output.js';
 let remembered: string | null = null;
 
 /**
- * The passphrase of an existing home; asked for once per process. Rejects with `passphrase-required`.
+ * The passphrase of an existing home; asked for once per process. Rejects with `passphrase-required` or `interrupted`.
  * @param mayAsk --passphrase was given.
  */
 export async function askPassphrase(mayAsk: boolean): Promise<string> {
@@ -17,7 +17,7 @@ export async function askPassphrase(mayAsk: boolean): Promise<string> {
   return remembered;
 }
 
-/** The passphrase of a new home, typed twice; null if the person wants none. */
+/** The passphrase of a new home, typed twice; null if the person wants none. Rejects with `passphrase-required`, `passphrase-wrong` or `interrupted`. */
 export async function newPassphrase(wanted: boolean): Promise<string | null> {
   if (process.env['SOTTO_PASSPHRASE']) return process.env['SOTTO_PASSPHRASE'];
   return wanted ? typeTwice() : null;
@@ -51,8 +51,9 @@ async function readHidden(prompt: string): Promise<string> {
   await writeNote(prompt);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  // Ctrl-C and Ctrl-D close the line.
   const interrupted = new Promise<never>((_resolve, reject) => {
-    lines.once('SIGINT', () => reject(new SottoError('passphrase-required')));
+    lines.once('close', () => reject(new SottoError('interrupted')));
   });
   try {
     return await Promise.race([lines.question(''), interrupted]);

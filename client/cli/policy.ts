@@ -12,7 +12,12 @@ const MEANING = {
 
 export async function policy(contact: string, word: string, options: HomeOptions): Promise<void> {
   const wanted = wordOption('The policy', word, ['direct', 'relay-only']);
-  await withClient(options, 'brief', ({ client }) => client.setPolicy(contact, wanted));
-  if (options.json) return writeJson({ contact, policy: wanted });
-  await writeLine(`${safeLine(contact)}: ${wanted}. ${MEANING[wanted]}`);
+  const known = await withClient(options, 'brief', async ({ client }) => {
+    // verify() is the question that answers with the contact that is meant.
+    const { contact: resolved } = await client.verify(contact);
+    await client.setPolicy(resolved.id, wanted);
+    return resolved;
+  });
+  if (options.json) return writeJson({ contact: known, policy: wanted });
+  await writeLine(`${safeLine(known.name)}: ${wanted}. ${MEANING[wanted]}`);
 }

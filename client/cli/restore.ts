@@ -2,10 +2,11 @@
 
 import { homeFiles } from '../home.js';
 import { openCursor } from './cursor.js';
+import { command } from './hint.js';
 import { homeOf, type HomeOptions } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { askBackupSecret, newPassphrase } from './passphrase.js';
-import { command, safeLine } from './text.js';
+import { safeLine } from './text.js';
 
 export async function restore(file: string, options: HomeOptions): Promise<void> {
   const home = homeOf(options);

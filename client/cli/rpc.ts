@@ -3,7 +3,7 @@
 
 import { chmodSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
-import { createJSONRPCErrorResponse, createJSONRPCNotification, JSONRPCClient, JSONRPCErrorCode, JSONRPCServer, type JSONRPCError } from 'json-rpc-2.0';
+import { createJSONRPCErrorResponse, createJSONRPCNotification, JSONRPCClient, JSONRPCErrorCode, JSONRPCServer, type JSONRPCError, type JSONRPCRequest } from 'json-rpc-2.0';
 import { z } from 'zod';
 import { isErrorCode, SottoError } from '../../crypto/error.js';
 import type { Client, ClientEvent } from '../client.js';
@@ -19,12 +19,16 @@ const BACKLOG_MAX_BYTES = 64 * 1024 * 1024;
 const ANSWER_MAX_MS = 30_000;
 /** How long a backup of a large home may take. */
 const BACKUP_MAX_MS = 600_000;
+/** An owner begins no request this shortly before its caller gives up: what is done unseen would be done again. */
+const BEGIN_MARGIN_MS = 5_000;
 /** How long the answers of requests under way may take when the home is being closed. */
 const DRAIN_MS = 2_000;
 /** How long the owner may take to close a connection. */
 const GOODBYE_MS = 1_000;
 /** JSON-RPC's code of a SottoError; its own code is in `data.code`. */
 const SOTTO_ERROR = -32_000;
+
+const UNANSWERED = 'Another process has this home open and does not answer; end it, and look at "sotto history" before you try again.';
 
 type Method = Exclude<keyof Client, 'subscribe' | 'close'>;
 
@@ -70,7 +74,11 @@ export async function serve(client: Client, path: string): Promise<Served> {
     sockets.add(socket);
     const unsubscribe = { now: () => {} };
     const answer = async (line: string) => {
-      const response = await rpc.receiveJSON(line, { socket, unsubscribe }).then(undefined, () => invalidRequest('Invalid Request'));
+      const request = parse(line);
+      if (request === null) return send(socket, createJSONRPCErrorResponse(null, JSONRPCErrorCode.ParseError, 'Parse error'));
+      // Only an owner that was stopped reads a request so late.
+      if (Number(request.deadline) < Date.now()) return;
+      const response = await rpc.receive(request, { socket, unsubscribe }).then(undefined, () => invalidRequest('Invalid Request'));
       if (response) send(socket, response);
     };
     readLines(socket, REQUEST_MAX_CHARACTERS, (line) => {
@@ -175,9 +183,10 @@ export async function connect(path: string): Promise<Connection | null> {
   const call = async <M extends Method | 'subscribe'>(method: M, ...params: M extends Method ? Parameters<Client[M]> : []) => {
     const options: unknown = params[2];
     const waitMs = method === 'backup' ? BACKUP_MAX_MS : typeof options === 'object' && options !== null && 'timeoutMs' in options ? Number(options.timeoutMs) : 0;
-    const answer = socket.closed ? Promise.resolve(null) : Promise.resolve(rpc.requestAdvanced({ jsonrpc: '2.0', id: ++requests, method, params }));
+    const request: JSONRPCRequest & { deadline: number } = { jsonrpc: '2.0', id: ++requests, method, params, deadline: Date.now() + ANSWER_MAX_MS - BEGIN_MARGIN_MS };
+    const answer = socket.closed ? Promise.resolve(null) : Promise.resolve(rpc.requestAdvanced(request));
     const response = await within(ANSWER_MAX_MS + waitMs, answer);
-    if (response === undefined) throw new SottoError('home-in-use');
+    if (response === undefined) throw new SottoError('home-in-use', UNANSWERED);
     if (response && !response.error) return response.result;
     if (response?.error.data) throw fromWire(response.error);
     throw closing ? new NotBegun() : new SottoError('owner-gone');

@@ -1,11 +1,15 @@
 // `sotto status`: the identity, the relays, and the path to each contact with its reason.
 
 import type { ContactStatus, RelayStatus } from '../client.js';
+import { plainCause } from '../health.js';
 import { SHORT_ID } from './contacts.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { safeLine } from './text.js';
-import { moment } from './time.js';
+import { moment, stamp } from './time.js';
+
+/** What people call the paths. */
+export const PATH_NAMES = { direct: 'direct', relay: 'by the relay' } as const;
 
 export async function status(options: HomeOptions): Promise<void> {
   const view = await withClient(options, 'brief', ({ client }) => client.status());
@@ -18,26 +22,31 @@ export async function status(options: HomeOptions): Promise<void> {
 
 /** "relay http://…: online, 12 ms". */
 export function relayWords({ url, online, rttMs, reason }: RelayStatus): string {
-  const state = online ? `online${milliseconds(rttMs)}` : `offline${reason ? ` (${safeLine(reason)})` : ''}; messages stay queued`;
+  const state = online ? `online${milliseconds(rttMs)}` : `offline${reason ? ` (${safeLine(plainCause(reason))})` : ''}; until it is back, messages go by direct paths only`;
   return `relay ${safeLine(url)}: ${state}`;
 }
 
 /** "direct since 14:02, 23 ms". */
 export function pathWords({ path, since, rttMs }: ContactStatus, now: number): string {
-  const name = path === 'direct' ? 'direct' : 'by the relay';
-  return `${name} since ${moment(since, now)}${milliseconds(rttMs)}`;
+  return `${PATH_NAMES[path]} since ${stamp(since, now)}${milliseconds(rttMs)}`;
 }
 
-function contactWords(contact: ContactStatus, now: number): string[] {
+/** What is known of a contact, a line each. */
+export function contactWords(contact: ContactStatus, now: number): string[] {
   const { pair } = contact;
   return [
     `${safeLine(contact.name)}  ${contact.id.slice(0, SHORT_ID)}`,
     `${pathWords(contact, now)}: ${safeLine(contact.why)}`,
-    ...(pair ? [`between ${safeLine(pair.local)} and ${safeLine(pair.remote)}`] : []),
-    `policy ${contact.policy}; heard from ${contact.heardAt === null ? 'never' : moment(contact.heardAt, now)}`,
+    ...(pair ? [`between ${addressOf(pair.local)} and ${addressOf(pair.remote)}`] : []),
+    `policy ${contact.policy}; ${contact.heardAt === null ? 'nothing heard from them yet' : `last heard ${moment(contact.heardAt, now)}`}`,
     ...(contact.undelivered > 0 ? [`${contact.undelivered} not delivered yet`] : []),
     ...(contact.unread > 0 ? [`${contact.unread} unread`] : []),
   ];
+}
+
+/** Without the kind of candidate that stands behind it, which only programmers know. */
+function addressOf(candidate: string): string {
+  return safeLine(candidate.split(' ')[0] ?? '');
 }
 
 function milliseconds(rttMs: number | null): string {

@@ -26,13 +26,3 @@ function visible(unit: string): string {
   if (code < 0x20) return String.fromCodePoint(0x2400 + code);
   return code === 0x7f ? '\u2421' : '\ufffd';
 }
-
-/** A word as a shell takes it. */
-export function quoted(word: string): string {
-  return /^[\p{L}\p{N}_./~:-]+$/u.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-/** A command to type next, with the home that this one was given. */
-export function command(words: string, home: string | undefined): string {
-  return `sotto ${words}${home === undefined ? '' : ` --home ${quoted(home)}`}`;
-}

@@ -18,14 +18,24 @@ export function moment(at: number, now: number): string {
   return day === 'today' ? clock(at) : `${day} ${clock(at)}`;
 }
 
+/** "14:02", or "Tue 3 Mar 14:02": what stays true however long it stands on a screen. */
+export function stamp(at: number, now: number): string {
+  return dayName(at, now) === 'today' ? clock(at) : `${longDay(at, now)} ${clock(at)}`;
+}
+
 /** "today", "yesterday", "Tue 3 Mar", "Tue 3 Mar 2026". */
 export function dayName(at: number, now: number): string {
-  const [date, today, yesterday] = [new Date(at), new Date(now), new Date(now)];
+  const [day, today, yesterday] = [new Date(at), new Date(now), new Date(now)];
   yesterday.setDate(yesterday.getDate() - 1);
-  if (date.toDateString() === today.toDateString()) return 'today';
-  if (date.toDateString() === yesterday.toDateString()) return 'yesterday';
-  const year = date.getFullYear() === today.getFullYear() ? {} : ({ year: 'numeric' } as const);
-  return date.toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'short', ...year }).replace(',', '');
+  if (day.toDateString() === today.toDateString()) return 'today';
+  if (day.toDateString() === yesterday.toDateString()) return 'yesterday';
+  return longDay(at, now);
+}
+
+function longDay(at: number, now: number): string {
+  const day = new Date(at);
+  const year = day.getFullYear() === new Date(now).getFullYear() ? {} : ({ year: 'numeric' } as const);
+  return day.toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'short', ...year }).replace(',', '');
 }
 
 /** A length of time in its largest whole unit: "7 days", "1 hour", "12 seconds". */

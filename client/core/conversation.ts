@@ -5,6 +5,7 @@ import { SottoError } from '../../crypto/error.js';
 import { equal, fromHex, toHex, utf8 } from '../../crypto/bytes.js';
 import { hash } from '../../crypto/hash.js';
 import { CHAIN_BYTES, ID_BYTES, LACKING_MAX, TEXT_MAX_BYTES } from './body.js';
+import { forgetOldUnread } from './memory.js';
 import type { Contact, Memory } from './memory.js';
 import type { Receipt, Settled, Text } from './message_pb.js';
 import { enqueue, EXPIRED, flush, remove } from './outbox.js';
@@ -27,8 +28,6 @@ const AGAIN_INTERVAL_MS = 1_500;
 const HOLD_MS = 20_000;
 /** Texts on their way to one contact: half of what the ratchet seals without an answer, so that a flood never exhausts the session. */
 const UNDELIVERED_MAX = 5_000;
-/** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
-const UNREAD_MAX = 1_000;
 
 /** What may follow what. A missing entry means that the news is old. */
 const NEXT: Record<MessageState, readonly MessageState[]> = {
@@ -287,7 +286,7 @@ function delivered(memory: Memory, contact: Contact, text: MessageRecord): void 
   contact.undelivered.delete(text.number);
   const moved = move(memory, text, 'delivered', { path, deliveredAt: memory.now });
   contact.unread.set(text.number, moved);
-  if (contact.unread.size > UNREAD_MAX) contact.unread.delete(contact.unread.keys().next().value!);
+  forgetOldUnread(contact);
 }
 
 function move(memory: Memory, text: MessageRecord, state: MessageState, patch: Partial<MessageRecord>): MessageRecord {

@@ -124,6 +124,16 @@ export function resumptionsAfter(contact: Contact): Uint8Array {
   return concat(...(last === undefined || isUnknown ? earlier : [last, ...earlier]).slice(0, EARLIER_MAX));
 }
 
+/** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
+const UNREAD_MAX = 1_000;
+
+export function forgetOldUnread({ unread }: Contact): void {
+  for (const number of unread.keys()) {
+    if (unread.size <= UNREAD_MAX) return;
+    unread.delete(number);
+  }
+}
+
 export class Memory {
   self: SelfRecord;
   readonly identity: Identity;
@@ -168,6 +178,7 @@ export class Memory {
       contact?.held.set(text.number, text);
       contact?.recent.set(text.number, text.id);
     }
+    for (const contact of this.contacts.values()) forgetOldUnread(contact);
   }
 
   #load(record: OutgoingRecord): void {

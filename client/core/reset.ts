@@ -2,13 +2,14 @@
 // that has used up its keys (PROTOCOL.md §4.1). What is said here is sealed by the secret of a session that both have had, and ends in
 // an ordinary first flight. It never happens silently, and never without that secret.
 
-import { toHex } from '../../crypto/bytes.js';
+import { equal, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES, initiate } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
 import { identityId } from '../../crypto/identity.js';
-import { createReset, openReset, openResumption, packPendingReset, type PendingReset, type Reset, type ResetReason, sealResumption, type Standing, unpackPendingReset } from '../../crypto/reset.js';
+import { createReset, openReset, openResumption, packPendingReset, sealResumption, unpackPendingReset } from '../../crypto/reset.js';
+import type { PendingReset, Reset, ResetReason, Standing } from '../../crypto/reset.js';
 import { receivedPosition, sentPosition } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import { isRepeatDue, owe, settleBelow } from './conversation.js';
@@ -40,7 +41,7 @@ export function begin(memory: Memory, contact: Contact, reason: ResetReason): vo
   const resumptions = resumptionsAfter(contact);
   contact.session = null;
   memory.update(contact, { resumptions, flight: null, flightKey: null, unanswered: 0 });
-  memory.emit({ type: 'notice', contact: contact.record.id, code: resumptions.length === 0 ? 'reset-impossible' : reason === 'rolled-back' ? 'rolled-back' : 'session-reset' });
+  memory.emit({ type: 'notice', contact: contact.record.id, code: reason === 'rolled-back' ? 'rolled-back' : 'session-reset' });
   create(memory, contact, reason);
   memory.emit({ type: 'path', contact: contact.record.id });
 }
@@ -62,7 +63,7 @@ function renumber(memory: Memory, contact: Contact): void {
 function create(memory: Memory, contact: Contact, reason: ResetReason): void {
   const { inbox, sentFirst } = contact.record;
   const [resumption] = resumptionsOf(contact);
-  if (resumption === undefined) return;
+  if (resumption === undefined) return tellImpossible(memory, contact);
   const { name, devices } = memory.self;
   const madeAt = memory.now;
   const { envelope, secret } = createReset(
@@ -90,7 +91,11 @@ export function repeat(memory: Memory, contact: Contact): void {
 export function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null): void {
   if (error !== 'mailbox-unknown' && error !== 'token-wrong') return;
   const pending = pendingOf(contact);
-  if (contact.session !== null || pending === null || nameOf(pending.envelope) !== envelope || contact.resetFailed) return;
+  if (contact.session === null && pending !== null && nameOf(pending.envelope) === envelope) tellImpossible(memory, contact);
+}
+
+function tellImpossible(memory: Memory, contact: Contact): void {
+  if (contact.resetFailed) return;
   contact.resetFailed = true;
   memory.emit({ type: 'notice', contact: contact.record.id, code: 'reset-impossible' });
 }
@@ -157,7 +162,7 @@ export function ask(memory: Memory, contact: Contact): void {
 function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: boolean): void {
   const { session, record } = contact;
   if (session === null || !memory.isOnline(record.outbox.relay, 'deposit')) return;
-  const isCurrent = resumptionsOf(contact)[0] === resumption;
+  const isCurrent = equal(resumptionsOf(contact)[0]!, resumption);
   const bytes = sealResumption(resumption, { type: 'standing', asks, received: isCurrent ? receivedPosition(session) : null }, memory.random);
   memory.emit({ type: 'put', contact: record.id, envelope: nameOf(bytes), to: record.outbox, bytes, ttlSeconds: ENVELOPE_MAX_TTL_SECONDS });
 }
@@ -165,7 +170,7 @@ function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: bo
 // Where the contact has received more in this session than we have sent, or has left it, this home is an old copy.
 function onStanding(memory: Memory, contact: Contact, { asks, received }: Standing, resumption: Uint8Array): void {
   const { session, record } = contact;
-  if (session !== null && record.flight === null && resumptionsOf(contact)[0] === resumption) {
+  if (session !== null && record.flight === null && equal(resumptionsOf(contact)[0]!, resumption)) {
     const sent = sentPosition(session, record.flightKey === null);
     const isBehind = received === null || received.chain > sent.chain || (received.chain === sent.chain && received.next > sent.next);
     if (isBehind) return begin(memory, contact, 'rolled-back');

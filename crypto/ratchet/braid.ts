@@ -69,8 +69,8 @@ export function isCramped(braid: Braid, room: number, now: number): boolean {
   return isOverdue && 'next' in step && room < wholeOf(step).length;
 }
 
-/** What the next message carries in `room` bytes, and the braid after it. */
-export function takePiece(braid: Braid, room: number): { readonly braid: Braid; readonly piece: Piece } {
+/** What the next message carries, which lies in its `room` then, and the braid after it. */
+export function takePiece(braid: Braid, room: Uint8Array): { readonly braid: Braid; readonly piece: Piece } {
   const { step } = braid;
   if (!('next' in step)) return { braid, piece: NO_PIECE };
   const piece = cutPiece(wholeOf(step), step.next, room);
@@ -95,8 +95,8 @@ export function receivePiece(braid: Braid, epoch: number, piece: Piece, random: 
 
 /** The braid after one more message, sent or opened. */
 export function countMessage(braid: Braid, now: number): Braid {
-  const { messages, since } = braid;
-  return { ...braid, messages: Math.min(messages + 1, EPOCH_MESSAGES), since: messages === 0 ? now : since };
+  const { epoch, messages, since, step } = braid;
+  return { epoch, messages: Math.min(messages + 1, EPOCH_MESSAGES), since: messages === 0 ? now : since, step };
 }
 
 /** The braid after the root took the epoch's secret, which is forgotten here: who generated encapsulates now. */
@@ -125,7 +125,7 @@ function encapsulate(epoch: number, units: Units, random: Random): Step {
 
 /** @param epoch the epochs before this one. */
 function bind(epoch: number, key: Uint8Array, ciphertext: Uint8Array): Uint8Array {
-  return hash('pq', new Writer().number(epoch + 1, 3).finish(), key, ciphertext);
+  return hash('pq', new Writer(3).number(epoch + 1, 3).finish(), key, ciphertext);
 }
 
 function refuse(): never {

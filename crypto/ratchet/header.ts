@@ -2,7 +2,7 @@
 // done, so that what a stranger sends costs a few short decryptions and nothing more (PROTOCOL.md §5.1).
 
 import { Reader, Writer } from '../bytes.js';
-import { open, seal, TAG_BYTES } from '../sodium.js';
+import { open, sealInPlace, TAG_BYTES } from '../sodium.js';
 
 /** 32 bytes that seal the headers of one chain. */
 export type HeaderKey = Uint8Array & { readonly brand?: 'HeaderKey' };
@@ -27,11 +27,11 @@ export const SEALED_HEADER_BYTES = HEADER_BYTES + TAG_BYTES;
 /** For later versions: a receiver that does not know a value must not guess. */
 const FLAGS = 0;
 
-/** Seals a header: 60 bytes. `transcript` binds it to its session. */
-export function sealHeader(key: HeaderKey, nonce: Uint8Array, transcript: Uint8Array, header: Header): Uint8Array {
+/** Writes a header into `room`, SEALED_HEADER_BYTES long, and seals it. `transcript` binds it to its session. */
+export function sealHeader(key: HeaderKey, nonce: Uint8Array, transcript: Uint8Array, header: Header, room: Uint8Array): void {
   const { dh, previous, n, epoch } = header;
-  const plain = new Writer().bytes(dh).number(previous, 4).number(n, 4).number(FLAGS, 1).number(epoch, 3).finish();
-  return seal(key, nonce, plain, transcript);
+  new Writer(room).bytes(dh).number(previous, 4).number(n, 4).number(FLAGS, 1).number(epoch, 3);
+  sealInPlace(key, nonce, room, transcript);
 }
 
 /** The header, or null if this key did not seal it for this session, or a later version did. */

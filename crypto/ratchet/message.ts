@@ -1,7 +1,7 @@
 // One ratchet message as bytes: nonce 24 | sealed header 60 | sealed body. Every part looks uniformly random to those without
 // its key (PROTOCOL.md §5.1).
 
-import { NONCE_BYTES, open, seal, TAG_BYTES } from '../sodium.js';
+import { NONCE_BYTES, open, sealInPlace, TAG_BYTES } from '../sodium.js';
 import { SEALED_HEADER_BYTES } from './header.js';
 
 /** 32 bytes that seal one body, once. */
@@ -17,16 +17,20 @@ export interface MessageParts {
   readonly body: Uint8Array;
 }
 
-/** The parts of a message, or null if it is too short to have them. */
-export function splitMessage(message: Uint8Array): MessageParts | null {
-  if (message.length < MESSAGE_OVERHEAD_BYTES) return null;
+/** The parts of a message, which has at least MESSAGE_OVERHEAD_BYTES. */
+export function splitMessage(message: Uint8Array): MessageParts {
   const bodyAt = NONCE_BYTES + SEALED_HEADER_BYTES;
   return { nonce: message.subarray(0, NONCE_BYTES), header: message.subarray(NONCE_BYTES, bodyAt), body: message.subarray(bodyAt) };
 }
 
-/** Seals a padded body, bound to its sealed header. The nonce is the header's: the two keys are independent. */
-export function sealBody(key: MessageKey, nonce: Uint8Array, header: Uint8Array, padded: Uint8Array): Uint8Array {
-  return seal(key, nonce, padded, header);
+/** The plaintext of a body that is not sealed yet: all but the room for the tag. */
+export function plaintextOf({ body }: MessageParts): Uint8Array {
+  return body.subarray(0, body.length - TAG_BYTES);
+}
+
+/** Seals the body where it lies, bound to its sealed header. The nonce is the header's: the two keys are independent. */
+export function sealBody(key: MessageKey, parts: MessageParts): void {
+  sealInPlace(key, parts.nonce, parts.body, parts.header);
 }
 
 /** The padded body, or null if it is not what this key sealed behind this header. */

@@ -26,12 +26,12 @@ export function noUnits(length: number): Units {
   return { bytes: new Uint8Array(length), has: new Uint8Array(length / UNIT_BYTES) };
 }
 
-/** As many units of `whole` as `room` bytes hold, each at most once, from number `first` on. */
-export function cutPiece(whole: Uint8Array, first: number, room: number): Piece {
-  const bytes = new Uint8Array(Math.min(room - (room % UNIT_BYTES), whole.length));
+/** As many units of `whole` as `room` holds, each at most once, from number `first` on; they lie at the beginning of the room then. */
+export function cutPiece(whole: Uint8Array, first: number, room: Uint8Array): Piece {
+  const bytes = room.subarray(0, Math.min(room.length - (room.length % UNIT_BYTES), whole.length));
   const upToEnd = whole.subarray(first * UNIT_BYTES, first * UNIT_BYTES + bytes.length);
   bytes.set(upToEnd);
-  bytes.set(whole.subarray(0, bytes.length - upToEnd.length), upToEnd.length);
+  if (upToEnd.length < bytes.length) bytes.set(whole.subarray(0, bytes.length - upToEnd.length), upToEnd.length);
   return { first, bytes };
 }
 

@@ -29,10 +29,15 @@ export function addSkipped(skipped: Skipped, chain: number, passed: readonly Num
   return [...skipped, ...passed.map(({ n, key }) => ({ chain, n, key, storedAt: now }))].slice(-SKIPPED_MAX);
 }
 
+/** Whether a key has waited too long. */
+export function isStale(key: SkippedKey, now: number): boolean {
+  return now - key.storedAt > SKIPPED_MAX_AGE_MS;
+}
+
 /** The list without keys that are too old or belong to a chain before `oldestChain`. */
 export function dropSkipped(skipped: Skipped, oldestChain: number, now: number): Skipped {
   const [oldest] = skipped;
-  const holds = (key: SkippedKey) => key.chain >= oldestChain && now - key.storedAt <= SKIPPED_MAX_AGE_MS;
+  const holds = (key: SkippedKey) => key.chain >= oldestChain && !isStale(key, now);
   // Keys stand in the order in which they came: if the first may stay, all may.
   return oldest === undefined || holds(oldest) ? skipped : skipped.filter(holds);
 }

@@ -1,5 +1,6 @@
-// What a session remembers between two messages, and its packed form. A state is never changed: a step makes a new one that
-// shares what stays the same, so a step that fails has changed nothing (PROTOCOL.md §5.2).
+// What a session remembers between two messages: bytes, in memory as in a store. A step reads the fields that it needs where they
+// lie, and packs the next session into memory of its own: what it has changed, and the rest as it lies. So a step that fails has
+// changed nothing, and no key outlives the session that it belongs to (PROTOCOL.md §5.2).
 
 import { Reader, Writer } from '../bytes.js';
 import { SottoError } from '../error.js';
@@ -11,8 +12,8 @@ import { UNIT_BYTES, type Units } from './piece.js';
 import type { RootKey } from './root.js';
 import { type Skipped, SKIPPED_MAX, type SkippedKey } from './skipped.js';
 
-/** One side of a session. Opaque outside of the ratchet and the handshake. */
-export interface Session {
+/** What a session says, in the order in which it is packed. */
+export interface State {
   /** Hash of the handshake, 32 bytes: names the session and is bound into every header. */
   readonly transcript: Uint8Array;
   /** Secret by which these two can begin a new session later, 32 bytes. */
@@ -61,6 +62,12 @@ export interface PastChain {
   readonly headerKey: HeaderKey;
 }
 
+/** What no message alone changes. */
+type Head = Pick<State, 'transcript' | 'resumption' | 'root' | 'nextHeaderKey'>;
+
+/** What a step may change; undefined stays as it is. */
+export type Changes = { readonly [Field in Exclude<keyof State, 'transcript' | 'resumption'>]?: State[Field] | undefined };
+
 /** Most ended chains whose late messages still open: each costs a short decryption for whatever a stranger sends. */
 export const PAST_MAX = 5;
 
@@ -69,96 +76,247 @@ const PACK_VERSION = 2;
 /** How a step of the braid is written: its place in this list. */
 const STEPS = ['idle', 'offering', 'waiting', 'agreed', 'collecting', 'answering'] as const satisfies readonly Step['at'][];
 
-/** The packed form, secret: 312 bytes, 107 for a receiving chain, 36 for each past chain, 46 for each skipped key, at most 2,438 for the braid's step. */
-export function packSession(session: Session): Uint8Array {
-  const { sending, receiving, past, skipped } = session;
-  const writer = new Writer()
-    .number(PACK_VERSION, 1)
-    .bytes(session.transcript, session.resumption, session.root, session.nextHeaderKey)
-    .bytes(sending.secret, sending.dh, sending.headerKey, sending.nextHeaderKey, sending.chainKey)
-    .number(sending.next, 4)
-    .number(sending.previous, 4)
-    .number(receiving === null ? 0 : 1, 1);
-  if (receiving !== null) {
-    writer.bytes(receiving.dh, receiving.headerKey, receiving.chainKey).number(receiving.ordinal, 4).number(receiving.epoch, 3).number(receiving.next, 4);
-  }
-  writer.number(past.length, 1);
-  for (const chain of past) writer.number(chain.ordinal, 4).bytes(chain.headerKey);
-  writer.number(skipped.length, 2);
-  for (const key of skipped) writer.number(key.chain, 4).number(key.n, 4).number(key.storedAt, 6).bytes(key.key);
-  packBraid(writer, session.braid);
-  return writer.finish();
-}
+/** What stands behind its number, in bytes. */
+const STEP_BYTES: Readonly<Record<Step['at'], number>> = {
+  idle: 0,
+  offering: 32 + XWING_PUBLIC_BYTES + 1,
+  waiting: 32 + XWING_PUBLIC_BYTES + XWING_CIPHERTEXT_BYTES + XWING_CIPHERTEXT_BYTES / UNIT_BYTES,
+  agreed: 32 + 32,
+  collecting: XWING_PUBLIC_BYTES + XWING_PUBLIC_BYTES / UNIT_BYTES,
+  answering: XWING_CIPHERTEXT_BYTES + 1 + 32 + 32,
+};
 
-/** Reads packSession(…). Throws `malformed`. */
-export function unpackSession(packed: Uint8Array): Session {
-  const reader = new Reader(packed);
-  reader.expect(PACK_VERSION);
-  const session: Session = {
-    transcript: reader.bytes(32),
-    resumption: reader.bytes(32),
-    root: reader.bytes(32),
-    nextHeaderKey: reader.bytes(32),
-    sending: {
-      secret: reader.bytes(32),
-      dh: reader.bytes(32),
-      headerKey: reader.bytes(32),
-      nextHeaderKey: reader.bytes(32),
-      chainKey: reader.bytes(32),
+/** Where the parts begin that have a fixed place. */
+const SENDING_AT = 1 + 4 * 32;
+const RECEIVING_AT = SENDING_AT + 5 * 32 + 4 + 4;
+
+/** Behind their count. */
+const RECEIVING_BYTES = 3 * 32 + 4 + 3 + 4;
+const PAST_BYTES = 4 + 32;
+const SKIPPED_BYTES = 4 + 4 + 6 + 32;
+
+/** Before the number of the step. */
+const BRAID_BYTES = 3 + 1 + 6;
+
+/** One side of a session. Opaque outside of the ratchet and the handshake. */
+export class Session implements State {
+  /** Secret: 312 bytes, 107 for a receiving chain, 36 for each past chain, 46 for each skipped key, at most 2,438 for the braid's step. */
+  readonly packed: Uint8Array;
+  readonly #pastAt: number;
+  readonly #skippedAt: number;
+  readonly #braidAt: number;
+  #braid: Braid | undefined;
+
+  /** @param packed is never changed afterwards. Throws `malformed` where its parts have not the lengths that they say. */
+  constructor(packed: Uint8Array) {
+    const reader = new Reader(packed);
+    reader.expect(PACK_VERSION);
+    reader.skip(RECEIVING_AT - 1);
+    this.packed = packed;
+    this.#pastAt = reader.skip(count(reader, 1, 1) * RECEIVING_BYTES);
+    this.#skippedAt = reader.skip(count(reader, 1, PAST_MAX) * PAST_BYTES);
+    this.#braidAt = reader.skip(count(reader, 2, SKIPPED_MAX) * SKIPPED_BYTES);
+    reader.skip(BRAID_BYTES);
+    reader.skip(STEP_BYTES[readStepName(reader)]);
+    reader.end();
+  }
+
+  get transcript(): Uint8Array {
+    return this.packed.subarray(1, 33);
+  }
+
+  get resumption(): Uint8Array {
+    return this.packed.subarray(33, 65);
+  }
+
+  get root(): RootKey {
+    return this.packed.subarray(65, 97);
+  }
+
+  get nextHeaderKey(): HeaderKey {
+    return this.packed.subarray(97, SENDING_AT);
+  }
+
+  get sending(): SendingChain {
+    const reader = new Reader(this.packed, SENDING_AT);
+    return {
+      secret: reader.view(32),
+      dh: reader.view(32),
+      headerKey: reader.view(32),
+      nextHeaderKey: reader.view(32),
+      chainKey: reader.view(32),
       next: reader.number(4),
       previous: reader.number(4),
-    },
-    receiving: count(reader, 1, 1) === 0 ? null : readReceiving(reader),
-    past: Array.from({ length: count(reader, 1, PAST_MAX) }, () => ({ ordinal: reader.number(4), headerKey: reader.bytes(32) })),
-    skipped: Array.from({ length: count(reader, 2, SKIPPED_MAX) }, () => readSkipped(reader)),
-    braid: readBraid(reader),
-  };
-  reader.end();
-  return session;
+    };
+  }
+
+  get receiving(): ReceivingChain | null {
+    const reader = new Reader(this.packed, RECEIVING_AT);
+    if (reader.number(1) === 0) return null;
+    return { dh: reader.view(32), headerKey: reader.view(32), chainKey: reader.view(32), ordinal: reader.number(4), epoch: reader.number(3), next: reader.number(4) };
+  }
+
+  get past(): readonly PastChain[] {
+    const reader = new Reader(this.packed, this.#pastAt);
+    const past: PastChain[] = [];
+    for (let left = reader.number(1); left > 0; left--) past.push({ ordinal: reader.number(4), headerKey: reader.view(32) });
+    return past;
+  }
+
+  get skipped(): Skipped {
+    const reader = new Reader(this.packed, this.#skippedAt);
+    const skipped: SkippedKey[] = [];
+    for (let left = reader.number(2); left > 0; left--) skipped.push(readSkipped(reader));
+    return skipped;
+  }
+
+  /** The first of the skipped keys, if there is one: what a stranger sends must not cost the reading of all. */
+  get oldestSkipped(): SkippedKey | undefined {
+    const reader = new Reader(this.packed, this.#skippedAt);
+    return reader.number(2) === 0 ? undefined : readSkipped(reader);
+  }
+
+  get braid(): Braid {
+    return (this.#braid ??= readBraid(new Reader(this.packed, this.#braidAt)));
+  }
+
+  /** The session that says something else in some fields. */
+  with(changes: Changes): Session {
+    const { packed } = this;
+    const { root, nextHeaderKey } = changes;
+    return join({
+      head: root || nextHeaderKey ? packHead(this, root, nextHeaderKey) : packed.subarray(0, SENDING_AT),
+      sending: changes.sending ?? packed.subarray(SENDING_AT, RECEIVING_AT),
+      receiving: changes.receiving ?? packed.subarray(RECEIVING_AT, this.#pastAt),
+      past: changes.past ?? packed.subarray(this.#pastAt, this.#skippedAt),
+      skipped: changes.skipped ?? packed.subarray(this.#skippedAt, this.#braidAt),
+      braid: changes.braid ?? packed.subarray(this.#braidAt),
+    });
+  }
 }
 
-function readReceiving(reader: Reader): ReceivingChain {
-  return { dh: reader.bytes(32), headerKey: reader.bytes(32), chainKey: reader.bytes(32), ordinal: reader.number(4), epoch: reader.number(3), next: reader.number(4) };
+/** The packed form, which is not to be changed. */
+export function packSession(session: Session): Uint8Array {
+  return session.packed;
+}
+
+/** The session of packSession(…), whose bytes it goes on using. Throws `malformed`. */
+export function unpackSession(packed: Uint8Array): Session {
+  const session = new Session(packed);
+  return session.braid && session;
+}
+
+/** The session that says this. */
+export function pack(state: State): Session {
+  const { sending, receiving, past, skipped, braid } = state;
+  return join({ head: packHead(state), sending, receiving, past, skipped, braid });
+}
+
+function packHead(before: Head, root = before.root, nextHeaderKey = before.nextHeaderKey): Uint8Array {
+  return new Writer(SENDING_AT).number(PACK_VERSION, 1).bytes(before.transcript).bytes(before.resumption).bytes(root).bytes(nextHeaderKey).finish();
+}
+
+/** The parts of a session in their order, what they say or as they lie. */
+type Parts = { readonly head: Uint8Array } & { readonly [Part in Exclude<keyof State, keyof Head>]: State[Part] | Uint8Array };
+
+function join({ head, sending, receiving, past, skipped, braid }: Parts): Session {
+  const writer = new Writer(RECEIVING_AT + lengthOf(receiving, receivingLength) + lengthOf(past, pastLength) + lengthOf(skipped, skippedLength) + lengthOf(braid, braidLength));
+  writer.bytes(head);
+  write(writer, sending, writeSending);
+  write(writer, receiving, writeReceiving);
+  write(writer, past, writePast);
+  write(writer, skipped, writeSkipped);
+  write(writer, braid, writeBraid);
+  return new Session(writer.finish());
+}
+
+/** Bytes of a part: as it lies, or as it will be written. */
+function lengthOf<T>(part: T | Uint8Array, length: (value: T) => number): number {
+  return part instanceof Uint8Array ? part.length : length(part);
+}
+
+function write<T>(writer: Writer, part: T | Uint8Array, writeValue: (writer: Writer, value: T) => void): void {
+  if (part instanceof Uint8Array) writer.bytes(part);
+  else writeValue(writer, part);
+}
+
+function writeSending(writer: Writer, { secret, dh, headerKey, nextHeaderKey, chainKey, next, previous }: SendingChain): void {
+  writer.bytes(secret).bytes(dh).bytes(headerKey).bytes(nextHeaderKey).bytes(chainKey).number(next, 4).number(previous, 4);
+}
+
+function receivingLength(receiving: ReceivingChain | null): number {
+  return receiving === null ? 1 : 1 + RECEIVING_BYTES;
+}
+
+function writeReceiving(writer: Writer, receiving: ReceivingChain | null): void {
+  if (receiving === null) return void writer.number(0, 1);
+  const { dh, headerKey, chainKey, ordinal, epoch, next } = receiving;
+  writer.number(1, 1).bytes(dh).bytes(headerKey).bytes(chainKey).number(ordinal, 4).number(epoch, 3).number(next, 4);
+}
+
+function pastLength(past: readonly PastChain[]): number {
+  return 1 + past.length * PAST_BYTES;
+}
+
+function writePast(writer: Writer, past: readonly PastChain[]): void {
+  writer.number(past.length, 1);
+  for (const { ordinal, headerKey } of past) writer.number(ordinal, 4).bytes(headerKey);
 }
 
 function readSkipped(reader: Reader): SkippedKey {
-  return { chain: reader.number(4), n: reader.number(4), storedAt: reader.number(6), key: reader.bytes(32) };
+  return { chain: reader.number(4), n: reader.number(4), storedAt: reader.number(6), key: reader.view(32) };
 }
 
-function packBraid(writer: Writer, { epoch, messages, since, step }: Braid): void {
+function skippedLength(skipped: Skipped): number {
+  return 2 + skipped.length * SKIPPED_BYTES;
+}
+
+function writeSkipped(writer: Writer, skipped: Skipped): void {
+  writer.number(skipped.length, 2);
+  for (const { chain, n, storedAt, key } of skipped) writer.number(chain, 4).number(n, 4).number(storedAt, 6).bytes(key);
+}
+
+function braidLength({ step }: Braid): number {
+  return BRAID_BYTES + 1 + STEP_BYTES[step.at];
+}
+
+function writeBraid(writer: Writer, { epoch, messages, since, step }: Braid): void {
   writer.number(epoch, 3).number(messages, 1).number(since, 6).number(STEPS.indexOf(step.at), 1);
   switch (step.at) {
     case 'idle': return;
-    case 'offering': return void writer.bytes(step.seed, step.key).number(step.next, 1);
-    case 'waiting': return void writer.bytes(step.seed, step.key, step.ciphertext.bytes, step.ciphertext.has);
-    case 'agreed': return void writer.bytes(step.secret.shared, step.secret.binding);
-    case 'collecting': return void writer.bytes(step.key.bytes, step.key.has);
-    case 'answering': return void writer.bytes(step.ciphertext).number(step.next, 1).bytes(step.secret.shared, step.secret.binding);
+    case 'offering': return void writer.bytes(step.seed).bytes(step.key).number(step.next, 1);
+    case 'waiting': return void writer.bytes(step.seed).bytes(step.key).bytes(step.ciphertext.bytes).bytes(step.ciphertext.has);
+    case 'agreed': return void writer.bytes(step.secret.shared).bytes(step.secret.binding);
+    case 'collecting': return void writer.bytes(step.key.bytes).bytes(step.key.has);
+    case 'answering': return void writer.bytes(step.ciphertext).number(step.next, 1).bytes(step.secret.shared).bytes(step.secret.binding);
   }
 }
 
 function readBraid(reader: Reader): Braid {
-  const [epoch, messages, since] = [reader.number(3), reader.number(1), reader.number(6)];
-  return { epoch, messages, since, step: readStep(reader, STEPS[count(reader, 1, STEPS.length - 1)]!) };
+  return { epoch: reader.number(3), messages: reader.number(1), since: reader.number(6), step: readStep(reader, readStepName(reader)) };
+}
+
+function readStepName(reader: Reader): Step['at'] {
+  return STEPS[count(reader, 1, STEPS.length - 1)]!;
 }
 
 function readStep(reader: Reader, at: Step['at']): Step {
   switch (at) {
     case 'idle': return { at };
-    case 'offering': return { at, seed: reader.bytes(32), key: reader.bytes(XWING_PUBLIC_BYTES), next: readUnit(reader, XWING_PUBLIC_BYTES) };
-    case 'waiting': return { at, seed: reader.bytes(32), key: reader.bytes(XWING_PUBLIC_BYTES), ciphertext: readUnits(reader, XWING_CIPHERTEXT_BYTES) };
+    case 'offering': return { at, seed: reader.view(32), key: reader.view(XWING_PUBLIC_BYTES), next: readUnit(reader, XWING_PUBLIC_BYTES) };
+    case 'waiting': return { at, seed: reader.view(32), key: reader.view(XWING_PUBLIC_BYTES), ciphertext: readUnits(reader, XWING_CIPHERTEXT_BYTES) };
     case 'agreed': return { at, secret: readSecret(reader) };
     case 'collecting': return { at, key: readUnits(reader, XWING_PUBLIC_BYTES) };
-    case 'answering': return { at, ciphertext: reader.bytes(XWING_CIPHERTEXT_BYTES), next: readUnit(reader, XWING_CIPHERTEXT_BYTES), secret: readSecret(reader) };
+    case 'answering': return { at, ciphertext: reader.view(XWING_CIPHERTEXT_BYTES), next: readUnit(reader, XWING_CIPHERTEXT_BYTES), secret: readSecret(reader) };
   }
 }
 
 function readSecret(reader: Reader): EpochSecret {
-  return { shared: reader.bytes(32), binding: reader.bytes(32) };
+  return { shared: reader.view(32), binding: reader.view(32) };
 }
 
 function readUnits(reader: Reader, length: number): Units {
-  const [bytes, has] = [reader.bytes(length), reader.bytes(length / UNIT_BYTES)];
+  const [bytes, has] = [reader.view(length), reader.view(length / UNIT_BYTES)];
   if (has.some((flag) => flag > 1)) throw new SottoError('malformed');
   return { bytes, has };
 }

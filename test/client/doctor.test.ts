@@ -1,5 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { askBindings, readAnswer } from '../../client/binding.js';
@@ -72,5 +74,23 @@ describe('the doctor', () => {
     const diagnosis = await diagnose('http://127.0.0.1:1');
     expect(diagnosis).toMatchObject({ obstacle: 'network', seen: null, translated: null, portKept: null, rttMs: null });
     expect(diagnosis.findings.map(({ ok }) => ok)).toEqual([false, false]);
+  });
+
+  it('says in plain words that what answers is no relay, or that nothing does', async () => {
+    const site = createServer((_, answer) => void answer.writeHead(200, { connection: 'close' }).end('{"status":"up"}')).listen(0, '127.0.0.1');
+    await once(site, 'listening');
+    const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+    const foreign = await diagnose(url);
+    site.close();
+    await once(site, 'close');
+    const silent = await diagnose(url);
+    expect(foreign).toMatchObject({ obstacle: 'relay', findings: [
+      { ok: false, text: `Something answers at ${url}, but it is no Sotto relay; check the address.` },
+      { ok: false, text: 'No messages get through: something answers there that does not speak as a relay.' },
+    ] });
+    expect(silent).toMatchObject({ obstacle: 'network', findings: [
+      { ok: false, text: `The relay ${url} does not answer: nothing listens there. Check the address, and that the relay runs.` },
+      { ok: false, text: 'No messages get through: nothing listens there.' },
+    ] });
   });
 });

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import sodium from 'libsodium-wrappers';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { concat } from '../../crypto/bytes.js';
 import type { Primitives } from '../../crypto/primitives.js';
 import { decrypt, encrypt } from '../../crypto/session.js';
 import * as door from '../../crypto/sodium.js';
@@ -19,6 +20,12 @@ const random = seeded('arena');
 
 /** An operation on fresh secrets: what must not be found afterwards. */
 type Operation = (primitives: Primitives) => (Uint8Array | null)[];
+
+function seal(primitives: Primitives, key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array, ad: Uint8Array): Uint8Array {
+  const text = concat(plaintext, new Uint8Array(16));
+  primitives.sealInPlace(key, nonce, text, ad);
+  return text;
+}
 
 const operations: Record<string, Operation> = {
   'x25519': (primitives) => {
@@ -86,11 +93,11 @@ const operations: Record<string, Operation> = {
 for (const length of [1, 16, 63, 64, 65, 127, 128, 129, 412, 4_000, 65_536]) {
   operations[`seal, ${length} bytes`] = (primitives) => {
     const [key, plaintext] = [random(32), random(length)];
-    return [key, plaintext, primitives.seal(key, random(24), plaintext, random(60))];
+    return [key, plaintext, seal(primitives, key, random(24), plaintext, random(60))];
   };
   operations[`open, ${length} bytes`] = (primitives) => {
     const [key, nonce, plaintext, ad] = [random(32), random(24), random(length), random(32)];
-    expect(primitives.open(key, nonce, arena.seal(key, nonce, plaintext, ad), ad)).toEqual(plaintext);
+    expect(primitives.open(key, nonce, seal(arena, key, nonce, plaintext, ad), ad)).toEqual(plaintext);
     return [key, plaintext];
   };
   operations[`open, ${length} bytes, refused`] = (primitives) => {
@@ -101,6 +108,10 @@ for (const length of [1, 16, 63, 64, 65, 127, 128, 129, 412, 4_000, 65_536]) {
   operations[`blake2b, ${length} bytes`] = (primitives) => {
     const [key, message] = [random(32), random(length)];
     return [key, message, primitives.blake2b(64, message, key)];
+  };
+  operations[`derive, ${length} bytes`] = (primitives) => {
+    const [key, message] = [random(32), random(length)];
+    return [key, message, ...Object.values(primitives.derive(message, key))];
   };
 }
 
@@ -154,13 +165,13 @@ describe('the memory of libsodium', () => {
 
   it('is as it was after an operation that was refused for its length', () => {
     const before = clean();
-    expect(codeOf(() => arena.seal(random(32), random(24), new Uint8Array(100_000).fill(1), random(60)))).toBe('message-too-large');
+    expect(codeOf(() => seal(arena, random(32), random(24), new Uint8Array(100_000).fill(1), random(60)))).toBe('message-too-large');
     expect(changedSince(before)).toBe(-1);
   });
 
   it('may grow under the arena', () => {
     const [key, nonce, text] = [random(32), random(24), random(300)];
-    const sealed = arena.seal(key, nonce, text, nonce);
+    const sealed = seal(arena, key, nonce, text, nonce);
     const length = libsodium.HEAPU8.length;
     free(malloc(length));
     expect(libsodium.HEAPU8.length).toBeGreaterThan(length);
@@ -178,7 +189,7 @@ describe('the two back ends', () => {
   it('answer the same, also to what is wrong', () => {
     fc.assert(
       fc.property(key, key, bytesOf(24), message, message, bytesOf(64), (secret, point, nonce, text, ad, random64) => {
-        const sealed = wrapper.seal(secret, nonce, text, ad);
+        const sealed = seal(wrapper, secret, nonce, text, ad);
         const signature = wrapper.ed25519Sign(secret, text);
         const publicKey = wrapper.ed25519PublicKey(secret);
         const answers = (back: Primitives) => [
@@ -190,13 +201,14 @@ describe('the two back ends', () => {
           back.ed25519Verify(point, text, signature),
           back.ed25519Verify(publicKey, ad, signature),
           back.ed25519Verify(publicKey, text, random64),
-          back.seal(secret, nonce, text, ad),
+          seal(back, secret, nonce, text, ad),
           back.open(secret, nonce, sealed, ad),
           back.open(point, nonce, sealed, ad),
           back.open(secret, nonce, sealed, text),
           back.open(secret, nonce, random64, ad),
           back.blake2b(64, text, secret),
           back.blake2b(16, text, null),
+          back.derive(text, secret),
         ];
         expect(answers(arena)).toEqual(answers(wrapper));
       }),
@@ -256,6 +268,8 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
       () => door.xwingDecapsulate(new Uint8Array(1120), short),
       () => door.seal(short, nonce, none, none),
       () => door.seal(key, key, none, none),
+      () => door.sealInPlace(key, nonce, new Uint8Array(15), none),
+      () => door.derive(none, nonce.subarray(0, 15)),
       () => door.open(short, nonce, key, none),
       () => door.open(key, key, key, none),
       () => door.blake2b(32, none, nonce.subarray(0, 15)),

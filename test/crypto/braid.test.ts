@@ -6,10 +6,9 @@ import { createIdentity } from '../../crypto/identity.js';
 import { openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
 import { EPOCH_MESSAGES, type Step } from '../../crypto/ratchet/braid.js';
-import { packPlaintext } from '../../crypto/ratchet/plaintext.js';
 import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
 import { ready, xwingPublicKey } from '../../crypto/sodium.js';
-import { craft, DAY_MS, lockstep, Side, sides } from './side.js';
+import { craft, DAY_MS, lockstep, plaintextOf, Side, sides } from './side.js';
 import { bytes, codeOf, initiate, invite, pair, seeded } from './support.js';
 
 await ready();
@@ -89,10 +88,10 @@ describe('an epoch', () => {
     until('collecting', a, b);
     const collecting = a.session.braid.step;
     a.receive(late);
-    expect(a.session.braid.step).toBe(collecting);
+    expect(a.session.braid.step).toEqual(collecting);
     turn(a, b);
     const piece = { first: 0, bytes: new Uint8Array(1200) };
-    a.receive(craft(b.session, seeded('lie'), { plaintext: packPlaintext(bytes('lie'), piece, 1300) }));
+    a.receive(craft(b.session, seeded('lie'), { plaintext: plaintextOf('lie', piece, 1300) }));
     const { key } = a.session.braid.step as Extract<Step, { at: 'collecting' }>;
     const { key: true_ } = b.session.braid.step as Extract<Step, { at: 'offering' }>;
     expect(equal(key.bytes.subarray(0, 16), true_.subarray(0, 16))).toBe(true);
@@ -143,8 +142,7 @@ describe('an epoch', () => {
   it('is the last at 2^24 - 1: no key is made that no header could name', () => {
     const { a, b } = sides('last');
     until('idle', b, a);
-    const atEnd = (session: Session): Session => ({
-      ...session,
+    const atEnd = (session: Session): Session => session.with({
       braid: { ...session.braid, epoch: 0xff_ffff },
       receiving: session.receiving && { ...session.receiving, epoch: 0xff_ffff },
     });
@@ -193,7 +191,7 @@ describe('an epoch that is overdue', () => {
   it('changes no length where there is room for everything, and none beyond the largest', () => {
     const { b } = sides('room');
     const length = (body: number) => encrypt(b.session, new Uint8Array(body), b.random, DAY_MS).message.length;
-    expect([0, 2_000, 2_100, 40_000, 64_200].map(length)).toEqual([1024, 4096, 4096, 65_536, 65_536]);
+    expect([0, 2_000, 2_100, 40_000, 64_168].map(length)).toEqual([1024, 4096, 4096, 65_536, 65_536]);
   });
 });
 
@@ -238,7 +236,7 @@ describe('pieces that make no key', () => {
     const { a, b } = sides('no key');
     until('idle', b, a);
     const random = seeded('no key');
-    const whole = (first: number, key: Uint8Array) => packPlaintext(bytes('x'), { first, bytes: key }, 4 + 1 + 1216);
+    const whole = (first: number, key: Uint8Array) => plaintextOf('x', { first, bytes: key }, 4 + 1 + 1216);
     const key = xwingPublicKey(random(32));
     for (const wrong of [new Uint8Array(1216).fill(0xff), new Uint8Array([...key.subarray(0, 1184), ...new Uint8Array(32)])]) {
       expect(a.refusal(craft(b.session, random, { plaintext: whole(0, wrong) }))).toBe('undecryptable');
@@ -250,7 +248,7 @@ describe('pieces that make no key', () => {
   it('are refused as a ciphertext, too', () => {
     const { a, b } = sides('no ciphertext');
     const random = seeded('no ciphertext');
-    const plaintext = packPlaintext(bytes('x'), { first: 0, bytes: new Uint8Array(1120) }, 2_000);
+    const plaintext = plaintextOf('x', { first: 0, bytes: new Uint8Array(1120) }, 2_000);
     expect(a.refusal(craft(b.session, random, { plaintext }))).toBe('undecryptable');
     expect(a.receive(b.send('true'))).toBe('true');
   });
@@ -488,6 +486,6 @@ describe('a first flight', () => {
     const { step } = b.session.braid;
     expect(step.at).toBe('answering');
     b.receive(first.message.subarray(FLIGHT_BYTES));
-    expect(b.session.braid.step).toBe(step);
+    expect(b.session.braid.step).toEqual(step);
   });
 });

@@ -61,7 +61,7 @@ describe('written forms of bytes', () => {
 
 describe('packed structures', () => {
   it('reads the numbers that it wrote, big-endian', () => {
-    const packed = new Writer().number(1, 1).number(0x0203, 2).number(0x04050607, 4).number(0x08090a0b0c0d, 6).bytes(Uint8Array.of(14)).finish();
+    const packed = new Writer(14).number(1, 1).number(0x0203, 2).number(0x04050607, 4).number(0x08090a0b0c0d, 6).bytes(Uint8Array.of(14)).finish();
     expect(packed).toEqual(Uint8Array.from({ length: 14 }, (_, i) => i + 1));
     const reader = new Reader(packed);
     expect([reader.number(1), reader.number(2), reader.number(4), reader.number(6)]).toEqual([1, 0x0203, 0x04050607, 0x08090a0b0c0d]);
@@ -74,6 +74,24 @@ describe('packed structures', () => {
     expect(codeOf(() => new Reader(new Uint8Array(3)).number(4))).toBe('malformed');
     expect(codeOf(() => new Reader(new Uint8Array(1)).end())).toBe('malformed');
     expect(codeOf(() => new Reader(Uint8Array.of(2)).expect(1))).toBe('malformed');
+  });
+
+  it('fills the memory that it was given, and neither more nor less', () => {
+    const target = new Uint8Array(3);
+    expect(new Writer(target).number(0x0102, 2).number(3, 1).finish()).toBe(target);
+    expect(target).toEqual(Uint8Array.of(1, 2, 3));
+    expect(codeOf(() => new Writer(3).number(1, 2).finish())).toBe('internal');
+    expect(() => new Writer(3).bytes(new Uint8Array(4))).toThrow(RangeError);
+  });
+
+  it('reads from the middle, passes over what it need not read, and shows bytes where they lie', () => {
+    const source = Uint8Array.of(1, 2, 3, 4, 5);
+    const reader = new Reader(source, 1);
+    expect(reader.skip(1)).toBe(2);
+    reader.view(2).fill(9);
+    expect(source).toEqual(Uint8Array.of(1, 2, 9, 9, 5));
+    expect(codeOf(() => reader.skip(2))).toBe('malformed');
+    expect(codeOf(() => reader.view(2))).toBe('malformed');
   });
 
   it('gives memory of its own, so that erasing it leaves the source alone', () => {

@@ -7,7 +7,9 @@ import { createIdentity } from '../../crypto/identity.js';
 import { openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
 import { stepChain } from '../../crypto/ratchet/chain.js';
-import { sealBody } from '../../crypto/ratchet/message.js';
+import type { Piece } from '../../crypto/ratchet/piece.js';
+import { packPlaintext, PLAINTEXT_HEAD_BYTES } from '../../crypto/ratchet/plaintext.js';
+import { seal } from '../../crypto/sodium.js';
 import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
 import * as oracle from './oracle.js';
 import { bytes, codeOf, initiate, pair, seeded, string } from './support.js';
@@ -50,6 +52,14 @@ export function sides(seed: string): { a: Side; b: Side } {
   return { a: new Side(guest, `${seed}/a`), b: new Side(inviter, `${seed}/b`) };
 }
 
+/** A plaintext with any piece, `length` bytes long. */
+export function plaintextOf(text: string, piece: Piece, length: number): Uint8Array {
+  const [body, plaintext] = [bytes(text), new Uint8Array(length)];
+  plaintext.set(piece.bytes, PLAINTEXT_HEAD_BYTES + body.length);
+  packPlaintext(plaintext, body, piece);
+  return plaintext;
+}
+
 /** A message such as only the owner of `from` could make: any header, any body. */
 export function craft(from: Session, random: Random, overrides: { dh?: Uint8Array; previous?: number; n?: number; flags?: number; epoch?: number; plaintext?: Uint8Array }): Uint8Array {
   const { sending } = from;
@@ -59,9 +69,9 @@ export function craft(from: Session, random: Random, overrides: { dh?: Uint8Arra
   const nonce = random(24);
   let { chainKey, messageKey } = stepChain(sending.chainKey);
   for (let at = sending.next; at < Math.min(n, 20_000); at++) ({ chainKey, messageKey } = stepChain(chainKey));
-  const header = new Writer().bytes(dh).number(previous, 4).number(n, 4).number(flags, 1).number(epoch, 3).finish();
+  const header = new Writer(44).bytes(dh).number(previous, 4).number(n, 4).number(flags, 1).number(epoch, 3).finish();
   const sealed = oracle.sealed(sending.headerKey, nonce, header, from.transcript);
-  return concat(nonce, sealed, sealBody(messageKey, nonce, sealed, plaintext));
+  return concat(nonce, sealed, seal(messageKey, nonce, plaintext, sealed));
 }
 
 /** One of our sessions and one of the oracle's, given the same bytes and the same chance: they must do the same. */

@@ -2,7 +2,10 @@
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
@@ -37,13 +40,14 @@ describe('sotto relay', () => {
       expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: 'ok' });
       await relay.kill(signal);
       expect(relay.child.exitCode).toBe(0);
+      expect(relay.lines.at(-1)).toBe('Sotto relay has stopped.');
     }
   });
 
   test('refuses a folder that another relay uses, and takes over one whose relay was killed', async () => {
     const first = await startRelay();
     const second = await story.run(['relay', '--port', '0', '--stun-port', '0', '--data', first.data, '--json']);
-    expect(second).toMatchObject({ code: 2, json: { error: { code: 'data-in-use' } } });
+    expect(second).toMatchObject({ code: 2, json: { error: { code: 'data-in-use', message: expect.stringContaining(`runs already, at ${first.url}. Use that one`) } } });
     await first.process.kill('SIGKILL');
     const third = story.start(['relay', '--port', '0', '--stun-port', '0', '--data', first.data, '--json']);
     await third.line((line) => line.includes('listening'));
@@ -63,6 +67,30 @@ describe('sotto relay', () => {
     }
   });
 
+  test('ends where a folder for its data cannot be', async () => {
+    const folder = newFolder();
+    mkdirSync(folder);
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    for (const data of [file, join(file, 'deep'), ...(process.platform === 'linux' ? ['/proc/1/x'] : [])]) {
+      expect(await story.run(['relay', '--port', '0', '--stun-port', '0', '--data', data])).toMatchObject({ code: 6, err: expect.stringContaining(`The folder ${data} cannot be made`) });
+    }
+  });
+
+  test('names every address that others may use when it listens at all of them', async () => {
+    const relay = story.start(['relay', '--host', '0.0.0.0', '--port', '0', '--stun-port', '0', '--data', newFolder()]);
+    await relay.line((line) => line.startsWith('Others'));
+    const urls = relay.lines.join('\n').match(/http:\/\/\S+/g);
+    const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []).filter(({ family, internal }) => family === 'IPv4' && !internal);
+    expect(urls?.map((url) => new URL(url).hostname)).toEqual(['127.0.0.1', ...addresses.map(({ address }) => address)]);
+    await relay.kill('SIGTERM');
+  });
+
+  test('tells a guest what to type with the link', async () => {
+    const { url } = await startRelay();
+    expect(await (await fetch(`${url}/i`)).text()).toContain('npx sotto accept "THE WHOLE LINK"');
+  });
+
   test('guides two people with the port that it really has, if the default ones are taken', async () => {
     // Whoever has these ports, they are taken now.
     const blocker = createServer().listen(8080, '127.0.0.1').on('error', () => {});
@@ -79,7 +107,9 @@ describe('sotto relay', () => {
     const [url] = urls;
     expect(url).not.toContain(':8080');
     expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect(text).toContain('TCP port 8080 is taken, so the relay answers at port');
     expect(text).toContain('UDP port 3478 is taken');
+    expect(relay.lines.filter((line) => line.length > 80)).toEqual([]);
     const commands = text.match(/npx sotto \w+/g)!.map((command) => command.slice(10));
     expect(commands).toEqual(['init', 'invite', 'init', 'accept', 'chat', 'chat']);
     expect(relay.err).toBe('');

@@ -12,7 +12,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const SOTTO = fileURLToPath(new URL('../../dist/bin/sotto.js', import.meta.url));
+/** The built command. */
+export const SOTTO = fileURLToPath(new URL('../../dist/bin/sotto.js', import.meta.url));
 /** Generous bound on anything that is waited for. */
 const PATIENCE_MS = 30_000;
 

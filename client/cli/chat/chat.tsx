@@ -1,219 +1,141 @@
-// The conversation as a person sees it: who and by which path, the messages, and the line being typed. Everything it knows comes from
+// The conversation as a person sees it: who and by which path, the messages, and the text being typed. Everything it knows comes from
 // a Client; everything others have written is made harmless before it is drawn.
 
-import { Box, Text, useInput, useStdout } from 'ink';
-import { useEffect, useRef, useState } from 'react';
-import { SottoError } from '../../../crypto/error.js';
+import { Box } from 'ink';
+import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ContactView } from '../../client.js';
-import { toSottoError } from '../exit.js';
-import { STATE_WORDS } from '../message.js';
-import { pathWords } from '../status.js';
+import { TEXT_MAX_BYTES } from '../../core/body.js';
 import { safeLine, safeText } from '../text.js';
-import { moment } from '../time.js';
-import { numberLines } from '../verify.js';
+import { bytesOver, count } from './commands.js';
 import { type Conversation, useConversation } from './conversation.js';
-import { type Draft, edit, EMPTY, firstCharacter, insert } from './draft.js';
-import { MessageRows } from './message.js';
-import { COLOUR } from './theme.js';
-import { type Scroll, useScroll, Viewport } from './viewport.js';
+import { type Draft, draftRows } from './draft.js';
+import type { Keyboard } from './keyboard.js';
+import { type Line, line, LineRow } from './line.js';
+import { cut, rowsOf, widthOf } from './rows.js';
+import { type Place, type Transcript, transcript } from './transcript.js';
+import { type Scroll, useTyping } from './typing.js';
+import { connectionWords, troubleWords } from './words.js';
 
 /** How often the times in words are looked at. */
 const CLOCK_MS = 15_000;
-/** What a terminal puts around a pasted text (the painter asks for it), as Ink passes it on. */
-const PASTE_BEGINS = '[200~';
-const PASTE_ENDS = '[201~';
 /** From this height on there is room for a line under the heading. */
 const TALL_ROWS = 14;
-
-/** At most 40 columns wide and 6 lines high, so that the smallest terminal shows it. */
-const HELP = [
-  'PageUp, PageDown: scroll; Esc: leave',
-  'Alt-Enter: new line; //x sends /x',
-  '/verify  /status  /quit',
-  Object.entries(STATE_WORDS).map(([word, meaning]) => `${word}: ${meaning}`).join('; '),
-].join('\n');
+/** Relays that are away are told of in so many lines at most; /status names all. */
+const TROUBLES_MAX = 3;
+/** What of a long name is always shown in the heading. */
+const NAME_COLUMNS = 12;
+const PROMPT = '> ';
+/** From here on the person is told how much more can be typed. */
+const NEAR_LIMIT_BYTES = 2_000;
 
 export interface ChatProps {
   /** Null while the home is being opened. */
   readonly client: Client | null;
   readonly contact: ContactView;
+  readonly keyboard: Keyboard;
+  readonly columns: number;
+  readonly rows: number;
+  /** Where the cursor stands from now on, counted from 0. */
+  readonly onCursor: (row: number, column: number) => void;
   readonly onLeave: () => void;
+  /** Nothing more can be shown or sent. */
+  readonly onFailure: (error: SottoError) => void;
 }
 
-export function Chat({ client, contact, onLeave }: ChatProps) {
-  const { columns, rows } = useTerminalSize();
+export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLeave, onFailure }: ChatProps) {
   const now = useNow();
-  const { conversation, loadOlder, dismiss } = useConversation(client, contact);
+  const { conversation, loadOlder, dismiss } = useConversation(client, contact, onFailure);
   const { messages } = conversation;
-  const scroll = useScroll(messages.at(-1)?.id, loadOlder);
-  const { draft, panel } = useTyping({ client, contact, conversation, scroll, dismiss, onLeave });
-  const unseen = useUnseen(client, contact, conversation, scroll.up > 0);
+  const column = transcript(messages, columns, now);
+  const height = useRef(1);
+  const { end, scroll } = useScroll(column, height, loadOlder);
+  const onEnter = () => {
+    dismiss();
+    scroll.move('end');
+  };
+  const draftColumns = columns - PROMPT.length;
+  const { draft, panel } = useTyping({ keyboard, client, contact, columns: draftColumns, scroll, onEnter, onLeave, onFailure });
+  const unseen = useUnseen(client, contact, conversation, end !== null);
+
+  const head = headLines(contact, conversation, client !== null, { columns, rows, now });
+  const typed = draftLines(draft, draftColumns, Math.max(1, Math.floor(rows / 3)));
+  const hint = hintLine(draft, unseen, conversation, end !== null);
+  const room = rows - head.length - 1 - typed.lines.length;
+  const said = panel === null ? [] : rowsOf(safeText(panel), columns, 'words').slice(0, Math.max(0, room - 1)).map(({ text }) => line(text, 'quiet'));
+  height.current = Math.max(1, room - said.length);
+  const isNew = messages.length === 0 && conversation.status !== null;
+  const seen = isNew ? [line('No messages yet. Say hello.', 'quiet')] : column.view(end, height.current).lines;
+  const blank: Line[] = Array.from({ length: Math.max(0, height.current - seen.length) }, () => []);
+  // In a terminal of three lines what is typed is worth most.
+  const screen = [...head, ...blank, ...seen, ...said, hint, ...typed.lines].slice(-rows);
+
+  useLayoutEffect(() => {
+    onCursor(screen.length - typed.lines.length + typed.row, PROMPT.length + typed.column);
+  });
   return (
     <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
-      <Heading contact={contact} conversation={conversation} opened={client !== null} now={now} />
-      {rows >= TALL_ROWS && <Text dimColor>{'─'.repeat(columns)}</Text>}
-      <Viewport scroll={scroll}>
-        {messages.length === 0 && <Text dimColor>No messages yet. Say hello.</Text>}
-        {/* While the end is followed no more messages can be seen than there are rows. */}
-        <MessageRows messages={scroll.up > 0 ? messages : messages.slice(-rows)} now={now} columns={columns} />
-      </Viewport>
-      {panel !== null && (
-        <Box flexShrink={1} overflow="hidden">
-          <Text dimColor>{safeText(panel)}</Text>
-        </Box>
-      )}
-      <Hint unseen={unseen} conversation={conversation} scrolled={scroll.up > 0} />
-      <DraftLine draft={draft} />
+      {screen.map((each, index) => <LineRow key={index} pieces={each} />)}
     </Box>
   );
 }
 
-function Heading({ contact, conversation, opened, now }: { contact: ContactView; conversation: Conversation; opened: boolean; now: number }) {
-  const { status, offline } = conversation;
-  const path = !opened ? 'opening …' : status ? pathWords(status, now) : '';
-  return (
-    <Box flexShrink={0} flexDirection="column">
-      <Text wrap="truncate-end">
-        <Text bold {...COLOUR.other}>{safeLine(contact.name)}</Text>
-        <Text dimColor>{`  ${path}`}</Text>
-      </Text>
-      {opened && offline.map((relay) => (
-        <Text key={relay.url} {...COLOUR.warning} wrap="truncate-end">{`relay offline, messages stay queued: ${safeLine(relay.url)} ${safeLine(relay.reason ?? '')}`}</Text>
-      ))}
-    </Box>
-  );
+function headLines(contact: ContactView, { status, relays }: Conversation, opened: boolean, { columns, rows, now }: { columns: number; rows: number; now: number }): Line[] {
+  const path = !opened ? 'opening …' : status ? connectionWords(status, relays, now) : '';
+  const name = cut(safeLine(contact.name), Math.max(NAME_COLUMNS, columns - widthOf(path) - 2));
+  const troubles = opened ? relays.map(troubleWords).filter((words) => words !== '') : [];
+  return [
+    [{ text: name, look: 'other' }, { text: `  ${path}`, look: 'quiet' }],
+    ...troubles.slice(0, rows >= TALL_ROWS ? TROUBLES_MAX : 1).map((words) => line(words, 'warning')),
+    ...(rows >= TALL_ROWS ? [line('─'.repeat(columns), 'quiet')] : []),
+  ];
 }
 
-function Hint({ unseen, conversation, scrolled }: { unseen: number; conversation: Conversation; scrolled: boolean }) {
-  const news = unseen === 1 ? '1 new message below; End shows it' : `${unseen} new messages below; End shows them`;
-  const usual = scrolled ? 'PageDown and End go back to the newest' : 'Enter sends  /help  Esc leaves';
-  const words = unseen > 0 ? news : (conversation.notice ?? usual);
-  const striking = unseen > 0 || conversation.notice !== null;
-  return (
-    <Box flexShrink={0}>
-      <Text wrap="truncate-end" dimColor={!striking} {...(striking ? COLOUR.warning : {})}>{safeLine(words)}</Text>
-    </Box>
-  );
+/** One line of what is most worth saying now. */
+function hintLine({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean): Line {
+  const over = bytesOver((before + after).trimEnd());
+  if (over > 0) return line(`${count(over)} too long to be sent`, 'failure');
+  if (unseen > 0) return line(unseen === 1 ? '1 new message below; End shows it' : `${unseen} new messages below; End shows them`, 'warning');
+  if (notice !== null) return line(safeLine(notice), 'warning');
+  if (over > -NEAR_LIMIT_BYTES) return line(`room for ${count(-over)} more of ${count(TEXT_MAX_BYTES)}`, 'quiet');
+  return line(scrolled ? 'PageDown and End go back to the newest' : 'Enter sends  /help  Esc leaves', 'quiet');
 }
 
-function DraftLine({ draft }: { draft: Draft }) {
-  const atCursor = firstCharacter(draft.after);
-  const visible = atCursor === '' || atCursor === '\n' ? ' ' : atCursor;
-  return (
-    // A draft of more lines than there is room for shows its last ones.
-    <Box flexShrink={1} minHeight={1} overflow="hidden" alignItems="flex-end">
-      <Box flexShrink={0}>
-        <Text {...COLOUR.own}>{'> '}</Text>
-      </Box>
-      <Box flexShrink={1}>
-        <Text wrap="wrap">
-          {safeText(draft.before)}
-          <Text inverse>{visible}</Text>
-          {safeText(visible === ' ' ? draft.after : draft.after.slice(atCursor.length))}
-        </Text>
-      </Box>
-    </Box>
-  );
+/** The part of a draft around its cursor, and where the cursor is in it. */
+function draftLines(draft: Draft, columns: number, height: number): { readonly lines: readonly Line[]; readonly row: number; readonly column: number } {
+  const { rows, row, column } = draftRows({ before: safeText(draft.before), after: safeText(draft.after) }, columns);
+  const first = Math.max(0, Math.min(row - Math.floor(height / 2), rows.length - height));
+  const lines = rows.slice(first, first + height).map(({ text }, index): Line => [
+    { text: first + index === 0 ? PROMPT : ' '.repeat(PROMPT.length), look: 'own' }, { text, look: 'plain' },
+  ]);
+  return { lines, row: row - first, column };
 }
 
-interface Typing extends ChatProps {
-  readonly conversation: Conversation;
-  readonly scroll: Scroll;
-  readonly dismiss: () => void;
-}
-
-/** The line being typed and what its commands have shown. */
-function useTyping({ client, contact, conversation, scroll, dismiss, onLeave }: Typing): { readonly draft: Draft; readonly panel: string | null } {
-  const [draft, setDraft] = useState(EMPTY);
-  const [panel, setPanel] = useState<string | null>(null);
-  // Several keys may come between two drawings; each must see what the one before it did.
-  const latest = useRef(draft);
-  const change = (next: Draft) => {
-    latest.current = next;
-    setDraft(next);
+/** Which part of the messages is seen, in a window of the height that it had when it was last drawn. */
+function useScroll(column: Transcript, height: RefObject<number>, onTop: () => void): { readonly end: Place; readonly scroll: Scroll } {
+  const [end, setEnd] = useState<Place>(null);
+  // Several presses may come between two drawings.
+  const latest = useRef(end);
+  const move: Scroll['move'] = (by) => {
+    const page = Math.max(1, height.current - 1);
+    const rows = by === 'page-up' ? -page : by === 'page-down' ? page : by;
+    latest.current = rows === 'end' ? null : column.move(latest.current, rows, height.current);
+    setEnd(latest.current);
+    if (column.view(latest.current, height.current).atTop) onTop();
   };
-  const submit = (text: string) => {
-    change(EMPTY);
-    setPanel(null);
-    dismiss();
-    if (text === '/quit') return onLeave();
-    const answer = text.startsWith('/') && !text.startsWith('//')
-      ? runCommand(text, client, contact, conversation)
-      : sendText(text.replace(/^\/\//, '/'), client, contact);
-    scroll.toEnd();
-    answer.then(setPanel, (error: unknown) => {
-      setPanel(toSottoError(error).message);
-      if (latest.current.before + latest.current.after === '') change({ before: text, after: '' });
-    });
-  };
-  const enter = () => {
-    const text = (latest.current.before + latest.current.after).trim();
-    if (text === '') setPanel(null);
-    else submit(text);
-  };
-  const pasting = useRef(false);
-  useInput((input, key) => {
-    if (input === PASTE_BEGINS || input === PASTE_ENDS) pasting.current = input === PASTE_BEGINS;
-    else if (pasting.current) change(insert(latest.current, key.return ? '\n' : input));
-    else if (key.escape || (key.ctrl && input === 'c')) onLeave();
-    else if (key.pageUp) scroll.page(1);
-    else if (key.pageDown) scroll.page(-1);
-    else if (key.end && scroll.up > 0) scroll.toEnd();
-    else if (key.return && !key.meta) enter();
-    else if (key.meta || !input.includes('\r')) change(edit(latest.current, input, key));
-    else typeLines(input);
-  });
-  // A quick typist, or a program, may give several keys at once.
-  const typeLines = (input: string) => {
-    for (const [index, line] of input.split('\r').entries()) {
-      if (index > 0) enter();
-      change(insert(latest.current, line));
-    }
-  };
-  return { draft, panel };
-}
-
-async function sendText(text: string, client: Client | null, contact: ContactView): Promise<null> {
-  await open(client).send(contact.id, text, { wait: 'queued' });
-  return null;
-}
-
-async function runCommand(text: string, client: Client | null, contact: ContactView, { status }: Conversation): Promise<string> {
-  switch (text) {
-    case '/help':
-      return HELP;
-    case '/verify': {
-      const { number } = await open(client).verify(contact.id);
-      return ['Compare in person or on a call; both of you must see the same:', ...numberLines(number)].join('\n');
-    }
-    case '/status': {
-      if (!status) return 'Not known yet.';
-      const heard = status.heardAt === null ? 'never' : moment(status.heardAt, Date.now());
-      return [`${pathWords(status, Date.now())}: ${status.why}`,
-        ...(status.pair ? [`between ${status.pair.local} and ${status.pair.remote}`] : []),
-        `policy ${status.policy}; heard from ${heard}; ${status.undelivered} not delivered yet`].join('\n');
-    }
-    default:
-      return `There is no ${text.split(' ', 1)[0]}; /help lists what there is.`;
-  }
-}
-
-function open(client: Client | null): Client {
-  if (client) return client;
-  throw new SottoError('owner-gone', 'One moment: the home is being opened again.');
+  return { end, scroll: { move, isUp: () => latest.current !== null } };
 }
 
 /** Tells the contact what the person has seen, and counts what came while they were reading further up. */
 function useUnseen(client: Client | null, contact: ContactView, { messages }: Conversation, scrolled: boolean): number {
   const [seen, setSeen] = useState(0);
-  const received = messages.filter(({ direction }) => direction === 'in');
-  const last = received.at(-1)?.position ?? 0;
+  const last = messages.findLast(({ direction }) => direction === 'in')?.position ?? 0;
   useEffect(() => {
     if (scrolled || !client || last === 0) return;
     setSeen(last);
     client.markRead(contact.id, last).catch(() => {});
   }, [client, contact, last, scrolled]);
-  return scrolled ? received.filter(({ position }) => position > seen).length : 0;
+  return scrolled ? messages.filter(({ direction, position }) => direction === 'in' && position > seen).length : 0;
 }
 
 function useNow(): number {
@@ -223,16 +145,4 @@ function useNow(): number {
     return () => clearInterval(timer);
   }, []);
   return now;
-}
-
-function useTerminalSize(): { readonly columns: number; readonly rows: number } {
-  const { stdout } = useStdout();
-  const read = () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 });
-  const [size, setSize] = useState(read);
-  useEffect(() => {
-    const update = () => setSize(read());
-    stdout.on('resize', update);
-    return () => void stdout.off('resize', update);
-  }, [stdout]);
-  return size;
 }

@@ -2,12 +2,15 @@
 // nothing about a message.
 
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { toSottoError } from '../exit.js';
+import { SottoError } from '../../../crypto/error.js';
 import type { Client, ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus } from '../../client.js';
+import type { MessageState } from '../../core/records.js';
+import { toSottoError } from '../exit.js';
+import { ownerIsGone } from '../rpc.js';
 
 const PAGE = 100;
 /** Most messages on the screen; older ones are for "sotto history". */
-export const LOADED_MAX = 500;
+export const LOADED_MAX = 5_000;
 
 export interface Conversation {
   /** In order; the newest last. */
@@ -16,13 +19,12 @@ export interface Conversation {
   readonly older: boolean;
   /** Null until the client has answered. */
   readonly status: ContactStatus | null;
-  /** The relays that cannot be reached now. */
-  readonly offline: readonly RelayStatus[];
+  readonly relays: readonly RelayStatus[];
   /** What happened beside this conversation; null if nothing did. */
   readonly notice: string | null;
 }
 
-const NOTHING: Conversation = { messages: [], older: false, status: null, offline: [], notice: null };
+export const NOTHING: Conversation = { messages: [], older: false, status: null, relays: [], notice: null };
 
 export interface Kept {
   readonly conversation: Conversation;
@@ -32,10 +34,13 @@ export interface Kept {
   readonly dismiss: () => void;
 }
 
-export function useConversation(client: Client | null, contact: ContactView): Kept {
+/** @param onFailure called when nothing more can be shown or sent, because the disk is at fault. */
+export function useConversation(client: Client | null, contact: ContactView, onFailure: (error: SottoError) => void): Kept {
   const [conversation, setConversation] = useState(NOTHING);
   const latest = useRef(conversation);
   latest.current = conversation;
+  const failed = useRef(onFailure);
+  failed.current = onFailure;
 
   useEffect(() => {
     if (!client) return;
@@ -43,14 +48,19 @@ export function useConversation(client: Client | null, contact: ContactView): Ke
     const apply = (change: (before: Conversation) => Conversation) => {
       if (current) setConversation(change);
     };
-    const fail = (error: unknown) => apply((before) => ({ ...before, notice: toSottoError(error).message }));
-    const unsubscribe = client.subscribe((event) => apply((before) => afterEvent(before, event, contact)));
-    client.history(contact.id, { limit: PAGE }).then(
-      (page) => apply((before) => ({ ...before, messages: merge(before.messages, page), older: before.older || page.length === PAGE })), fail);
+    const fail = (thrown: unknown) => {
+      const error = toSottoError(thrown);
+      if (error.fault === 'disk') failed.current(error);
+      // Whoever has the home open has gone: it is opened again, and all of this is asked again.
+      else if (!ownerIsGone(thrown)) apply((before) => ({ ...before, notice: error.message }));
+    };
+    const unsubscribe = client.subscribe((event) => {
+      if (event.type === 'notice' && event.code === 'store-failed') failed.current(new SottoError('store-failed', event.text));
+      else apply((before) => afterEvent(before, event, contact));
+    });
+    client.history(contact.id, { limit: PAGE }).then((page) => apply((before) => afterNewest(before, page)), fail);
     client.status().then(({ relays, contacts }) => apply((before) => ({
-      ...before,
-      status: contacts.find(({ id }) => id === contact.id) ?? null,
-      offline: relays.filter(({ online }) => !online),
+      ...before, relays, status: contacts.find(({ id }) => id === contact.id) ?? null,
     })), fail);
     return () => {
       current = false;
@@ -76,6 +86,18 @@ export function useConversation(client: Client | null, contact: ContactView): Ke
   return { conversation, loadOlder, dismiss };
 }
 
+/** What the newest messages of the history make of the conversation. Events may have told of some of them already. */
+export function afterNewest(before: Conversation, page: readonly MessageView[]): Conversation {
+  const full = page.length === PAGE;
+  const first = page[0]?.position ?? 0;
+  const known = new Set(before.messages.map(({ id }) => id));
+  const earlier = before.messages.some(({ position }) => position < first);
+  // While the home was closed more may have come than a page holds; nothing may look as if it followed on what is older than a gap.
+  const joined = !full || page.some(({ id }) => known.has(id));
+  const kept = joined ? before.messages : before.messages.filter(({ position }) => position >= first);
+  return { ...before, messages: merge(page, kept), older: earlier && joined ? before.older : full };
+}
+
 /** What an event makes of the conversation with a contact. */
 export function afterEvent(before: Conversation, event: ClientEvent, contact: ContactView): Conversation {
   switch (event.type) {
@@ -85,10 +107,8 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
       return event.type === 'state' ? before : { ...before, notice: `${event.message.contact.name} has written to you as well.` };
     case 'path':
       return event.contact.id === contact.id ? { ...before, status: event.contact } : before;
-    case 'relay': {
-      const others = before.offline.filter(({ url }) => url !== event.relay.url);
-      return { ...before, offline: event.relay.online ? others : [...others, event.relay] };
-    }
+    case 'relay':
+      return { ...before, relays: [...before.relays.filter(({ url }) => url !== event.relay.url), event.relay] };
     case 'contact':
       return { ...before, notice: `${event.contact.name} is your contact now.` };
     case 'notice':
@@ -96,9 +116,15 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
   }
 }
 
-/** Two lists of messages as one, in order, a later word on a message in place of an earlier one. */
-export function merge(before: readonly MessageView[], news: readonly MessageView[]): MessageView[] {
-  const byId = new Map(before.map((message) => [message.id, message]));
-  for (const message of news) byId.set(message.id, message);
+/** How far a message is: it never goes back (core/conversation.ts NEXT). */
+const RANK: Readonly<Record<MessageState, number>> = { queued: 0, received: 0, accepted: 1, failed: 2, delivered: 3, read: 4 };
+
+/** Two lists of messages as one, in order, each once and as far as either knows it to be; where both know the same, as the second says. */
+export function merge(first: readonly MessageView[], second: readonly MessageView[]): MessageView[] {
+  const byId = new Map(first.map((message) => [message.id, message]));
+  for (const message of second) {
+    const known = byId.get(message.id);
+    if (!known || RANK[message.state] >= RANK[known.state]) byId.set(message.id, message);
+  }
   return [...byId.values()].toSorted((a, b) => a.position - b.position).slice(-LOADED_MAX);
 }

@@ -1,5 +1,5 @@
-// What stands between the terminal and Ink: inside a pasted text no byte is a key. Ink would read an escape character there as the
-// Esc key, leave, and give the rest of the paste to the shell. It knows marks and characters, not what is typed.
+// What stands between the terminal and the keys: inside a pasted text no byte is a key. An escape character there would be the Esc key,
+// which leaves, and the shell would get the rest of the paste. It knows marks and characters, not what is typed.
 
 const BEGINS = '\u001b[200~';
 const ENDS = '\u001b[201~';
@@ -7,10 +7,12 @@ const ENDS = '\u001b[201~';
 /** Makes a filter for what a terminal sends: pasted texts lose their control characters, everything else passes as it is. */
 export function createPasteFilter(): (chunk: string) => string {
   let pasting = false;
-  let kept = '';
+  // The end of what has come, if it begins a mark: held back inside of a paste. Outside it may be a lone key, which nobody may hold
+  // back, so there it has passed already.
+  let begun = '';
   return (chunk) => {
-    let rest = kept + chunk;
-    kept = '';
+    const passedAlready = pasting ? 0 : begun.length;
+    let rest = begun + chunk;
     let passed = '';
     for (;;) {
       const mark = pasting ? ENDS : BEGINS;
@@ -20,13 +22,10 @@ export function createPasteFilter(): (chunk: string) => string {
       rest = rest.slice(at + mark.length);
       pasting = !pasting;
     }
-    // A mark may be cut by the end of the chunk. Outside of a paste what has come may be a lone key, which nobody may hold back.
-    if (pasting) {
-      const cut = cutMark(rest);
-      kept = rest.slice(cut);
-      rest = rest.slice(0, cut);
-    }
-    return passed + harmless(rest, pasting);
+    const cut = markBegins(rest, pasting ? ENDS : BEGINS);
+    begun = rest.slice(cut);
+    passed += pasting ? harmless(rest.slice(0, cut), true) : rest;
+    return passed.slice(passedAlready);
   };
 }
 
@@ -34,8 +33,8 @@ function harmless(text: string, pasted: boolean): string {
   return pasted ? text.replaceAll(/[^\P{Cc}\n\r\t]/gu, '') : text;
 }
 
-/** Where a beginning of the closing mark stands at the end of a text; its length if there is none. */
-function cutMark(text: string): number {
-  for (let length = ENDS.length - 1; length > 0; length -= 1) if (text.endsWith(ENDS.slice(0, length))) return text.length - length;
+/** Where a beginning of the mark stands at the end of a text; the text's length if there is none. */
+function markBegins(text: string, mark: string): number {
+  for (let length = mark.length - 1; length > 0; length -= 1) if (text.endsWith(mark.slice(0, length))) return text.length - length;
   return text.length;
 }

@@ -1,26 +1,44 @@
 import { cleanup, render } from 'ink-testing-library';
+import stringWidth from 'string-width';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Chat } from '../../../client/cli/chat/chat.js';
-import { afterEvent, merge } from '../../../client/cli/chat/conversation.js';
+import { Chat, type ChatProps } from '../../../client/cli/chat/chat.js';
+import { afterEvent, afterNewest, merge, NOTHING } from '../../../client/cli/chat/conversation.js';
+import { createKeyboard } from '../../../client/cli/chat/keyboard.js';
+import type { MessageView } from '../../../client/client.js';
+import { encodeBody, TEXT_MAX_BYTES } from '../../../client/core/body.js';
+import { SottoError } from '../../../crypto/error.js';
+import { BODY_MAX_BYTES } from '../../../crypto/session.js';
 import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
 
 afterEach(cleanup);
 
-const ENTER = '\r';
-const PAGE_UP = '\u001b[5~';
-const END = '\u001b[F';
+const [ENTER, ESCAPE, PAGE_UP, END, UP] = ['\r', '\u001b', '\u001b[5~', '\u001b[F', '\u001b[A'];
 /** What Ink itself writes to colour a text. */
 const COLOURS = new RegExp(`${'\u001b'}\\[[\\d;]*m`, 'g');
 
-/** Opens a conversation with Bob and waits until it has been loaded. */
-async function open(client: MemoryClient) {
+/** Opens a conversation with Bob, or what else is given, and waits until it has been loaded. */
+async function open(client: MemoryClient, given: Partial<ChatProps> = {}) {
+  const keyboard = createKeyboard();
   let left = false;
-  const screen = render(<Chat client={client} contact={BOB} onLeave={() => (left = true)} />);
+  let failure: SottoError | null = null;
+  let cursor = { row: -1, column: -1 };
+  const element = (changed: Partial<ChatProps> = {}) => (
+    <Chat
+      client={client} contact={BOB} keyboard={keyboard} columns={80} rows={24} onLeave={() => (left = true)}
+      onFailure={(error) => (failure = error)} onCursor={(row, column) => (cursor = { row, column })} {...given} {...changed}
+    />
+  );
+  const screen = render(element());
+  /** The screen as lines; spaces that don't break are spaces. */
+  const lines = () => (screen.lastFrame() ?? '').replaceAll('\u00a0', ' ').split('\n');
   const shows = (...texts: readonly (string | RegExp)[]) => vi.waitFor(() => {
-    for (const text of texts) expect(screen.lastFrame()).toMatch(text);
+    for (const text of texts) expect(lines().join('\n')).toMatch(text);
   }, 5_000);
-  await shows(/Bob {2}(by the relay|direct) since/);
-  return { ...screen, shows, hasLeft: () => left, type: (keys: string) => screen.stdin.write(keys) };
+  await shows(/ {2}(by the relay|direct) since|not connected/);
+  return {
+    ...screen, shows, lines, type: keyboard.read, cursor: () => cursor, hasLeft: () => left, failure: () => failure,
+    change: (changed: Partial<ChatProps>) => screen.rerender(element(changed)),
+  };
 }
 
 describe('a conversation on the screen', () => {
@@ -45,10 +63,12 @@ describe('a conversation on the screen', () => {
     client.tell({ type: 'state', message });
     await shows(/you {2}see you {2}queued/);
     expect(lastFrame()).not.toContain('> see you');
+    client.tell({ type: 'state', message: { ...message, reason: 'mailbox-full' } });
+    await shows(/see you {2}queued\n +The contact's mailbox is full/);
+    client.tell({ type: 'state', message: { ...message, state: 'failed', reason: 'token-wrong' } });
+    await shows(/see you {2}failed\n +The contact no longer accepts messages from here\./);
     client.tell({ type: 'state', message: { ...message, state: 'delivered', path: 'direct' } });
-    await shows(/see you {2}delivered, direct/);
-    client.tell({ type: 'state', message: { ...message, state: 'failed', reason: 'mailbox-unknown' } });
-    await shows(/see you {2}failed: mailbox-unknown/);
+    await shows(/see you {2}delivered, direct\n[^ ]/);
   });
 
   it('lets no escape sequence of another reach the terminal', async () => {
@@ -104,9 +124,11 @@ describe('a conversation on the screen', () => {
     const client = new MemoryClient();
     const { shows, lastFrame } = await open(client);
     client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'ECONNREFUSED' } });
-    await shows('relay offline, messages stay queued');
+    await shows('Bob  not connected; messages stay queued', 'The relay cannot be reached: nothing listens there; it will be tried again.');
+    client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'relay-closing' } });
+    await shows('The relay is shutting down');
     client.tell({ type: 'relay', relay: client.relay });
-    await vi.waitFor(() => expect(lastFrame()).not.toContain('offline'));
+    await vi.waitFor(() => expect(lastFrame()).not.toMatch(/not connected|shutting down/));
     client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), path: 'direct', rttMs: 8 } });
     await shows(/direct since .*, 8 ms/);
   });
@@ -119,11 +141,11 @@ describe('a conversation on the screen', () => {
     type('/verify\r');
     await shows('12345 12345 12345 12345');
     type('/status\r');
-    await shows('the contact has not been seen', 'policy direct');
+    await shows('The contact has not been seen', 'Direct paths are allowed', 'Nothing has come from them yet', 'Everything you wrote is delivered');
     type('/nonsense\r');
     await shows('There is no /nonsense');
     client.people = [];
-    type('important\r');
+    type('\u0015important\r');
     await shows('No contact has this name', '> important');
     expect(hasLeft()).toBe(false);
   });
@@ -150,14 +172,166 @@ describe('a conversation on the screen', () => {
 
   it('keeps what was typed while the home is opened again, and sees what came meanwhile', async () => {
     const client = new MemoryClient();
-    const { shows, type, rerender } = await open(client);
+    const { shows, type, change } = await open(client);
     type('half a sent');
     await shows('> half a sent');
-    rerender(<Chat client={null} contact={BOB} onLeave={() => {}} />);
+    change({ client: null });
     await shows('opening', '> half a sent');
+    type('ence\r');
+    await shows('One moment: the home is being opened', '> half a sentence');
     client.receive(BOB, 'came meanwhile');
-    rerender(<Chat client={client} contact={BOB} onLeave={() => {}} />);
-    await shows('came meanwhile', '> half a sent');
+    change({ client });
+    await shows('came meanwhile', '> half a sentence');
+    type(ENTER);
+    await vi.waitFor(() => expect(client.messages.at(-1)?.text).toBe('half a sentence'));
+  });
+});
+
+describe('a conversation that never lies', () => {
+  it('shows an own text at once as queued and follows it in place, also when events overtake the history', async () => {
+    const client = new MemoryClient();
+    client.sendState = 'queued';
+    const { shows, lines } = await open(client);
+    const message = await client.send('Bob', 'only once');
+    for (const [state, words] of [['queued', 'queued'], ['accepted', 'sent'], ['delivered', 'delivered'], ['read', 'read']] as const) {
+      client.tell({ type: 'state', message: { ...message, state } });
+      await shows(`only once  ${words}`);
+      expect(lines().filter((text) => text.includes('only once'))).toHaveLength(1);
+    }
+    const read = afterEvent(NOTHING, { type: 'state', message: { ...message, state: 'read' } }, BOB);
+    expect(afterNewest(read, [message]).messages.map(({ state }) => state)).toEqual(['read']);
+    const queued = afterEvent(NOTHING, { type: 'state', message }, BOB);
+    expect(afterNewest(queued, [{ ...message, state: 'read' }]).messages.map(({ state }) => state)).toEqual(['read']);
+  });
+
+  it('asks anew for /status, in words without codes', async () => {
+    const client = new MemoryClient();
+    const { type, shows } = await open(client);
+    const contactStatus = client.contactStatus.bind(client);
+    client.contactStatus = (contact) => ({
+      ...contactStatus(contact), path: 'direct', pair: { local: '10.0.0.2:4000 host', remote: '[2001:db8::1]:5000 prflx' }, heardAt: Date.now(), undelivered: 1, policy: 'relay-only',
+    });
+    type('/status\r');
+    await shows(/At \d\d:\d\d: direct since/, 'Your address is 10.0.0.2:4000, theirs [2001:db8::1]:5000.', 'Last heard from them: just now.',
+      '1 of your messages is not delivered yet.', 'Only the relay is used: they never see your address.');
+  });
+
+  it('says that the direct path holds while the relay is away', async () => {
+    const client = new MemoryClient();
+    client.relay = { ...client.relay, online: false, reason: 'does not answer' };
+    const { shows } = await open(client);
+    client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), path: 'direct' } });
+    await shows(/Bob {2}direct since/, 'it does not answer');
+  });
+
+  it('tells own messages apart from those of somebody called "you", whatever they write', async () => {
+    const client = new MemoryClient();
+    const you = { id: BOB.id, name: 'you' };
+    client.receive(you, 'theirs\n> you  also theirs');
+    await client.send('Bob', 'mine');
+    const { shows, lines } = await open(client, { contact: you });
+    await shows('mine');
+    expect(lines().filter((text) => /^.{10}> /.test(text))).toEqual([expect.stringContaining('mine')]);
+  });
+
+  it('cuts a long name, so that the path stays in sight', async () => {
+    const client = new MemoryClient();
+    const name = '長い名前'.repeat(5);
+    client.receive({ id: BOB.id, name }, 'hello');
+    const { shows, lines } = await open(client, { contact: { id: BOB.id, name }, columns: 40, rows: 12 });
+    await shows(/^長い名前.*… {2}by the relay/, 'hello');
+    for (const text of lines()) expect(stringWidth(text)).toBeLessThanOrEqual(40);
+  });
+
+  it('ends when the store cannot be written, whether it is told or meets it', async () => {
+    const told = new MemoryClient();
+    const first = await open(told);
+    told.tell({ type: 'notice', contact: null, code: 'store-failed', text: 'The disk is full.' });
+    expect(first.failure()).toMatchObject({ code: 'store-failed', message: 'The disk is full.' });
+    const met = new MemoryClient();
+    const second = await open(met);
+    met.held = Promise.reject(new SottoError('store-failed'));
+    second.type('hello\r');
+    await vi.waitFor(() => expect(second.failure()).toMatchObject({ code: 'store-failed' }));
+  });
+});
+
+describe('typing', () => {
+  it('takes every key of one reading, and lines that were typed before anything was shown', async () => {
+    const client = new MemoryClient();
+    const { type, shows, lines, cursor } = await open(client);
+    type('early\nabc\u007f\u007f\u007fxyz\u001b[D\u001b[D\u001b[3~');
+    await shows('> xz');
+    expect(cursor()).toEqual({ row: 23, column: 3 });
+    expect(client.messages.map(({ text }) => text)).toEqual(['early']);
+    for (let i = 1; i <= 90; i++) client.receive(BOB, `number ${i}.`);
+    await shows('number 90.');
+    type(PAGE_UP + PAGE_UP);
+    await shows('number 50.');
+    expect(lines().join()).not.toContain('number 60.');
+  });
+
+  it('keeps a tall draft to a third of the screen, with its cursor, the heading and the hint', async () => {
+    for (const text of ['line\r'.repeat(300), 'x'.repeat(5_000), '日本語'.repeat(500)]) {
+      const { type, shows, lines, cursor, unmount } = await open(new MemoryClient(), { columns: 40, rows: 12 });
+      type(`\u001b[200~${text}\u001b[201~`);
+      await shows(/^Bob {2}by the relay/);
+      await vi.waitFor(() => expect(lines().findIndex((line) => line.startsWith('Enter sends'))).toBe(7));
+      expect(lines()).toHaveLength(12);
+      await vi.waitFor(() => expect(cursor().row).toBe(11));
+      expect(cursor().column).toBeLessThan(40);
+      type('\u001b[1;5H');
+      await vi.waitFor(() => expect(cursor()).toEqual({ row: 8, column: 2 }));
+      type(UP.repeat(3));
+      expect(lines()).toHaveLength(12);
+      unmount();
+    }
+  });
+
+  it('tells when a text becomes too long, and keeps it', async () => {
+    const client = new MemoryClient();
+    const { type, shows } = await open(client);
+    type(`\u001b[200~${'é'.repeat(TEXT_MAX_BYTES / 2 - 500)}\u001b[201~`);
+    await shows(`room for 1,000 bytes more of ${TEXT_MAX_BYTES.toLocaleString('en-US')} bytes`);
+    type(`\u001b[200~${'é'.repeat(1_655)}\u001b[201~`);
+    await shows('2,310 bytes too long to be sent');
+    type(ENTER);
+    await shows('Not sent: this is 2,310 bytes too long.', /é+\n? *$/);
+    expect(client.calls.filter(([name]) => name === 'send')).toEqual([]);
+  });
+
+  it('allows what a body can carry, whatever else is in it', () => {
+    const text = { id: new Uint8Array(16), number: 0x7fff_ffff, chain: new Uint8Array(8), text: 'x'.repeat(TEXT_MAX_BYTES) };
+    const reply = { relay: `https://${'r'.repeat(200)}.example`, mailbox: new Uint8Array(16), token: new Uint8Array(16) };
+    const body = encodeBody(Date.now(), { case: 'text', value: text }, { name: 'n'.repeat(64), reply, devices: new Uint8Array(491), first: 0x7fff_ffff });
+    expect(body.length).toBeLessThanOrEqual(BODY_MAX_BYTES);
+  });
+
+  it('puts a text that was not sent before what has been typed since, and a command that does not exist too', async () => {
+    const client = new MemoryClient();
+    const { type, shows } = await open(client);
+    client.people = [];
+    type('first\rsecond');
+    await shows(/> first\n {2}second/, 'No contact has this name');
+    client.people = [BOB];
+    type('\u0015\u0015\u0015/usr/bin is a folder\r');
+    await shows('There is no /usr/bin', '> /usr/bin is a folder');
+  });
+
+  it('asks before a draft is left behind', async () => {
+    const { type, shows, hasLeft } = await open(new MemoryClient());
+    type('half');
+    type(ESCAPE);
+    await shows('Press Esc again to leave without sending');
+    expect(hasLeft()).toBe(false);
+    type(ESCAPE);
+    await vi.waitFor(() => expect(hasLeft()).toBe(true));
+  });
+
+  it('refuses to be flooded by a paste', async () => {
+    const { type, shows } = await open(new MemoryClient());
+    type(`kept\u001b[200~${'x'.repeat(1_000_000)}\u001b[201~`);
+    await shows('too much to be pasted', '> kept');
   });
 });
 
@@ -169,10 +343,20 @@ describe('what the screen keeps', () => {
     expect(merge([a, c], [b, { ...c, state: 'read' }]).map(({ text, state }) => `${text} ${state}`)).toEqual(['a received', 'b received', 'c read']);
   });
 
+  it('shows nothing as if it followed what is older than a gap', () => {
+    const client = new MemoryClient();
+    const messages = Array.from({ length: 300 }, (_, i) => client.receive(BOB, `${i}`));
+    const begun = afterNewest(NOTHING, messages.slice(0, 100));
+    expect(begun).toMatchObject({ older: true });
+    expect(afterNewest(begun, messages.slice(50, 150))).toMatchObject({ messages: messages.slice(0, 150), older: true });
+    const event: MessageView[] = messages.slice(299);
+    const after = afterNewest({ ...begun, older: false, messages: [...begun.messages, ...event] }, messages.slice(199, 299));
+    expect(after).toMatchObject({ messages: messages.slice(199), older: true });
+  });
+
   it('mentions another contact without showing their messages', () => {
     const client = new MemoryClient();
-    const before = { messages: [], older: false, status: null, offline: [], notice: null };
-    const after = afterEvent(before, { type: 'message', message: client.receive(CAROL, 'secret') }, BOB);
+    const after = afterEvent(NOTHING, { type: 'message', message: client.receive(CAROL, 'secret') }, BOB);
     expect(after.messages).toEqual([]);
     expect(after.notice).toBe('Carol has written to you as well.');
   });

@@ -3,11 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKey, homeFiles } from '../../../client/home.js';
+import { createKey, homeFiles, lockHome } from '../../../client/home.js';
+import { reference } from '../../../client/cli/contacts.js';
 import { exitCodeOf } from '../../../client/cli/exit.js';
+import { contactWords, relayWords } from '../../../client/cli/status.js';
 import { serve, type Served } from '../../../client/cli/rpc.js';
 import { ERRORS } from '../../../crypto/error.js';
-import { BOB, MemoryClient } from '../../support/memory-client.js';
+import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
+
+/** A real link, to a relay that nobody asks. */
+const LINK = 'http://relay.test:81/i#AXfMSyzlXvY4MBcq849ZpahRFNO0F1PUuZtOIANY79i_BmhfKzh44boWmYScZQFSUA';
 
 const client = new MemoryClient();
 let home: string;
@@ -32,11 +37,11 @@ interface Ended {
 }
 
 /** Runs the command as its own process, with something on its standard input. */
-function sotto(args: readonly string[], input = '', at = home): Promise<Ended> {
+function sotto(args: readonly string[], input: string | Uint8Array = '', at = home): Promise<Ended> {
   return new Promise((resolve) => {
-    const script = join(import.meta.dirname, '../../support/sotto.ts');
+    const script = join(import.meta.dirname, '../../../dist/bin/sotto.js');
     const env = { ...process.env, SOTTO_HOME: at, SOTTO_PASSPHRASE: '' };
-    const child = execFile(process.execPath, ['--import', 'tsx', script, ...args], { env }, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
     child.stdin?.end(input);
@@ -75,15 +80,84 @@ describe('a command', () => {
     }
   });
 
-  it('needs a home', async () => {
-    const { code, stdout } = await sotto(['contacts', '--json'], '', join(home, 'nowhere'));
-    expect(code).toBe(2);
-    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'home-missing' } });
+  it('says what is wrong with a command line, and where its help is', async () => {
+    const wrong = [
+      [['sned', 'Bob', 'x'], 'There is no command sned (did you mean send?); see "npx sotto --help".'],
+      [['send', '-Bob', 'x'], 'There is no option -Bob; a name or text that begins with - goes behind all options and --; see "npx sotto send --help".'],
+      [['contacts', '--jsno'], 'There is no option --jsno (did you mean --json?); see "npx sotto contacts --help".'],
+      [['policy', 'Bob'], 'The policy is missing: direct, or relay-only; see "npx sotto policy --help".'],
+      [['send', 'Bob', 'two', 'words'], 'There are more words than it takes; a name or text with spaces goes in quotes; see "npx sotto send --help".'],
+      [['init'], '--name <name> is missing; see "npx sotto init --help".'],
+      [['relay', '--port'], '--port <number> needs a value; see "npx sotto relay --help".'],
+    ] as const;
+    const ended = await Promise.all(wrong.map(([args]) => sotto(args)));
+    expect(ended).toEqual(wrong.map(([, sentence]) => ({ code: 2, stdout: '', stderr: `sotto: ${sentence}\n` })));
+    const { code, stdout, stderr } = await sotto(['nonsense', '--json']);
+    expect({ code, stderr, error: JSON.parse(stdout).error.code }).toEqual({ code: 2, stderr: '', error: 'option-invalid' });
+  });
+
+  it('takes a name or text that begins with - behind --', async () => {
+    expect(await sotto(['send', '--json', '--', 'Bob', '-1'])).toMatchObject({ code: 0 });
+    expect(client.messages.at(-1)?.text).toBe('-1');
+  });
+
+  it('sends no text that is empty, too long or not UTF-8', async () => {
+    const before = client.messages.length;
+    const refused = await Promise.all([
+      sotto(['send', 'Bob', ' \t\n']), sotto(['send', 'Bob', '-'], '\n \n'), sotto(['send', 'Bob', '-'], Buffer.alloc(70_000, 'a')), sotto(['send', 'Bob', '-'], Buffer.from([0x68, 0xff])),
+    ]);
+    expect(refused.map(({ code }) => code)).toEqual([2, 2, 2, 2]);
+    expect(refused.map(({ stderr }) => stderr)).toEqual([
+      expect.stringContaining('empty'), expect.stringContaining('empty'), expect.stringContaining('too long'), expect.stringContaining('no text in UTF-8'),
+    ]);
+    expect(client.messages).toHaveLength(before);
+  });
+
+  it('needs a home, and says how to make it', async () => {
+    const nowhere = join(home, 'no where');
+    const init = `There is no identity here yet; make one with "npx sotto init --name NAME --relay`;
+    const [json, plain, guest] = await Promise.all([sotto(['contacts', '--json'], '', nowhere), sotto(['contacts', '--home', nowhere]), sotto(['accept', LINK, '--home', nowhere])]);
+    expect(json.code).toBe(2);
+    expect(JSON.parse(json.stdout)).toEqual({ error: { code: 'home-missing', message: `${init} URL".` } });
+    expect(plain.stderr).toBe(`sotto: ${init} URL --home '${nowhere}'".\n`);
+    expect(guest).toEqual({ code: 2, stdout: '', stderr: `sotto: ${init} http://relay.test:81 --home '${nowhere}'", then accept again.\n` });
+  });
+
+  it('takes for a home only what can be one', async () => {
+    const file = homeFiles(home).key;
+    const [empty, inFile, below, file2] = await Promise.all([
+      sotto(['contacts', '--home', '']), sotto(['contacts', '--home', file]), sotto(['init', '--name', 'A', '--home', join(file, 'deep', 'home')]), sotto(['init', '--name', 'A', '--home', file]),
+    ]);
+    expect([empty.code, inFile.code, below.code, file2.code]).toEqual([2, 2, 6, 2]);
+    expect(empty.stderr).toContain('this one is empty');
+    for (const { stderr } of [inFile, file2]) expect(stderr).toContain(`${file} is a file; --home takes a folder.`);
+    expect(below.stderr).toContain('cannot be made');
+  });
+
+  it.skipIf(process.platform !== 'linux')('ends where the system lets nobody make a folder', async () => {
+    expect(await sotto(['init', '--name', 'A', '--home', '/proc/nobody/home'])).toMatchObject({ code: 6, stderr: expect.stringContaining('The folder /proc/nobody/home cannot be made') });
+  });
+
+  it('says that a listener listens already', async () => {
+    const unlock = lockHome(home, 'listen');
+    expect(await sotto(['listen'])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`Another "npx sotto listen" shows the messages of this home already, as process ${process.pid}`) });
+    unlock();
+  });
+
+  it('warns of a second contact of one name, and names both in a way that a command takes', async () => {
+    const before = client.people;
+    client.people = [BOB, { id: 'dd'.repeat(32), name: 'bob' }];
+    const { stdout } = await sotto(['accept', 'sotto://invitation', '--home', home]);
+    expect(stdout).toContain(`npx sotto chat b0b0b0b0 --home ${home}\n`);
+    expect(stdout).toContain('you have another contact of this name. The new one is b0b0b0b0, not dddddddd.');
+    client.people = before;
+    expect(reference({ id: 'b0'.repeat(32), name: '-x' }, [])).toBe('b0b0b0b0');
+    expect(reference(BOB, [BOB, CAROL])).toBe('Bob');
   });
 
   it('writes JSON of the shapes that programs rely on', async () => {
-    const [invite, accept, contacts, verify, status, history] = await Promise.all(
-      [['invite'], ['accept', 'sotto://invitation'], ['contacts'], ['verify', 'Bob'], ['status'], ['history', 'Bob', '--limit', '1']]
+    const [invite, accept, contacts, verify, status, history, policy] = await Promise.all(
+      [['invite'], ['accept', 'sotto://invitation'], ['contacts'], ['verify', 'Bob'], ['status'], ['history', 'Bob', '--limit', '1'], ['policy', 'b0b0', 'relay-only']]
         .map(async (args) => JSON.parse((await sotto([...args, '--json'])).stdout)));
     expect(invite).toEqual({ link: 'sotto://invitation', expiresAt: expect.any(Number) });
     expect(accept).toEqual({ contact: BOB });
@@ -91,6 +165,18 @@ describe('a command', () => {
     expect(verify).toEqual({ contact: BOB, number: '12345'.repeat(12) });
     expect(status).toMatchObject({ identity: { name: 'Alice' }, relays: [{ online: true }], contacts: [BOB] });
     expect(history.messages).toHaveLength(1);
+    expect(policy).toEqual({ contact: BOB, policy: 'relay-only' });
+    expect(client.calls).toContainEqual(['setPolicy', BOB.id, 'relay-only']);
+  });
+
+  it('tells the state of things as a person would', async () => {
+    const { stdout } = await sotto(['status']);
+    expect(stdout).toMatch(/^relay http:\/\/127\.0\.0\.1:8080: online, 12 ms$/m);
+    expect(stdout).toMatch(/^ {2}by the relay since [\w ]*\d\d:\d\d, 23 ms: the contact has not been seen$/m);
+    expect(stdout).toMatch(/^ {2}policy direct; nothing heard from them yet$/m);
+    const direct = { ...client.contactStatus(BOB), path: 'direct', pair: { local: '192.0.2.1:4000 host', remote: '[2001:db8::1]:5000 prflx' }, heardAt: Date.now() } as const;
+    expect(contactWords(direct, Date.now()).slice(2)).toEqual(['between 192.0.2.1:4000 and [2001:db8::1]:5000', 'policy direct; last heard just now']);
+    expect(relayWords({ url: 'http://r', online: false, rttMs: null, reason: 'connect ECONNREFUSED 192.0.2.1:80' })).toBe('relay http://r: offline (nothing listens there); until it is back, messages go by direct paths only');
   });
 
   it('lists its exit codes in its help', async () => {

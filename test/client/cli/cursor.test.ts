@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openCursor } from '../../../client/cli/cursor.js';
 import { show } from '../../../client/cli/listen.js';
-import { BOB, MemoryClient } from '../../support/memory-client.js';
+import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
 
 let folder: string;
 let path: string;
@@ -119,5 +119,36 @@ describe('a listener', () => {
       { type: 'state', id: message.id, contact: BOB, state: 'delivered', path: 'direct', reason: null },
       { type: 'message', text: 'bye' },
     ]);
+  });
+
+  it('tells a person the time of everything, and of a path only when it has settled', async () => {
+    const client = new MemoryClient();
+    const cursor = openCursor(path);
+    const lines: string[] = [];
+    let stop: (() => void) | undefined;
+    const stopped = new Promise<void>((resolve) => (stop = resolve));
+    const showing = show({ client, gone: never }, cursor, false, stopped, async (line) => void lines.push(line));
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1));
+    const tellPath = (where: 'direct' | 'relay', who = BOB) => client.tell({ type: 'path', contact: { ...client.contactStatus(who), path: where, why: `why ${where}` } });
+    const paths = () => lines.filter((line) => line.includes('why'));
+    for (let i = 0; i < 20; i++) tellPath(i % 2 === 0 ? 'relay' : 'direct');
+    await vi.waitFor(() => expect(paths()).toHaveLength(1), { timeout: 30_000 });
+    tellPath('relay');
+    tellPath('direct');
+    client.tell({ type: 'contact', contact: CAROL });
+    client.receive(CAROL, 'hello');
+    const message = await client.send('Bob', 'hi');
+    client.tell({ type: 'state', message: { ...message, state: 'queued' } });
+    client.tell({ type: 'state', message: { ...message, state: 'delivered' } });
+    tellPath('relay', CAROL);
+    await vi.waitFor(() => expect(paths().at(-1)).toContain('Carol'), { timeout: 30_000 });
+    tellPath('relay');
+    await vi.waitFor(() => expect(paths().at(-1)).toContain('Bob: by the relay'), { timeout: 30_000 });
+    stop?.();
+    await showing.finally(() => cursor.close());
+    expect(lines.map((line) => line.replace(/^\d\d:\d\d {2}/, ''))).toEqual([
+      '* Bob: direct: why direct', '* Carol is your contact now', 'Carol: hello', '* to Bob: delivered', '* Carol: by the relay: why relay', '* Bob: by the relay: why relay',
+    ]);
+    for (const line of lines) expect(line).toMatch(/^\d\d:\d\d {2}/);
   });
 });

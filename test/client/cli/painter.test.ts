@@ -11,12 +11,24 @@ describe('the painter', () => {
     painter.paint('one\ntwo\nthree');
     written = '';
     painter.paint('one\n2\nthree');
-    expect(written).toBe('\u001b[?2026h\u001b[2;1H\u001b[K2\u001b[?2026l');
+    expect(written).toBe('\u001b[?2026h\u001b[2;1H\u001b[K2\u001b[1;1H\u001b[?2026l');
     written = '';
     painter.paint('one\n2\nthree');
     expect(written).toBe('');
     painter.paint('one');
-    expect(written).toBe('\u001b[?2026h\u001b[2;1H\u001b[J\u001b[?2026l');
+    expect(written).toBe('\u001b[?2026h\u001b[2;1H\u001b[J\u001b[1;1H\u001b[?2026l');
+  });
+
+  it('keeps the cursor where it was put', () => {
+    let written = '';
+    const painter = createPainter((bytes) => (written += bytes), () => 10);
+    painter.paint('one');
+    written = '';
+    painter.place(4, 2);
+    painter.place(4, 2);
+    expect(written).toBe('\u001b[5;3H');
+    painter.paint('two');
+    expect(written.endsWith('two\u001b[5;3H\u001b[?2026l')).toBe(true);
   });
 
   it('paints everything anew after the terminal has changed, and never below its last line', () => {

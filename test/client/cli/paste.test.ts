@@ -15,7 +15,6 @@ describe('a pasted text', () => {
   it('loses its escape characters, however the terminal cuts it', () => {
     const text = `${BEGINS}log \u001b[31mred\u001b[0m line\u0003\nnext${ENDS}`;
     fc.assert(fc.property(fc.array(fc.nat(), { maxLength: 6 }), (cuts) => {
-      fc.pre(!cuts.some((cut) => cut % (text.length + 1) < BEGINS.length && cut % (text.length + 1) > 0));
       expect(filtered(text, cuts)).toBe(`${BEGINS}log [31mred[0m line\nnext${ENDS}`);
     }));
   });

@@ -65,6 +65,13 @@ describe('a client over the socket', () => {
     expect(await remote.status()).toEqual({ ...(await client.status()), contacts: expect.arrayContaining([expect.objectContaining(BOB)]) });
   });
 
+  it('begins nothing for a caller that has given up', async () => {
+    const line = (id: number, deadline: number) => JSON.stringify({ jsonrpc: '2.0', id, method: 'send', params: ['Bob', `text ${id}`, {}], deadline });
+    const answers = await exchange(`${line(1, Date.now() - 1)}\n${line(2, Date.now() + 60_000)}\n`);
+    expect(answers).toMatchObject([{ id: 2, result: { text: 'text 2' } }]);
+    expect(client.messages.map(({ text: sent }) => sent)).toEqual(['text 2']);
+  });
+
   it('passes on every kind of event, in order, until it is told to stop', async () => {
     const seen: ClientEvent[] = [];
     const unsubscribe = connection.client.subscribe((event) => seen.push(event));

@@ -1,0 +1,46 @@
+// What a person enters: a text for the contact, or a command of the conversation. It knows the Client and no screen.
+
+import { SottoError } from '../../../crypto/error.js';
+import type { Client, ContactView } from '../../client.js';
+import { TEXT_MAX_BYTES } from '../../core/body.js';
+import { numberLines } from '../verify.js';
+import { HELP, statusWords } from './words.js';
+
+/**
+ * Does what was entered. Resolves with what is to be shown to the person, or null, once a text is queued.
+ * @throws SottoError what the Client throws, and `option-invalid` for a command that does not exist
+ */
+export async function perform(entered: string, client: Client, contact: ContactView): Promise<string | null> {
+  if (entered.startsWith('/') && !entered.startsWith('//')) return answer(entered.trim(), client, contact);
+  await client.send(contact.id, entered.replace(/^\/\//, '/'), { wait: 'queued' });
+  return null;
+}
+
+/** Bytes that a text is longer than what can be sent; negative where there is room. */
+export function bytesOver(text: string): number {
+  return Buffer.byteLength(text) - TEXT_MAX_BYTES;
+}
+
+/** "2,310 bytes". */
+export function count(bytes: number): string {
+  return `${bytes.toLocaleString('en-US')} ${bytes === 1 ? 'byte' : 'bytes'}`;
+}
+
+async function answer(command: string, client: Client, contact: ContactView): Promise<string> {
+  switch (command) {
+    case '/help':
+      return HELP;
+    case '/verify': {
+      const { number } = await client.verify(contact.id);
+      return ['Compare in person or on a call; both of you must see the same:', ...numberLines(number)].join('\n');
+    }
+    case '/status': {
+      const { relays, contacts } = await client.status();
+      const status = contacts.find(({ id }) => id === contact.id);
+      if (!status) throw new SottoError('contact-unknown');
+      return statusWords(status, relays, Date.now());
+    }
+    default:
+      throw new SottoError('option-invalid', `There is no ${command.split(/\s/, 1)[0] ?? ''}; /help lists what there is, and //${command.slice(1, 5)}… sends it as a text.`);
+  }
+}

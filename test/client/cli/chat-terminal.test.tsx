@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { serve, type Served } from '../../../client/cli/rpc.js';
+import { createKey, homeFiles } from '../../../client/home.js';
+import { MemoryClient } from '../../support/memory-client.js';
+
+const PATIENCE_MS = 20_000;
+const COMMAND = `stty rows 24 cols 80; '${process.execPath}' '${join(import.meta.dirname, '../../../dist/bin/sotto.js')}' chat Bob; echo "code $?"; stty -a`;
+/** What gives a terminal back: pastes without marks, long lines wrapped, the first screen. */
+const GIVEN_BACK = '\u001b[?2004l\u001b[?7h\u001b[?1049l';
+
+// util-linux's script gives a command a terminal of its own.
+const hasTerminals = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false;
+
+describe.skipIf(!hasTerminals)('a conversation on a real terminal', { timeout: 3 * PATIENCE_MS }, () => {
+  let client: MemoryClient;
+  let home: string;
+  let served: Served;
+  let child: ChildProcess;
+  let shown: string;
+
+  beforeEach(async () => {
+    client = new MemoryClient();
+    home = mkdtempSync(join(tmpdir(), 'sotto-terminal-'));
+    await createKey(home, null);
+    writeFileSync(homeFiles(home).store, '');
+    served = await serve(client, homeFiles(home).socket);
+    child = spawn('script', ['-qfec', COMMAND, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh' } });
+    shown = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (shown += text));
+    await shows('Say hello');
+  });
+
+  afterEach(async () => {
+    if (child.exitCode === null && child.kill('SIGKILL')) await once(child, 'exit');
+    await served.close();
+    rmSync(home, { recursive: true });
+  });
+
+  const type = (keys: string) => void child.stdin?.write(keys);
+  const shows = (text: string) => vi.waitFor(() => expect(shown).toContain(text), PATIENCE_MS);
+  /** What came after the terminal was given back. */
+  const after = async () => {
+    await vi.waitFor(() => expect(shown).toMatch(/code \d+\r\n[^]*\n.*echo/), PATIENCE_MS);
+    return shown.slice(shown.indexOf(GIVEN_BACK));
+  };
+
+  it('takes keys and pastes, and gives the terminal back as it was', async () => {
+    type('hellp\u007fo \u001b[200~a\u001bb\rc\u001b[201~\r');
+    await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['hello ab\nc']), PATIENCE_MS);
+    type('\u0003');
+    expect(await after()).toMatch(/^[^ ]+code 0\r\n[^]* icanon [^]* echo /);
+  });
+
+  it('ends with a sentence and the code of the disk when the store fails', async () => {
+    client.tell({ type: 'notice', contact: null, code: 'store-failed', text: 'The disk is full.' });
+    expect(await after()).toMatch(/^[^ ]+sotto: The disk is full\.\r\ncode 6\r\n[^]* icanon [^]* echo /);
+  });
+});

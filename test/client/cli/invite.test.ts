@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { qrPicture } from '../../../client/cli/invite.js';
+
+/** As long as a link gets with a host of 23 characters. */
+const LINK = `https://${'r'.repeat(23)}/i#${'A'.repeat(66)}`;
+const TERMINAL = { columns: 80, rows: 24 };
+
+describe('the picture of an invitation', () => {
+  it('fits a terminal of 80x24 together with the link, a sentence and the prompt', () => {
+    const lines = qrPicture(LINK, TERMINAL, { NO_COLOR: '1' })!.split('\n');
+    expect(LINK).toHaveLength(100);
+    expect(lines.length + Math.ceil(LINK.length / 80) + 2).toBeLessThanOrEqual(24);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
+  });
+
+  it('is black on white whatever the colours of the terminal, and has none where none are wanted', () => {
+    const lines = qrPicture(LINK, TERMINAL, {})!.split('\n');
+    for (const line of lines) expect([line.startsWith('\u001b[38;5;231;48;5;16m'), line.endsWith('\u001b[0m')]).toEqual([true, true]);
+    expect(qrPicture(LINK, TERMINAL, { NO_COLOR: '1' })).not.toContain('\u001b');
+  });
+
+  it('is left out where it would not fit', () => {
+    expect(qrPicture(LINK, { columns: 30, rows: 24 }, {})).toBeNull();
+    expect(qrPicture(LINK, { columns: 80, rows: 20 }, {})).toBeNull();
+  });
+});
