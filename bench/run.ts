@@ -6,8 +6,9 @@ import { parseArgs } from 'node:util';
 import { crypto } from './crypto.js';
 import type { Bench, Figure } from './figure.js';
 import { talk } from './talk.js';
+import { turn } from './turn.js';
 
-const BENCHES: readonly Bench[] = [talk, crypto];
+const BENCHES: readonly Bench[] = [talk, crypto, turn];
 
 /** The caller's fault, as the command `sotto` has it. */
 const EXIT_USAGE = 2;

@@ -40,7 +40,7 @@ const RECORD = z.discriminatedUnion('kind', [
     kind: z.literal('message'),
     record: z.object({
       id: hex, contact: hex, direction: z.enum(['in', 'out']), number, text: z.string(),
-      state: z.enum(['queued', 'accepted', 'delivered', 'read', 'failed', 'received']), path: z.enum(['relay', 'direct']).nullable(), reason: z.string().nullable(),
+      state: z.enum(['queued', 'accepted', 'delivered', 'read', 'failed', 'received']), path: z.enum(['relay', 'turn', 'direct']).nullable(), reason: z.string().nullable(),
       sentAt: number, receivedAt: time, acceptedAt: time, deliveredAt: time, readAt: time, position: time,
     }),
   }),

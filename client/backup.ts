@@ -8,7 +8,7 @@ import type { Store } from './stores/store.js';
 const PAGE = 500;
 
 /** What belongs to a session and ends with it. */
-interface SessionPart extends Pick<ContactRecord, 'session' | 'flight' | 'flightKey' | 'reset' | 'resetReason' | 'receiptOwed' | 'unanswered'> {}
+interface SessionPart extends Pick<ContactRecord, 'session' | 'flight' | 'flightKey' | 'helloOwed' | 'reset' | 'resetReason' | 'receiptOwed' | 'unanswered'> {}
 
 /** A contact as a backup knows it: its resumption secrets are all that is left of the session. */
 export type BackupContact = Omit<ContactRecord, keyof SessionPart>;
@@ -43,11 +43,11 @@ export function contentOf(memory: Memory, store: Store): AsyncIterable<BackupRec
 }
 
 function withoutSession(contact: ContactRecord): BackupContact {
-  const { session: _1, flight: _2, flightKey: _3, reset: _4, resetReason: _5, receiptOwed: _6, unanswered: _7, ...kept } = contact;
+  const { session: _1, flight: _2, flightKey: _3, helloOwed: _4, reset: _5, resetReason: _6, receiptOwed: _7, unanswered: _8, ...kept } = contact;
   return kept;
 }
 
-const NO_SESSION: SessionPart = { session: new Uint8Array(), flight: null, flightKey: null, reset: null, resetReason: null, receiptOwed: false, unanswered: 0 };
+const NO_SESSION: SessionPart = { session: new Uint8Array(), flight: null, flightKey: null, helloOwed: false, reset: null, resetReason: null, receiptOwed: false, unanswered: 0 };
 
 /** What a restored home writes of a record that is not the owner's: a contact is there without a session, which it then asks for (core/reset.ts). */
 export function restoredChange(restored: Exclude<BackupRecord, { kind: 'owner' }>): Change {

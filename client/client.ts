@@ -32,7 +32,7 @@ export interface ContactStatus extends ContactView {
   readonly since: number;
   /** Why this path: a sentence for a person. */
   readonly why: string;
-  /** Local and remote address of the direct path; null on the relay. */
+  /** Local and remote address of the peer connection; null where envelopes go by the relay. */
   readonly pair: { readonly local: string; readonly remote: string } | null;
   readonly rttMs: number | null;
   readonly policy: Policy;
@@ -58,6 +58,16 @@ export interface StatusView {
   readonly contacts: readonly ContactStatus[];
 }
 
+/** Somebody who has come by our address and waits for approval. They know nothing of us yet. */
+export interface RequestView extends ContactView {
+  /** When they came, ms since 1970. */
+  readonly at: number;
+  /** The first thing they wrote; null if they have written nothing yet. */
+  readonly text: string | null;
+  /** How many messages of theirs are known to exist. */
+  readonly messages: number;
+}
+
 export type Wait = 'queued' | 'accepted' | 'delivered' | 'read';
 
 /** What happens, as it happens. `message`: a received text is ready to be shown. `state`: an own message is
@@ -66,6 +76,8 @@ export type ClientEvent =
   | { readonly type: 'message'; readonly message: MessageView }
   | { readonly type: 'state'; readonly message: MessageView }
   | { readonly type: 'contact'; readonly contact: ContactView }
+  /** Somebody waits for approval, or has now written their first message. */
+  | { readonly type: 'request'; readonly request: RequestView }
   | { readonly type: 'path'; readonly contact: ContactStatus }
   | { readonly type: 'relay'; readonly relay: RelayStatus }
   | { readonly type: 'notice'; readonly contact: ContactView | null; readonly code: string; readonly text: string };
@@ -73,7 +85,19 @@ export type ClientEvent =
 export interface Client {
   /** A one-time invitation. Resolves when the relay holds its card: the link works from now on. */
   invite(): Promise<{ readonly link: string; readonly expiresAt: number }>;
-  /** Makes a contact of an invitation link. */
+  /** The link of our address, which everybody may use; made if there is none. Resolves when it works. */
+  address(): Promise<{ readonly link: string }>;
+  /** Another address: the old one serves nobody from now on. */
+  newAddress(): Promise<{ readonly link: string }>;
+  /** Ends the address. */
+  closeAddress(): Promise<void>;
+  /** Who waits for approval, the longest waiting first. */
+  requests(): Promise<readonly RequestView[]>;
+  /** Makes a contact of somebody who waits; `id` is as much of their id as tells them apart. */
+  approve(id: string): Promise<{ readonly contact: ContactView }>;
+  /** Forgets somebody who waits. They are told nothing. */
+  refuse(id: string): Promise<void>;
+  /** Makes a contact of an invitation link, or asks to be one where the link is an address. */
   accept(link: string): Promise<{ readonly contact: ContactView }>;
   contacts(): Promise<readonly ContactView[]>;
   /** Resolves when the message has reached the state `wait` (durable here at `queued`), or has failed, or after timeoutMs, with

@@ -10,7 +10,7 @@ import type { Output } from './core/output.js';
 import type { OwnMailbox } from './core/records.js';
 import { isThisMachine } from './core/sdp.js';
 import type { Link, LinkState, OpenLink } from './transports/link.js';
-import type { OpenPeer, Peer } from './transports/peer.js';
+import type { OpenPeer, Peer, PeerOptions, TurnServer } from './transports/peer.js';
 import type { Waiting } from './waiting.js';
 
 /** How long a request of the person's waits for a relay that is being connected. */
@@ -30,6 +30,8 @@ export interface NetworkParts {
   /** A relay that we collect from has come or gone. */
   readonly onRelay: (relay: string, state: LinkState) => void;
   readonly waiting: Waiting;
+  /** ms since 1970. */
+  readonly now: () => number;
 }
 
 export class Network {
@@ -37,6 +39,9 @@ export class Network {
   readonly #links = new Map<string, Link>();
   readonly #states = new Map<string, LinkState>();
   readonly #peers = new Map<string, Peer>();
+  /** Peer connections that wait for a TURN server, with what is to be done when they are there. */
+  readonly #dialing = new Map<string, NetworkOutput[]>();
+  readonly #turns = new Map<string, { readonly server: TurnServer | null; readonly until: number }>();
   /** By relay, by mailbox that is collected: envelopes that waited there and have not come yet. */
   readonly #backlogs = new Map<string, Map<string, number>>();
   /** Sequences to acknowledge, until the end of this batch of outputs. */
@@ -83,21 +88,23 @@ export class Network {
     for (const peer of this.#peers.values()) peer.close();
     for (const link of this.#links.values()) link.close();
     this.#peers.clear();
+    this.#dialing.clear();
     this.#links.clear();
     this.#states.clear();
   }
 
   #perform(output: NetworkOutput): void {
+    const waiting = 'call' in output ? this.#dialing.get(output.call) : undefined;
+    if (waiting !== undefined && output.type !== 'hang-up') return void waiting.push(output);
     switch (output.type) {
       case 'link': return void this.#link(output.relay, output.role);
       case 'collect': return this.#collect(output.mailbox);
       case 'acknowledge': return this.#acknowledge(output);
-      // If the relay is away, the mailbox dies there of age.
-      case 'close-mailbox': return void this.#link(output.mailbox.relay, 'collect').closeMailbox(output.mailbox.mailbox).catch(() => {});
+      case 'close-mailbox': return this.#closeMailbox(output.mailbox);
       case 'publish': return this.#publish(output);
       case 'take': return this.#take(output);
       case 'put': return this.#put(output);
-      case 'dial': return this.#dial(output);
+      case 'dial': return void this.#dial(output);
       case 'peer-remote': return this.#peers.get(output.call)?.setRemote(output.description, output.dtls);
       case 'peer-candidates': return this.#peers.get(output.call)?.addCandidates(output.candidates);
       case 'peer-send': return void this.#peers.get(output.call)?.send(output.frame);
@@ -155,8 +162,17 @@ export class Network {
     else same.sequences.push(sequence);
   }
 
-  #publish({ relay, lookup, card, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {
-    const done = this.#online(relay, 'collect').then((link) => link.putCard(fromHex(lookup), card, ttlSeconds));
+  #closeMailbox(mailbox: OwnMailbox): void {
+    const done = this.#online(mailbox.relay, 'collect').then(async (link) => {
+      // Only a connection that collects a mailbox may close it.
+      await link.collect(mailbox);
+      await link.closeMailbox(mailbox.mailbox);
+    });
+    this.#report(done, (error) => ({ type: 'closed', mailbox: mailbox.mailbox, error }));
+  }
+
+  #publish({ relay, lookup, card, reusable, ttlSeconds }: Extract<NetworkOutput, { type: 'publish' }>): void {
+    const done = this.#online(relay, 'collect').then((link) => link.putCard(fromHex(lookup), card, reusable, ttlSeconds));
     this.#report(done, (error) => ({ type: 'published', lookup, error }));
   }
 
@@ -179,7 +195,18 @@ export class Network {
 
   // Peer connections.
 
-  #dial({ call, role, relay }: Extract<NetworkOutput, { type: 'dial' }>): void {
+  async #dial({ call, role, relay, turn }: Extract<NetworkOutput, { type: 'dial' }>): Promise<void> {
+    if (!turn) return this.#openPeer(call, role, relay, null);
+    // What the core asks of this connection meanwhile waits until it is there.
+    const waiting: NetworkOutput[] = [];
+    this.#dialing.set(call, waiting);
+    const server = await this.#turnServer(relay);
+    if (!this.#dialing.delete(call)) return;
+    this.#openPeer(call, role, relay, server);
+    for (const output of waiting) this.#perform(output);
+  }
+
+  #openPeer(call: string, role: PeerOptions['role'], relay: string, turn: TurnServer | null): void {
     const { onInput, openPeer } = this.#parts;
     const state = this.state(relay, 'deposit');
     const host = hostOf(relay);
@@ -187,10 +214,12 @@ export class Network {
     this.#peers.set(call, openPeer({
       role,
       stun: state?.online === true && state.stunPort !== 0 && !isLocal ? { host, port: state.stunPort } : null,
+      turn,
       bindAddress: isLocal ? LOOPBACK : null,
       onDescription: (description) => onInput({ type: 'peer-description', call, description }),
       onCandidates: (candidates) => onInput({ type: 'peer-candidates', call, candidates }),
       onOpen: ({ local, remote }) => onInput({ type: 'peer-open', call, local, remote }),
+      onRelayed: (relayed) => onInput({ type: 'peer-pair', call, relayed }),
       onFrame: (frame) => onInput({ type: 'peer-frame', call, frame }),
       onClosed: (reason) => {
         this.#peers.delete(call);
@@ -199,7 +228,21 @@ export class Network {
     }));
   }
 
+  /** The TURN server of a relay; null if it has none, or does not say in time. */
+  async #turnServer(relay: string): Promise<TurnServer | null> {
+    const known = this.#turns.get(relay);
+    if (known !== undefined && known.until > this.#parts.now()) return known.server;
+    try {
+      const { server, ttlSeconds } = await this.#link(relay, 'deposit').turn();
+      this.#turns.set(relay, { server, until: this.#parts.now() + (ttlSeconds * 1000) / 2 });
+      return server;
+    } catch {
+      return null;
+    }
+  }
+
   #hangUp(call: string): void {
+    this.#dialing.delete(call);
     const peer = this.#peers.get(call);
     this.#peers.delete(call);
     peer?.close();

@@ -9,7 +9,7 @@ import type { Random } from '../crypto/random.js';
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
 import { type BackupRecord, contentOf } from './backup.js';
-import type { Client, ClientEvent, ContactView, MessageView, StatusView, Wait } from './client.js';
+import type { Client, ClientEvent, ContactView, MessageView, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Input } from './core/input.js';
 import type { Contact } from './core/memory.js';
@@ -20,7 +20,7 @@ import { Network } from './network.js';
 import type { NetworkOutput } from './network.js';
 import type { OpenLink } from './transports/link.js';
 import type { OpenPeer } from './transports/peer.js';
-import { contactStatus, contactView, messageView, noticeEvent, relayStatus } from './views.js';
+import { contactStatus, contactView, messageView, noticeEvent, relayStatus, requestView } from './views.js';
 import { Waiting } from './waiting.js';
 
 /** The parts that a platform gives. */
@@ -102,6 +102,7 @@ class Runtime implements Client {
       onInput: (input) => this.#handle(input),
       onRelay: (relay, state) => this.#tell({ type: 'relay', relay: relayStatus(relay, state) }),
       waiting: this.#waiting,
+      now: platform.now,
     });
     if (mode === 'offline') return;
     this.#take(core.start(platform.now()));
@@ -173,6 +174,7 @@ class Runtime implements Client {
       case 'message':
       case 'state': return this.#tell({ type: output.type, message: messageView(this.#core.memory, output.message) });
       case 'contact': return this.#tell({ type: 'contact', contact: { id: output.contact.id, name: output.contact.name } });
+      case 'request': return this.#tell({ type: 'request', request: requestView(output.record) });
       case 'path': return this.#tellPath(output.contact);
       case 'notice': return this.#tell(noticeEvent(this.#core.memory, output.contact, output.code));
     }
@@ -196,7 +198,7 @@ class Runtime implements Client {
 
   #tellPath(id: string): void {
     const contact = this.#core.memory.contacts.get(id);
-    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(contact, this.#network.peer(contact.openCall)) });
+    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(this.#core.memory, contact, this.#network.peer(contact.openCall)) });
   }
 
   #answer(request: number, result: Result | SottoError): void {
@@ -259,7 +261,48 @@ class Runtime implements Client {
     return { link, expiresAt };
   }
 
+  async address(): Promise<{ readonly link: string }> {
+    const { link } = await this.#ask((request) => ({ type: 'address', request, change: 'show' }), 'address');
+    return { link };
+  }
+
+  async newAddress(): Promise<{ readonly link: string }> {
+    const { link } = await this.#ask((request) => ({ type: 'address', request, change: 'new' }), 'address');
+    return { link };
+  }
+
+  async closeAddress(): Promise<void> {
+    await this.#ask((request) => ({ type: 'address', request, change: 'close' }), 'done');
+  }
+
+  async requests(): Promise<readonly RequestView[]> {
+    await this.#synced();
+    return [...this.#core.memory.requests.values()].map(({ record }) => requestView(record));
+  }
+
+  async approve(id: string): Promise<{ readonly contact: ContactView }> {
+    const whole = await this.#waitingId(id);
+    const { contact } = await this.#ask((request) => ({ type: 'approve', request, id: whole }), 'accepted');
+    return { contact: contactView(this.#core.memory.contacts.get(contact)!) };
+  }
+
+  async refuse(id: string): Promise<void> {
+    const whole = await this.#waitingId(id);
+    await this.#ask((request) => ({ type: 'refuse', request, id: whole }), 'done');
+  }
+
+  // By the beginning of the id alone: whoever comes by an address chooses their name, and may choose another's.
+  async #waitingId(beginning: string): Promise<string> {
+    await this.#synced();
+    const [id, ...others] = [...this.#core.memory.requests.keys()].filter((whole) => beginning !== '' && whole.startsWith(beginning.toLowerCase()));
+    if (id === undefined) throw new SottoError('request-unknown');
+    if (others.length > 0) throw new SottoError('contact-ambiguous', 'Several who wait have an id that begins so; give more of it, as "sotto requests --json" shows it.');
+    return id;
+  }
+
   async accept(link: string): Promise<{ readonly contact: ContactView }> {
+    // What waits may be their own asking; two that cross are only mended afterwards.
+    await this.#synced();
     const { contact } = await this.#ask((request) => ({ type: 'accept', request, link }), 'accepted');
     return { contact: contactView(this.#core.memory.contacts.get(contact)!) };
   }
@@ -314,7 +357,7 @@ class Runtime implements Client {
     return {
       identity: { id: memory.id, name: memory.self.name },
       relays: [...urls].map((url) => relayStatus(url, this.#network.state(url, 'collect'))),
-      contacts: [...memory.contacts.values()].map((contact) => contactStatus(contact, this.#network.peer(contact.openCall))),
+      contacts: [...memory.contacts.values()].map((contact) => contactStatus(memory, contact, this.#network.peer(contact.openCall))),
     };
   }
 
@@ -359,7 +402,8 @@ class Runtime implements Client {
   #isDrained(): boolean {
     if (this.#failure !== null) return true;
     if (this.#flushing !== null) return false;
-    return [...this.#core.memory.contacts.values()].every(({ record, waiting, inFlight }) => {
+    const isClosing = [...this.#core.memory.closing.values()].some(({ relay }) => this.#network.state(relay, 'collect')?.online !== false);
+    return !isClosing && [...this.#core.memory.contacts.values()].every(({ record, waiting, inFlight }) => {
       const state = this.#network.state(record.outbox.relay, 'deposit');
       return state?.online === false || (waiting.length === 0 && inFlight === 0 && !record.receiptOwed);
     });
@@ -377,5 +421,5 @@ type Released = Exclude<Output, { type: 'save' }>;
 type PersonOutput = Exclude<Released, NetworkOutput>;
 
 function isForPerson(output: Released): output is PersonOutput {
-  return ['answer', 'wake', 'message', 'state', 'contact', 'path', 'notice'].includes(output.type);
+  return ['answer', 'wake', 'message', 'state', 'contact', 'request', 'path', 'notice'].includes(output.type);
 }

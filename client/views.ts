@@ -2,10 +2,10 @@
 
 import { ERRORS, isErrorCode } from '../crypto/error.js';
 import type { ErrorCode } from '../crypto/error.js';
-import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus } from './client.js';
+import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus, RequestView } from './client.js';
 import type { Contact, Memory, WhyRelay } from './core/memory.js';
 import type { Notice } from './core/output.js';
-import type { MessageRecord } from './core/records.js';
+import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
 import type { LinkState } from './transports/link.js';
 import type { Peer } from './transports/peer.js';
 
@@ -13,10 +13,15 @@ const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
   'resetting': 'a new session with this contact begins as soon as they answer',
   'policy': 'you have chosen that no direct path is opened to this contact',
-  'unconfirmed': 'nothing has come from them since you accepted their invitation',
+  'unconfirmed': 'nothing has come from them since you accepted their link; where it was an address, they answer only after approval',
   'away': 'the contact has not been seen since this program started',
   'dialing': 'a direct path is being tried',
   'failed': 'no direct path could be opened; it will be tried again',
+};
+
+const WHY_PEER: Record<Exclude<PathName, 'relay'>, string> = {
+  direct: 'both networks let packets through, and both sides have proven who they are',
+  turn: 'the networks let no packets through directly; a server forwards them, still sealed, and a direct path is tried again',
 };
 
 const NOTICES: Record<Notice, string> = {
@@ -29,6 +34,8 @@ const NOTICES: Record<Notice, string> = {
   'reset-impossible': 'No new session with this contact can begin, for their mailbox is gone; send them a new invitation.',
   'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
   'mailbox-lost': 'The relay no longer lets us collect the mailbox of this contact; what they write does not arrive.',
+  'address-lost': 'The relay has other cards under your address than this home, and what is sent by them cannot be read: take a new one with "sotto address --new".',
+  'requests-full': 'So many wait for approval that nobody new is kept: look at "sotto requests" and refuse some; against a flood, take a new address with "sotto address --new".',
 };
 
 export function noticeEvent(memory: Memory, contact: string | null, code: Notice | ErrorCode): ClientEvent {
@@ -40,6 +47,10 @@ export function contactView(contact: Contact): ContactView {
   return { id: contact.record.id, name: contact.record.name };
 }
 
+export function requestView({ id, name, createdAt, texts, lastNumber }: RequestRecord): RequestView {
+  return { id, name, at: createdAt, text: texts[0]?.text ?? null, messages: lastNumber };
+}
+
 export function messageView(memory: Memory, record: MessageRecord): MessageView {
   const contact = memory.contacts.get(record.contact);
   const { id, direction, text, state, path, reason, sentAt, receivedAt, acceptedAt, deliveredAt, readAt } = record;
@@ -49,15 +60,16 @@ export function messageView(memory: Memory, record: MessageRecord): MessageView 
   };
 }
 
-export function contactStatus(contact: Contact, peer: Peer | undefined): ContactStatus {
+export function contactStatus(memory: Memory, contact: Contact, peer: Peer | undefined): ContactStatus {
   const { record } = contact;
-  const isDirect = contact.openCall !== null;
+  const path = memory.pathOf(contact);
+  const pair = peer?.pair() ?? null;
   return {
     ...contactView(contact),
-    path: isDirect ? 'direct' : 'relay',
+    path,
     since: contact.pathSince,
-    why: isDirect ? 'both networks let packets through, and both sides have proven who they are' : WHY[whyRelay(contact)],
-    pair: peer?.pair() ?? null,
+    why: path === 'relay' ? WHY[whyRelay(contact)] : WHY_PEER[path],
+    pair: pair && { local: pair.local, remote: pair.remote },
     rttMs: peer?.rttMs() ?? null,
     policy: record.policy,
     heardAt: record.heardAt === 0 ? null : record.heardAt,

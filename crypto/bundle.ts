@@ -14,7 +14,9 @@ import { XWING_PUBLIC_BYTES } from './sodium.js';
 /** The one suite so far: X25519, X-Wing, Ed25519, XChaCha20-Poly1305, BLAKE2b. */
 export const SUITE = 1;
 
-const FLAGS = 0;
+/** The flags of a bundle: none, or that its card serves everybody (PROTOCOL.md §3.2). */
+const FLAGS_ONE_TIME = 0;
+const FLAGS_REUSABLE = 1;
 const LABEL = 'bundle';
 const SIGNATURE_BYTES = 64;
 
@@ -26,6 +28,8 @@ export interface BundleContents {
   readonly identity: PublicIdentity;
   /** The inviter's devices, as packDevices() writes them. */
   readonly devices: Uint8Array;
+  /** Whether the keys serve everybody who has the link (an address, §3.5), or one guest alone. */
+  readonly reusable: boolean;
   /** What the inviter calls themselves, 1 to 64 bytes of UTF-8 without control characters. */
   readonly name: string;
   /** Origin of the relay where the inviter collects the answer. */
@@ -34,9 +38,9 @@ export interface BundleContents {
   readonly mailbox: Uint8Array;
   /** 16 bytes, the mailbox's send token. */
   readonly token: Uint8Array;
-  /** One-time X25519 public key, 32 bytes. */
+  /** X25519 public key of this card alone, 32 bytes. */
   readonly spk: Uint8Array;
-  /** One-time X-Wing public key, 1216 bytes. */
+  /** X-Wing public key of this card alone, 1216 bytes. */
   readonly pq: Uint8Array;
   /** ms since 1970. */
   readonly expiresAt: number;
@@ -49,7 +53,7 @@ export function packBundle(contents: BundleContents & { readonly identity: Ident
   const relay = utf8(relayOrigin(contents.relay));
   const signed = new Writer(FIXED_BYTES + name.length + relay.length + contents.devices.length)
     .number(SUITE, 1)
-    .number(FLAGS, 1)
+    .number(contents.reusable ? FLAGS_REUSABLE : FLAGS_ONE_TIME, 1)
     .bytes(packPublicIdentity(contents.identity))
     .bytes(contents.spk)
     .bytes(contents.pq)
@@ -70,8 +74,10 @@ export function packBundle(contents: BundleContents & { readonly identity: Ident
 export function unpackBundle(packed: Uint8Array): BundleContents {
   const reader = new Reader(packed);
   reader.expect(SUITE);
-  reader.expect(FLAGS);
+  const flags = reader.number(1);
+  if (flags !== FLAGS_ONE_TIME && flags !== FLAGS_REUSABLE) throw new SottoError('malformed');
   const contents = {
+    reusable: flags === FLAGS_REUSABLE,
     identity: unpackPublicIdentity(reader.bytes(PUBLIC_IDENTITY_BYTES)),
     spk: reader.bytes(32),
     pq: reader.bytes(XWING_PUBLIC_BYTES),

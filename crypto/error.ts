@@ -52,6 +52,7 @@ export const ERRORS = {
   'contact-unknown': { fault: 'caller', sentence: 'No contact has this name or id; "sotto contacts" lists them.' },
   'contact-ambiguous': { fault: 'caller', sentence: 'Several contacts match; give the beginning of the id instead, which "sotto contacts" lists.' },
   'contact-exists': { fault: 'caller', sentence: 'This person is a contact already; write to them with "sotto chat".' },
+  'request-unknown': { fault: 'caller', sentence: 'Nobody with this id waits for approval; "sotto requests" lists those who do.' },
   'own-invitation': { fault: 'caller', sentence: 'This is your own invitation; send the link to the person you want to talk to.' },
   'name-invalid': { fault: 'caller', sentence: 'A name has 1 to 64 bytes and no line breaks or control characters.' },
   'outbox-full': { fault: 'caller', sentence: 'Too many messages wait for this contact already; wait until some are delivered.' },

@@ -54,13 +54,14 @@ export function createReset(
   { resumption, ...said }: Pick<Reset, 'reason' | 'madeAt' | 'first'> & { readonly resumption: Uint8Array },
   random: Random,
 ): { readonly envelope: Uint8Array; readonly secret: Invitation } {
-  const { bundle, secret } = createKeys(terms, pskOf(resumption), random);
+  const { bundle, secret } = createKeys({ ...terms, reusable: false }, pskOf(resumption), random);
   return { envelope: sealResumption(resumption, { type: 'reset', ...said, bundle }, random), secret };
 }
 
 /** The bundle of a reset, to be answered with initiate(). Throws `malformed` or `invitation-expired`. */
 export function openReset({ bundle }: Reset, resumption: Uint8Array, now: number): Bundle {
   const contents = unpackBundle(bundle);
+  if (contents.reusable) malformed();
   if (now >= contents.expiresAt) throw new SottoError('invitation-expired');
   return { ...contents, psk: pskOf(resumption), hash: bundleHash(bundle) };
 }

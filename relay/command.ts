@@ -3,15 +3,25 @@
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, networkInterfaces } from 'node:os';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
-import type { Log, RelayOptions, RunningRelay } from './run.js';
+import type { Log, RelayOptions, RunningRelay, TurnOptions } from './run.js';
+import type { Tls } from './turn/door.js';
 
 interface Flags {
   readonly host: string;
   readonly port: string;
   readonly stunPort: string;
+  readonly turnPeers: string;
+  readonly turnAddress?: string[];
+  readonly turnPorts?: string;
+  readonly turnUrl?: string[];
+  readonly turnSecretFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly data: string;
   readonly json?: boolean;
   readonly log?: boolean;
@@ -35,10 +45,17 @@ const EXIT_CODES: Readonly<Record<Fault, number>> = { caller: 2, peer: 3, relay:
 export function addRelayCommand(program: Command): void {
   program
     .command('relay')
-    .description('run a relay: sealed mailboxes and STUN, in one process')
+    .description('run a relay: sealed mailboxes, STUN and TURN, in one process')
     .option('--host <address>', 'address to listen at; 0.0.0.0 for every one of this machine', '127.0.0.1')
     .option('--port <number>', 'TCP port of HTTP and WebSocket, 0 for any', DEFAULT_PORT)
-    .option('--stun-port <number>', 'UDP port of STUN, 0 for any', DEFAULT_STUN_PORT)
+    .option('--stun-port <number>', 'UDP and TCP port of STUN and TURN, 0 for any', DEFAULT_STUN_PORT)
+    .option('--turn-peers <whom>', 'to whom TURN relays: "clients" of this relay, or "open" for every public address', 'clients')
+    .option('--turn-address <address...>', 'public IP addresses of this machine, where it does not have them itself')
+    .option('--turn-ports <first-last>', 'UDP ports of relayed connections; 49152-65535 if not given')
+    .option('--turn-url <url...>', 'another TURN server to point clients to, with --turn-secret-file')
+    .option('--turn-secret-file <file>', 'file with the secret that the other TURN server shares with this relay')
+    .option('--tls-cert <file>', 'certificate in PEM: the TCP port speaks TLS alone, for HTTPS and TURN')
+    .option('--tls-key <file>', 'key of the certificate in PEM')
     .option('--data <dir>', 'folder of the mailboxes', dataFolder(process.platform, process.env, homedir()))
     .option('--json', 'write one line of JSON instead of words')
     .option('--log', 'write the log on a terminal too; elsewhere it is always written, to the error output')
@@ -66,8 +83,9 @@ async function run(flags: Flags, anyPort: boolean, program: string): Promise<voi
   const port = portOf('--port', flags.port);
   const stunPort = portOf('--stun-port', flags.stunPort);
   const log = await openLog(flags);
-  const relay = await start({ host, port, stunPort, data, log }, flags.guide && anyPort ? PORTS_TRIED : 1);
-  const url = urlOf(host, relay.port);
+  const tls = tlsOf(flags);
+  const relay = await start({ host, port, stunPort, turn: turnOf(flags), ...tls !== null && { tls }, data, log }, flags.guide && anyPort ? PORTS_TRIED : 1);
+  const url = urlOf(host, relay);
   leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
@@ -143,8 +161,8 @@ function whereabouts(host: string, relay: RunningRelay, data: string): string {
   const others = isEverywhere(host) ? addressesOfMachine(host) : [];
   return `Sotto relay is running; Ctrl-C ends it.
 
-  clients  ${[host, ...others].map((address) => urlOf(address, relay.port)).join('\n           ')}
-  STUN     UDP port ${relay.stunPort}
+  clients  ${[host, ...others].map((address) => urlOf(address, relay)).join('\n           ')}
+  STUN     UDP port ${relay.stunPort}, with TURN
   data     ${data}
 
 ${reach(host, others)}`;
@@ -194,9 +212,9 @@ function homeOf(name: string): string {
   return process.platform === 'win32' ? `"${join(homedir(), `sotto-${name}`)}"` : `~/sotto-${name}`;
 }
 
-function urlOf(host: string, port: number): string {
+function urlOf(host: string, { scheme, port }: RunningRelay): string {
   const name = isEverywhere(host) ? '127.0.0.1' : host;
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
 function isLoopback(host: string): boolean {
@@ -211,6 +229,45 @@ function portOf(option: string, text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Infinity;
   if (port > 65_535) throw new SottoError('option-invalid', `${option} takes a port, a whole number from 0 to 65535.`);
   return port;
+}
+
+function turnOf({ turnPeers, turnAddress = [], turnPorts, turnUrl, turnSecretFile }: Flags): TurnOptions {
+  if (turnPeers !== 'clients' && turnPeers !== 'open') throw new SottoError('option-invalid', '--turn-peers takes "clients" or "open".');
+  if (turnAddress.some((address) => isIP(address) === 0)) throw new SottoError('option-invalid', '--turn-address takes IP addresses.');
+  if ((turnUrl === undefined) !== (turnSecretFile === undefined)) throw new SottoError('option-invalid', '--turn-url and --turn-secret-file go together.');
+  return {
+    peers: turnPeers,
+    announced: turnAddress,
+    ...turnPorts !== undefined && { relayPorts: portsOf('--turn-ports', turnPorts) },
+    ...turnUrl !== undefined && turnSecretFile !== undefined && { external: { urls: turnUrl, secret: read('--turn-secret-file', turnSecretFile).trim() } },
+  };
+}
+
+function tlsOf({ tlsCert, tlsKey }: Flags): Tls | null {
+  if (tlsCert === undefined && tlsKey === undefined) return null;
+  if (tlsCert === undefined || tlsKey === undefined) throw new SottoError('option-invalid', '--tls-cert and --tls-key go together.');
+  const tls = { cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw new SottoError('option-invalid', '--tls-cert and --tls-key take a certificate and its key, in PEM.', error);
+  }
+  return tls;
+}
+
+function portsOf(option: string, text: string): [number, number] {
+  const [first = '', last = '', ...more] = text.split('-');
+  const ports: [number, number] = [portOf(option, first), portOf(option, last)];
+  if (more.length > 0 || ports[0] === 0 || ports[0] >= ports[1]) throw new SottoError('option-invalid', `${option} takes two ports, the first one below the last one, as in 50000-50999.`);
+  return ports;
+}
+
+function read(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new SottoError('option-invalid', `The file ${file} of ${option} cannot be read (${(error as NodeJS.ErrnoException).code}).`, error);
+  }
 }
 
 function tell(thrown: unknown, json: boolean): void {

@@ -1,4 +1,4 @@
-// What the relay says over HTTP: that it is alive, and to a person with a browser what an invitation link is for. It must
+// What the relay says over HTTP: that it is alive, and to a person with a browser what a link is for. It must
 // never see the link itself: the secret part stands behind the # and stays in the browser.
 
 import { createHash } from 'node:crypto';
@@ -13,7 +13,8 @@ pre { padding: .9rem 1.1rem; overflow-x: auto; border: 1px solid color-mix(in sr
 small { opacity: .75; }
 `;
 
-const PAGE = `<!doctype html>
+function pageSaying(words: string): string {
+  return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -22,16 +23,26 @@ const PAGE = `<!doctype html>
 <h1>This is a Sotto relay</h1>
 <p>Sotto is a messenger without accounts. Messages are sealed on the sender's device and opened on the receiver's; a relay
 like this one keeps them until they are collected and cannot read them.</p>
-<p>If somebody sent you here with an invitation, you need the program Sotto: ask them for the address of its project, clone it
-with git, and type <code>npm ci</code> in its folder (Node.js 20.19 or newer). Then copy the whole link from the address bar,
-also what follows the <b>#</b>, and give it to the program in that folder, in quotes:</p>
-<pre>npx sotto accept "THE WHOLE LINK"</pre>
-<p>If you have no identity yet, the program says how to make one at this relay. Do that, and give it the link again.</p>
-<p><small>An invitation works once. The part behind the # is its key; your browser has not sent it to this relay.</small></p>
+${words}
 </html>
 `;
+}
 
-/** The HTTP side of a relay: GET /health, and one page at / and /i that needs no script and loads nothing. */
+/** What both pages say about using a link. */
+const HOW = `<p>You need the program Sotto: ask them for the address of its project, clone it with git, and type <code>npm ci</code> in its
+folder (Node.js 20.19 or newer). Then copy the whole link from the address bar, also what follows the <b>#</b>, and give it to the
+program in that folder, in quotes:</p>
+<pre>npx sotto accept "THE WHOLE LINK"</pre>
+<p>If you have no identity yet, the program says how to make one at this relay. Do that, and give it the link again.</p>`;
+const KEY = 'The part behind the # is its key; your browser has not sent it to this relay.';
+const INVITATION = `<p>Somebody may have sent you here with an invitation.</p>
+${HOW}
+<p><small>An invitation works once. ${KEY}</small></p>`;
+const ADDRESS = `<p>This is the address of somebody who lets everybody ask to be their contact.</p>
+${HOW}
+<p><small>What you write waits until they approve it. The link is good for everybody who has it. ${KEY}</small></p>`;
+
+/** The HTTP side of a relay: GET /health, and a page at / and /i, and one at /a, that need no script and load nothing. */
 export function createPage(): Express {
   const page = express();
   page.set('etag', false);
@@ -52,7 +63,8 @@ export function createPage(): Express {
     }),
   );
   page.get('/health', (_, response) => void response.json({ status: 'ok' }));
-  page.get(['/', '/i'], (_, response) => void response.type('html').send(PAGE));
+  page.get(['/', '/i'], (_, response) => void response.type('html').send(pageSaying(INVITATION)));
+  page.get('/a', (_, response) => void response.type('html').send(pageSaying(ADDRESS)));
   page.use((_, response) => void response.status(404).type('text').send('Not found\n'));
   page.use(refuse);
   return page;

@@ -3,9 +3,9 @@
 
 import { lookup } from 'node:dns/promises';
 import { mkdirSync, statSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as Port } from 'node:net';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -13,11 +13,14 @@ import { SottoError } from '../crypto/error.js';
 import { ready } from '../crypto/sodium.js';
 import { Connection } from './connection.js';
 import type { Answer, Operation } from './core/operation.js';
-import { Relay, type Input, type Output, type Role } from './core/relay.js';
+import { Relay, type Input, type Output, type Role, type TurnOffer } from './core/relay.js';
 import { createPage } from './page.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
-import { startStun } from './turn/server.js';
+import { CREDENTIAL_RANDOM_BYTES, rotatingSecrets, sharedSecret } from './turn/credential.js';
+import { createDoor, type Tls } from './turn/door.js';
+import { makeOffer, ownUrls, type Offering, type OwnPorts } from './turn/offer.js';
+import { startTurn, type TurnServer, type TurnServerOptions } from './turn/server.js';
 import { CHALLENGE_BYTES, COLLECT_PATH, DEPOSIT_PATH, FRAME_MAX_BYTES } from './wire/limits.js';
 
 export interface RelayOptions {
@@ -25,12 +28,21 @@ export interface RelayOptions {
   readonly host: string;
   /** TCP port of HTTP and WebSocket, 0 for any. */
   readonly port: number;
-  /** UDP port of STUN, 0 for any; a taken one is replaced by a free one. */
+  /** UDP and TCP port of STUN and TURN, 0 for any; a taken one is replaced by a free one. */
   readonly stunPort: number;
+  readonly turn?: TurnOptions;
+  /** With a certificate the TCP port speaks TLS alone, HTTPS and TURN. */
+  readonly tls?: Tls;
   /** Folder of the store; made if it is not there. */
   readonly data: string;
   /** Where failures go; fields never name a client. */
   readonly log?: Log;
+}
+
+/** What is relayed for clients that find no direct path; by default to nobody but each other. */
+export interface TurnOptions extends Partial<Pick<TurnServerOptions, 'peers' | 'exempt' | 'announced' | 'relayPorts' | 'limits'>> {
+  /** Another server, which clients are pointed to instead, and the secret that it shares with this relay. */
+  readonly external?: { readonly urls: readonly string[]; readonly secret: string };
 }
 
 export interface Log {
@@ -38,6 +50,7 @@ export interface Log {
 }
 
 export interface RunningRelay {
+  readonly scheme: 'http' | 'https';
   readonly port: number;
   readonly stunPort: number;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
@@ -58,6 +71,9 @@ const GROUP_MAX = 1_000;
 /** Longest sleep of the alarm: the machine's clock may be set, and a timer holds no more than 24 days. */
 const ALARM_MAX_MS = 3_600_000;
 
+/** Of the secret that credentials for TURN are made from. It ends with the process, and they soon after. */
+const SECRET_BYTES = 32;
+
 /** How long clients may take to answer our goodbye. */
 const GOODBYE_MS = 2_000;
 
@@ -69,7 +85,7 @@ const SILENT: Log = { error: () => {} };
  * @throws SottoError `port-in-use`, `option-invalid` for a host or port that this machine does not give, `data-in-use`,
  *   `store-damaged`, `store-failed`
  */
-export async function startRelay({ host, port, stunPort, data, log = SILENT }: RelayOptions): Promise<RunningRelay> {
+export async function startRelay({ host, port, stunPort, data, turn: { external, ...turnOptions } = {}, tls, log = SILENT }: RelayOptions): Promise<RunningRelay> {
   await ready();
   const address = await resolveHost(host);
   const closers: (() => unknown)[] = [];
@@ -79,15 +95,26 @@ export async function startRelay({ host, port, stunPort, data, log = SILENT }: R
   try {
     const store = openStore(data);
     closers.push(() => store.close());
-    const stun = await startStun(address, stunPort);
-    closers.push(() => stun.close());
-    const loop = new Loop(store, stun.port, log);
+    const secrets = rotatingSecrets(new Uint8Array(randomBytes(SECRET_BYTES)));
+    const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets });
+    closers.push(() => turn.close());
+    const http = createServer(createPage());
+    const door = createDoor(tls ?? null, { stun: turn.accept, http: (stream) => http.emit('connection', stream) });
+    const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tls === undefined ? null : portOf(door.server) });
+    const offering = external === undefined
+      ? { secrets, urlsFor: (name: string) => ownUrls(own(), name) }
+      : { secrets: sharedSecret(external.secret), urlsFor: () => external.urls };
+    const loop = new Loop(store, turn, offering, log);
     closers.push(() => loop.close());
-    const server = createServer(createPage());
-    serveSockets(server, loop);
-    await listen(server, address, port);
-    closers.push(() => server.close().closeAllConnections());
-    return { port: (server.address() as AddressInfo).port, stunPort: stun.port, close };
+    serveSockets(http, loop);
+    await listen(door.server, address, port);
+    // It has no port of its own, but watches over its connections from here on.
+    http.emit('listening');
+    closers.push(() => {
+      door.close();
+      http.close().closeAllConnections();
+    });
+    return { scheme: tls === undefined ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, close };
   } catch (error) {
     await close();
     throw error;
@@ -98,7 +125,11 @@ class Loop {
   readonly #relay: Relay;
   readonly #store: Store;
   readonly #log: Log;
+  readonly #turn: TurnServer;
+  readonly #offering: Offering;
   readonly #connections = new Map<number, Connection>();
+  /** By which name each client calls this relay. */
+  readonly #names = new Map<number, string>();
   readonly #probes: NodeJS.Timeout;
   #lastConnection = 0;
   #alarm: NodeJS.Timeout | undefined;
@@ -107,8 +138,10 @@ class Loop {
   #closing = false;
   #emptied: () => void = () => {};
 
-  constructor(store: Store, stunPort: number, log: Log) {
-    this.#relay = new Relay(stunPort);
+  constructor(store: Store, turn: TurnServer, offering: Offering, log: Log) {
+    this.#relay = new Relay(turn.port, turn.otherPort);
+    this.#turn = turn;
+    this.#offering = offering;
     this.#store = store;
     this.#log = log;
     this.#probes = setInterval(() => this.#connections.forEach((connection) => connection.probe()), PROBE_INTERVAL_MS);
@@ -116,13 +149,18 @@ class Loop {
   }
 
   /** Takes over a socket that has just been opened. */
-  open(socket: WebSocket, role: Role): void {
+  open(socket: WebSocket, role: Role, { headers, socket: { remoteAddress } }: IncomingMessage): void {
     this.#lastConnection += 1;
     const connection = this.#lastConnection;
+    // Where it is, only TURN knows, and only as long as it is there.
+    const went = this.#turn.came(remoteAddress ?? '');
+    this.#names.set(connection, headers.host ?? '');
     this.#connections.set(connection, new Connection(socket, {
       frame: (bytes) => this.#input({ kind: 'frame', connection, bytes }),
       closed: () => {
         this.#connections.delete(connection);
+        this.#names.delete(connection);
+        went();
         this.#input({ kind: 'closed', connection });
         if (this.#connections.size === 0) this.#emptied();
       },
@@ -151,6 +189,7 @@ class Loop {
       case 'send': return this.#connections.get(output.connection)?.send(output.frame);
       case 'close': return this.#connections.get(output.connection)?.close();
       case 'hold': return this.#connections.get(output.connection)?.hold(output.held || this.#closing);
+      case 'offer': return this.#input({ ...output, kind: 'offered', offer: this.#offer(output.connection) });
       case 'store':
         this.#waiting.push(output);
         this.#storing ??= this.#runStore();
@@ -159,6 +198,10 @@ class Loop {
         clearTimeout(this.#alarm);
         this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), Math.min(output.at - Date.now(), ALARM_MAX_MS));
     }
+  }
+
+  #offer(connection: number): TurnOffer {
+    return makeOffer(this.#offering, this.#names.get(connection) ?? '', Date.now(), randomBytes(CREDENTIAL_RANDOM_BYTES));
   }
 
   /** Group commit: what is asked for while one group becomes durable is the next group. */
@@ -196,7 +239,7 @@ function serveSockets(server: Server, loop: Loop): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
   server.on('upgrade', (request, socket, head) => {
     const role = ROLE_OF_PATH.get(request.url ?? '');
-    if (role !== undefined) return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, role));
+    if (role !== undefined) return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, role, request));
     socket.on('error', () => {});
     socket.end(NOT_FOUND, () => socket.destroy());
   });
@@ -226,7 +269,11 @@ async function resolveHost(host: string): Promise<string> {
   }
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+function portOf(door: Port): number {
+  return (door.address() as AddressInfo).port;
+}
+
+async function listen(server: Port, host: string, port: number): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

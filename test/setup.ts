@@ -7,20 +7,38 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+interface Tool {
+  /** Where Debian's package puts it. */
+  readonly file: string;
+  readonly package: string;
+  readonly purpose: string;
+}
+
+const TOOLS: readonly Tool[] = [
+  { file: '/usr/bin/chromium', package: 'chromium', purpose: 'the browser tests' },
+  { file: '/usr/bin/turnserver', package: 'coturn', purpose: "TURN tests with coturn's clients and server" },
+  { file: '/usr/sbin/nft', package: 'nftables', purpose: 'tests behind real NATs' },
+  { file: '/usr/sbin/ip', package: 'iproute2', purpose: 'tests in networks of their own' },
+];
+
 export default function setup(): void {
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
-  if (existsSync('/usr/bin/chromium')) return;
-  const canInstall = process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-  if (!canInstall) {
-    process.stdout.write('Chromium is not at /usr/bin/chromium and cannot be installed from here: the browser tests will be skipped.\n');
-    return;
+  const missing = TOOLS.filter(({ file }) => !existsSync(file));
+  if (missing.length === 0) return;
+  if (process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')) install(missing);
+  for (const tool of missing) {
+    if (!existsSync(tool.file)) process.stdout.write(`${tool.package} is not here and cannot be installed from here; skipped are ${tool.purpose}.\n`);
   }
-  process.stdout.write('Installing Chromium for the browser tests …\n');
+}
+
+function install(tools: readonly Tool[]): void {
+  process.stdout.write(`Installing ${tools.map((tool) => tool.package).join(', ')} for the tests …\n`);
+  // At run level 1 Debian starts no service that a package brings.
+  const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' } } as const;
   try {
-    const options = { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const;
     execFileSync('apt-get', ['update'], options);
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], options);
+    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', ...tools.map((tool) => tool.package)], options);
   } catch {
-    process.stdout.write('Chromium could not be installed: the browser tests will be skipped.\n');
+    // What is missing is named by setup().
   }
 }

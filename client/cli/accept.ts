@@ -1,6 +1,6 @@
-// `sotto accept LINK`: makes a contact of an invitation.
+// `sotto accept LINK`: makes a contact of an invitation, or asks the owner of an address.
 
-import { parseLink } from '../../crypto/invitation.js';
+import { isAddress, parseAnyLink } from '../../crypto/address.js';
 import { SottoError } from '../../crypto/error.js';
 import { ready } from '../../crypto/sodium.js';
 import { homeExists } from '../home.js';
@@ -12,10 +12,15 @@ import { safeLine } from './text.js';
 
 export async function accept(link: string, options: HomeOptions): Promise<void> {
   if (!homeExists(homeOf(options))) await refuseStranger(link);
-  const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.accept(link)), all: await client.contacts() }));
+  const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.accept(link)), all: (await client.status()).contacts }));
   if (options.json) return writeJson({ contact });
   const [name, call] = [safeLine(contact.name), reference(contact, all)];
-  await writeLine(`${name} is your contact now. Write with: ${command(`chat ${call}`, options.home)}`);
+  // Somebody who had asked us is a contact already.
+  if (isAddress(link) && all.find(({ id }) => id === contact.id)?.heardAt === null) {
+    await writeLine(`${name} answers only after approving you; until then what you write waits. Write with: ${command(`chat ${call}`, options.home)}`);
+  } else {
+    await writeLine(`${name} is your contact now. Write with: ${command(`chat ${call}`, options.home)}`);
+  }
   await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${call}`, options.home)}`);
   const namesakes = all.filter((other) => other.id !== contact.id && other.name.toLowerCase() === contact.name.toLowerCase());
   if (namesakes.length === 0) return;
@@ -23,9 +28,9 @@ export async function accept(link: string, options: HomeOptions): Promise<void> 
   await writeLine(`Take care: you have another contact of this name. The new one is ${contact.id.slice(0, SHORT_ID)}, not ${ids}.`);
 }
 
-/** Throws `home-missing` with the way to an identity at the relay of the invitation, or `link-invalid`. */
+/** Throws `home-missing` with the way to an identity at the relay of the link, or `link-invalid`. */
 async function refuseStranger(link: string): Promise<never> {
   await ready();
-  const { relay } = parseLink(link);
+  const { relay } = parseAnyLink(link, Date.now());
   throw new SottoError('home-missing', `There is no identity here yet; make one with "sotto init --name NAME --relay ${relay}", then accept again.`);
 }

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { accept } from './accept.js';
+import { address } from './address.js';
 import { passphrase } from './change-passphrase.js';
 import { backup } from './backup.js';
 import { chat } from './chat.js';
@@ -14,6 +15,7 @@ import { DEFAULT_RELAY, init } from './init.js';
 import { invite } from './invite.js';
 import { listen } from './listen.js';
 import { policy } from './policy.js';
+import { approve, refuse, requests } from './requests.js';
 import { restore } from './restore.js';
 import { send } from './send.js';
 import { status } from './status.js';
@@ -31,9 +33,21 @@ export function addClientCommands(program: Command): void {
     .option('--relay <url>', 'the relay where your messages wait for you', DEFAULT_RELAY)
     .action(action(init));
   addCommand(program, 'invite', 'make a link for one new contact').action(action(invite));
-  addCommand(program, 'accept', 'make a contact of an invitation link')
+  addCommand(program, 'accept', 'make a contact of an invitation link, or ask the owner of an address')
     .argument('<link>', 'the whole link, in quotes')
     .action(action(accept));
+  addCommand(program, 'address', 'show the link by which everybody may ask to be your contact')
+    .option('--new', 'replace it: the old one serves nobody any more')
+    .option('--close', 'end it')
+    .action(action(address));
+  addCommand(program, 'requests', 'list who waits for your approval').action(action(requests));
+  addCommand(program, 'approve', 'make a contact of somebody who waits')
+    .argument('<id>', 'the beginning of their id')
+    .action(action(approve));
+  addCommand(program, 'refuse', 'forget somebody who waits; they are told nothing')
+    .argument('[id]', 'the beginning of their id')
+    .option('--all', 'forget everybody who waits')
+    .action(action(refuse));
   addCommand(program, 'contacts', 'list the contacts').action(action(contacts));
   addCommand(program, 'send', 'send a message')
     .argument(...CONTACT)

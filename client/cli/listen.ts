@@ -8,6 +8,7 @@ import { type Cursor, openCursor } from './cursor.js';
 import { messageLine, stateWords } from './message.js';
 import { homeOf, type HomeOptions, type Opened, stayWithClient } from './open.js';
 import { writeLine, writeNote } from './output.js';
+import { requestWords } from './requests.js';
 import { PATH_NAMES, relayWords } from './status.js';
 import { stopRequested } from './stop.js';
 import { jsonLine, safeLine, safeText } from './text.js';
@@ -137,6 +138,7 @@ function eventWords(event: Exclude<OtherEvent, { readonly type: 'path' }>): stri
   switch (event.type) {
     case 'state': return `to ${safeLine(event.message.contact.name)}: ${stateWords(event.message)}`;
     case 'contact': return `${safeLine(event.contact.name)} is your contact now`;
+    case 'request': return requestWords(event.request);
     case 'relay': return relayWords(event.relay);
     case 'notice': return `${event.contact ? `${safeLine(event.contact.name)}: ` : ''}${safeText(event.text)}`;
   }

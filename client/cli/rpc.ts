@@ -39,6 +39,12 @@ const direction = z.enum(['in', 'out']);
 /** Every method and the shape of its arguments, by place. */
 const METHODS = {
   invite: z.tuple([]),
+  address: z.tuple([]),
+  newAddress: z.tuple([]),
+  closeAddress: z.tuple([]),
+  requests: z.tuple([]),
+  approve: z.tuple([z.string()]),
+  refuse: z.tuple([z.string()]),
   accept: z.tuple([z.string()]),
   contacts: z.tuple([]),
   send: z.tuple([z.string(), z.string(), z.strictObject({ wait: wait.exactOptional(), timeoutMs: z.number().nonnegative().exactOptional() })]),
@@ -194,6 +200,12 @@ export async function connect(path: string): Promise<Connection | null> {
 
   const client: Client = {
     invite: () => call('invite'),
+    address: () => call('address'),
+    newAddress: () => call('newAddress'),
+    closeAddress: () => call('closeAddress'),
+    requests: () => call('requests'),
+    approve: (id) => call('approve', id),
+    refuse: (id) => call('refuse', id),
     accept: (link) => call('accept', link),
     contacts: () => call('contacts'),
     send: (contact, text, options = {}) => call('send', contact, text, options),

@@ -9,7 +9,7 @@ import { safeLine } from './text.js';
 import { moment, stamp } from './time.js';
 
 /** What people call the paths. */
-export const PATH_NAMES = { direct: 'direct', relay: 'by the relay' } as const;
+export const PATH_NAMES = { direct: 'direct', turn: 'through the relay (TURN)', relay: 'by the relay' } as const;
 
 export async function status(options: HomeOptions): Promise<void> {
   const view = await withClient(options, 'brief', ({ client }) => client.status());

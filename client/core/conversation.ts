@@ -62,8 +62,11 @@ function nextChain(chain: Uint8Array, id: Uint8Array, text: string): Uint8Array 
   return hash('chain', chain, id, hash('text', utf8(text))).slice(0, CHAIN_BYTES);
 }
 
+/** The fields of a Text. */
+type Said = Pick<Text, 'id' | 'number' | 'chain' | 'text'>;
+
 /** A Text of the contact has come, by whichever path. */
-export function onText(memory: Memory, contact: Contact, text: Text, sentAt: number, path: PathName): void {
+export function onText(memory: Memory, contact: Contact, text: Said, sentAt: number, path: PathName): void {
   owe(memory, contact);
   const { receivedNumber, lacking } = contact.record;
   if (text.number <= receivedNumber && !lacking.includes(text.number)) return;
@@ -102,7 +105,7 @@ export function onText(memory: Memory, contact: Contact, text: Text, sentAt: num
 
 // What the contact says it has said must continue what we have; if not, one of us has an old copy of it. After a gap that was given up
 // there is nothing to compare.
-function isContinuing({ record: { readyChain } }: Contact, { id, text, chain }: Text): boolean {
+function isContinuing({ record: { readyChain } }: Contact, { id, text, chain }: Said): boolean {
   return readyChain.length === 0 || chain.length === 0 || equal(nextChain(readyChain, id, text), chain);
 }
 
@@ -113,11 +116,11 @@ function differ(memory: Memory, contact: Contact): void {
 }
 
 // After a reset a text may come under a second number: what is sent again has no chain value, and is known by its id.
-function isSentAgain({ recent }: Contact, { id, chain }: Text): boolean {
+function isSentAgain({ recent }: Contact, { id, chain }: Said): boolean {
   return chain.length === 0 && [...recent.values()].includes(toHex(id));
 }
 
-function remember({ recent }: Contact, { id, number }: Text): void {
+function remember({ recent }: Contact, { id, number }: Said): void {
   recent.set(number, toHex(id));
   if (recent.size > RECENT_MAX) recent.delete(recent.keys().next().value!);
 }

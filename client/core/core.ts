@@ -6,18 +6,22 @@ import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES } from '../../crypto/handshake.js';
 import type { Random } from '../../crypto/random.js';
 import { decrypt } from '../../crypto/session.js';
+import * as address from './address.js';
 import { decodeBody } from './body.js';
+import * as contacts from './contacts.js';
 import * as conversation from './conversation.js';
 import * as direct from './direct.js';
 import type { CallId, Input, RequestId } from './input.js';
 import * as invitations from './invitations.js';
-import { Memory } from './memory.js';
+import * as mailboxes from './mailboxes.js';
+import { Memory, pathOfCall } from './memory.js';
 import type { Call, Contact } from './memory.js';
 import type { Body } from './message_pb.js';
 import * as outbox from './outbox.js';
 import * as reset from './reset.js';
 import type { Output } from './output.js';
-import type { ContactId, EnvelopeId, InvitationRecord, MailboxId, PathName, Snapshot } from './records.js';
+import type { AddressRecord, ContactId, EnvelopeId, InvitationRecord, MailboxId, PathName, Snapshot } from './records.js';
+import * as requests from './requests.js';
 
 /** Wait before a mailbox that the relay refused for now is collected again. */
 const COLLECT_AGAIN_MS = 5_000;
@@ -47,7 +51,7 @@ export class Core {
     const memory = this.memory;
     memory.now = now;
     const wanted = new Set([`collect ${memory.self.relay}`, `deposit ${memory.self.relay}`]);
-    for (const mailbox of memory.mailboxes()) wanted.add(`collect ${mailbox.relay}`);
+    for (const mailbox of [...memory.mailboxes(), ...memory.closing.values()]) wanted.add(`collect ${mailbox.relay}`);
     for (const contact of memory.contacts.values()) wanted.add(`deposit ${contact.record.outbox.relay}`);
     for (const link of wanted) {
       const [role, relay] = link.split(' ') as ['collect' | 'deposit', string];
@@ -57,6 +61,7 @@ export class Core {
     // After what the relays have kept: a receipt may be among it.
     memory.timers.set('expiry', now + FIRST_EXPIRY_MS);
     memory.timers.set('invitations', now);
+    memory.timers.set('address', now);
     return this.#finish(now);
   }
 
@@ -94,7 +99,7 @@ export class Core {
 // After a start: what the last process still owed to this contact.
 function resume(memory: Memory, contact: Contact): void {
   if (contact.record.receiptOwed) conversation.owe(memory, contact);
-  if (contact.undelivered.size > 0) memory.timers.start(`ask:${contact.record.id}`, memory.now + outbox.ASK_AFTER_MS);
+  if (contact.undelivered.size > 0) outbox.awaitReceipt(memory, contact);
   conversation.watchGap(memory, contact);
   // A contact that was restored has neither.
   if (contact.session === null && contact.record.reset === null) reset.begin(memory, contact, 'restored');
@@ -104,19 +109,24 @@ function dispatch(memory: Memory, input: Input): void {
   switch (input.type) {
     case 'invite': return invitations.invite(memory, input.request, input.lifetimeMs);
     case 'accept': return invitations.accept(memory, input.request, input.link);
+    case 'address': return onAddress(memory, input.request, input.change);
+    case 'approve': return requests.approve(memory, input.request, input.id);
+    case 'refuse': return requests.refuse(memory, input.request, input.id);
     case 'send': return onSend(memory, knownContact(memory, input.contact), input.request, input.text);
     case 'read': return conversation.markRead(memory, knownContact(memory, input.contact), input.number);
     case 'policy': return onPolicy(memory, knownContact(memory, input.contact), input.policy);
     case 'link': return onLink(memory, input);
     case 'collected': return onCollected(memory, input.mailbox, input.error);
-    case 'published': return invitations.onPublished(memory, input.lookup, input.error);
+    case 'closed': return mailboxes.onClosed(memory, input.mailbox, input.error);
+    case 'published': return (memory.weeks.has(input.lookup) ? address : invitations).onPublished(memory, input.lookup, input.error);
     case 'card': return invitations.onCard(memory, input.request, input.card, input.error);
     case 'delivery': return onDelivery(memory, input);
     case 'put': return withContact(memory, input.contact, (contact) => onPut(memory, contact, input.envelope, input.error));
     case 'peer-description': return withCall(memory, input.call, (call, contact) => direct.onDescription(memory, call, contact, input.description));
     case 'peer-candidates': return withCall(memory, input.call, (call, contact) => direct.onLocalCandidates(memory, call, contact, input.candidates));
     case 'peer-open': return withCall(memory, input.call, (call, contact) => direct.onOpen(memory, call, contact, input.local, input.remote));
-    case 'peer-frame': return withCall(memory, input.call, (_call, contact) => void onEnvelope(memory, contact, input.frame, 'direct', true));
+    case 'peer-frame': return withCall(memory, input.call, (call, contact) => void onEnvelope(memory, contact, input.frame, pathOfCall(call), true));
+    case 'peer-pair': return withCall(memory, input.call, (call, contact) => direct.onPair(memory, call, contact, input.relayed));
     case 'peer-closed': return withCall(memory, input.call, (call, contact) => direct.onCallEnded(memory, call, contact, input.reason));
     case 'network-changed': return direct.onNetworkChanged(memory);
     case 'wake': return;
@@ -130,6 +140,8 @@ function onTimer(memory: Memory, timer: string): void {
     case 'invitations':
       invitations.expireInvitations(memory);
       return memory.timers.set('invitations', memory.now + INVITATIONS_CHECK_MS);
+    case 'address': return address.checkWeeks(memory);
+    case 'addressing': return address.fail(memory, 'relay-unreachable');
     case 'collect': return collectAgain(memory, key!);
     case 'call': return withCall(memory, key!, (call, contact) => direct.onCallEnded(memory, call, contact, 'timed-out'));
     default: return withContact(memory, key!, (contact) => orReset(memory, contact, () => onContactTimer(memory, contact, name)));
@@ -146,6 +158,8 @@ function onContactTimer(memory: Memory, contact: Contact, name: string): void {
     case 'ask': return direct.askForReceipt(memory, contact);
     case 'redial': return direct.redial(memory, contact);
     case 'reset': return reset.repeat(memory, contact);
+    case 'doubt': return reset.doubt(memory, contact);
+    case 'upgrade': return direct.upgrade(memory, contact);
   }
 }
 
@@ -185,6 +199,16 @@ function withCall(memory: Memory, id: CallId, act: (call: Call, contact: Contact
   if (call !== undefined) withContact(memory, call.contact, (contact) => act(call, contact));
 }
 
+function onAddress(memory: Memory, request: RequestId, change: 'show' | 'new' | 'close'): void {
+  switch (change) {
+    case 'show': return address.show(memory, request);
+    case 'new': return address.replace(memory, request);
+    case 'close':
+      address.end(memory);
+      return memory.emit({ type: 'answer', request, result: { type: 'done' } });
+  }
+}
+
 function onPolicy(memory: Memory, contact: Contact, policy: 'direct' | 'relay-only'): void {
   if (contact.record.policy === policy) return;
   memory.update(contact, { policy });
@@ -205,6 +229,7 @@ function onLink(memory: Memory, link: Extract<Input, { type: 'link' }>): void {
     if (link.online) memory.emit({ type: 'collect', mailbox });
   }
   if (!link.online) return;
+  mailboxes.closeRest(memory, link.relay);
   for (const invitation of memory.invitations.values()) {
     if (invitation.mailbox.relay === link.relay && !invitation.published && !memory.inviting.has(invitation.lookup)) invitations.publish(memory, invitation);
   }
@@ -220,47 +245,64 @@ function onDepositOnline(memory: Memory, relay: string): void {
 }
 
 function onCollected(memory: Memory, mailbox: MailboxId, error: ErrorCode | null): void {
-  const { contact, invitation } = ownerOf(memory, mailbox);
+  const { contact, invitation, own } = ownerOf(memory, mailbox);
   if (error !== null) {
     if (error === 'mailbox-taken' || error === 'signature-wrong') memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: 'mailbox-lost' });
     else if (error === 'relay-unreachable') return;
     else memory.timers.set(`collect:${mailbox}`, memory.now + COLLECT_AGAIN_MS);
     if (invitation !== null) invitations.failInvite(memory, invitation, error);
+    if (own !== null) address.onCollected(memory, own, error);
     return;
   }
   memory.collected.add(mailbox);
   if (invitation !== null) invitations.answerInvite(memory, invitation);
-  if (contact !== null) {
-    outbox.flush(memory, contact);
-    reset.repeat(memory, contact);
-  }
+  if (own !== null) address.onCollected(memory, own, null);
+  if (contact === null) return;
+  outbox.flush(memory, contact);
+  reset.repeat(memory, contact);
+  // Whoever has just been approved could not be greeted before there was a mailbox for the answer.
+  if (contact.record.helloOwed) direct.greet(memory, contact);
 }
 
 function collectAgain(memory: Memory, mailbox: MailboxId): void {
   for (const own of memory.mailboxes()) if (own.mailbox === mailbox && memory.isOnline(own.relay, 'collect')) memory.emit({ type: 'collect', mailbox: own });
 }
 
-function ownerOf(memory: Memory, mailbox: MailboxId): { readonly contact: Contact | null; readonly invitation: InvitationRecord | null; readonly relay: string | null } {
-  for (const contact of memory.contacts.values()) if (contact.record.inbox.mailbox === mailbox) return { contact, invitation: null, relay: contact.record.inbox.relay };
-  for (const invitation of memory.invitations.values()) if (invitation.mailbox.mailbox === mailbox) return { contact: null, invitation, relay: invitation.mailbox.relay };
-  return { contact: null, invitation: null, relay: null };
+/** Whose a mailbox of ours is: one of three, or nobody's any more. */
+interface Owner {
+  readonly contact: Contact | null;
+  readonly invitation: InvitationRecord | null;
+  readonly own: AddressRecord | null;
+  readonly relay: string | null;
+}
+
+function ownerOf(memory: Memory, mailbox: MailboxId): Owner {
+  const nobody: Owner = { contact: null, invitation: null, own: null, relay: null };
+  for (const contact of memory.contacts.values()) if (contact.record.inbox.mailbox === mailbox) return { ...nobody, contact, relay: contact.record.inbox.relay };
+  for (const invitation of memory.invitations.values()) if (invitation.mailbox.mailbox === mailbox) return { ...nobody, invitation, relay: invitation.mailbox.relay };
+  const own = memory.address;
+  return own?.mailbox.mailbox === mailbox ? { ...nobody, own, relay: own.mailbox.relay } : nobody;
 }
 
 function onDelivery(memory: Memory, delivery: Extract<Input, { type: 'delivery' }>): void {
   const { contact, invitation, relay } = ownerOf(memory, delivery.mailbox);
   if (relay === null) return;
+  const { envelope, mailbox, sequence } = delivery;
   const isFresh = delivery.ageMs <= direct.FRESH_MS;
-  let heard: Contact | null = null;
-  if (contact !== null) heard = onEnvelope(memory, contact, delivery.envelope, 'relay', isFresh) ? contact : null;
-  else if (invitation !== null) heard = onFlight(memory, invitation, delivery.envelope, isFresh);
+  let heard: Contact | null;
+  if (contact !== null) heard = onEnvelope(memory, contact, envelope, 'relay', isFresh) ? contact : null;
+  else if (invitation !== null) heard = onFlight(memory, invitation, envelope, isFresh);
+  else heard = onAddressed(memory, envelope, isFresh);
   // Released with the saves of this input: the relay deletes the envelope only when its content is on our disk.
-  memory.emit({ type: 'acknowledge', relay, mailbox: delivery.mailbox, sequence: delivery.sequence });
+  memory.emit({ type: 'acknowledge', relay, mailbox, sequence });
   if (heard !== null && isFresh) direct.onAlive(memory, heard);
 }
 
 /** An envelope of a contact, by whichever path. True if it was new and genuine. */
 function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path: PathName, isFresh: boolean): boolean {
-  const message = invitations.isFlightOf(contact, envelope) ? envelope.subarray(FLIGHT_BYTES) : envelope;
+  const { flight, helloOwed } = contact.record;
+  const hasFlight = contacts.isFlightOf(contact.record, envelope);
+  const message = hasFlight ? envelope.subarray(FLIGHT_BYTES) : envelope;
   let opened: ReturnType<typeof decrypt>;
   try {
     if (contact.session === null) throw new SottoError('undecryptable');
@@ -270,17 +312,21 @@ function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path
     onRejected(memory, contact, error);
     return false;
   }
-  if (path === 'direct') contact.heardDirectAt = memory.now;
-  memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null, reset: null });
+  if (path !== 'relay') contact.heardDirectAt = memory.now;
+  // Who leaves the flight out has opened a message of ours, and each of them said where we collect.
+  memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null, reset: null, helloOwed: helloOwed && hasFlight });
   try {
-    onBody(memory, contact, decodeBody(opened.body), path, isFresh);
+    const body = decodeBody(opened.body);
+    // Once per session, so that nobody sends us from relay to relay.
+    if (flight !== null && body.hello?.reply !== undefined) contacts.onReply(memory, contact, body.hello.reply);
+    onBody(memory, contact, body, path, isFresh);
   } catch (error) {
     onRejected(memory, contact, error);
   }
   return true;
 }
 
-// Not of the session: the answer to our reset, or sealed by the secret of a session. Or nobody's; then the two ask each other where they stand.
+// Not of the session: the answer to our reset, or sealed by the secret of a session. Or nobody's.
 function onUnopened(memory: Memory, contact: Contact, envelope: Uint8Array, path: PathName, isFresh: boolean): boolean {
   const body = reset.onFlight(memory, contact, envelope);
   if (body !== null) {
@@ -289,7 +335,6 @@ function onUnopened(memory: Memory, contact: Contact, envelope: Uint8Array, path
   }
   if (reset.onSealed(memory, contact, envelope) || contact.session === null) return false;
   memory.emit({ type: 'notice', contact: contact.record.id, code: 'undecryptable' });
-  reset.ask(memory, contact);
   return false;
 }
 
@@ -301,6 +346,23 @@ function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8A
     return opened.contact;
   } catch (error) {
     onRejected(memory, null, error);
+    return null;
+  }
+}
+
+// In the mailbox of our address: a contact that has not read our answer yet, somebody who waits, or somebody new. Anybody may write here,
+// so what does not open is no news to the person.
+function onAddressed(memory: Memory, envelope: Uint8Array, isFresh: boolean): Contact | null {
+  for (const contact of memory.contacts.values()) {
+    if (contacts.isFlightOf(contact.record, envelope)) return onEnvelope(memory, contact, envelope, 'relay', isFresh) ? contact : null;
+  }
+  try {
+    const opened = requests.onStranger(memory, envelope);
+    if (opened === null) return null;
+    onBody(memory, opened.contact, opened.body, 'relay', isFresh);
+    return opened.contact;
+  } catch (error) {
+    if (!(error instanceof SottoError)) throw error;
     return null;
   }
 }

@@ -1,5 +1,5 @@
-// The direct path to a contact: when it is tried, how its signaling runs inside the session, when it is believed.
-// A call is one attempt. The identity with the lower id dials, so that two never cross; the other asks to be dialed by Presence.
+// The direct path to a contact: when it is tried, how its signaling runs inside the session, when it is believed. Where no networks let
+// it through, a TURN server forwards the packets of the same connection. A call is one attempt. The identity with the lower id dials, so that two never cross; the other asks to be dialed by Presence.
 // A path is used only when both sides have proven, inside the session, which DTLS certificates they see (PROTOCOL.md §8).
 
 import { equal, fromHex, toHex, utf8 } from '../../crypto/bytes.js';
@@ -20,8 +20,12 @@ const CALL_MS = 8_000;
 const REDIAL_MS = [1_000, 8_000, 30_000, 120_000, 600_000, 1_800_000] as const;
 /** Shortest time between two greetings that nobody asked for. */
 const GREET_INTERVAL_MS = 5_000;
+/** Longest time between two questions for a receipt. */
+const ASK_MAX_MS = 86_400_000;
 /** A difference between two round trips that is more than noise. */
 const CLEARLY_FARTHER_MS = 10;
+/** How often a direct path is tried beside one by way of a TURN server. */
+const UPGRADE_MS = 600_000;
 /** A path that was open this long has worked. */
 const PROVEN_MS = 3_000;
 /** Shortest time between two offers that are taken: each costs a peer connection. */
@@ -43,10 +47,10 @@ export function greet(memory: Memory, contact: Contact, answer = false): void {
   sendTransient(memory, contact, { case: 'presence', value: { answer, last: contact.record.sentNumber } }, null);
 }
 
-/** A fresh Presence. By the direct path it only asks for a receipt. */
+/** A fresh Presence. By a peer connection it only asks for a receipt. */
 export function onPresence(memory: Memory, contact: Contact, presence: Presence, path: PathName): void {
   owe(memory, contact);
-  if (path === 'direct') return;
+  if (path !== 'relay') return;
   if (!presence.answer) {
     // Whoever greets has no open path, whatever we believe: dial beside the old one.
     const current = contact.openCall === null ? null : memory.calls.get(contact.openCall) ?? null;
@@ -57,12 +61,12 @@ export function onPresence(memory: Memory, contact: Contact, presence: Presence,
   onAlive(memory, contact);
 }
 
-/** Timer `ask:`: texts were accepted and nothing came back, though the contact is there: a receipt may have been lost. */
+/** Timer `ask:`: texts were accepted and nothing came back: they or their receipt may have been lost. The longer the contact has been silent, the less often. */
 export function askForReceipt(memory: Memory, contact: Contact): void {
   if (contact.undelivered.size === 0) return;
-  const isThere = contact.openCall !== null || memory.now - contact.record.heardAt < ASK_AFTER_MS * 2;
-  if (isThere) sendTransient(memory, contact, { case: 'presence', value: { answer: false, last: contact.record.sentNumber } }, contact.openCall);
-  memory.timers.set(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
+  sendTransient(memory, contact, { case: 'presence', value: { answer: false, last: contact.record.sentNumber } }, contact.openCall);
+  const silentMs = memory.now - contact.record.heardAt;
+  memory.timers.set(`ask:${contact.record.id}`, memory.now + Math.min(ASK_MAX_MS, Math.max(ASK_AFTER_MS, Math.floor(silentMs / 2))));
 }
 
 /** The network has changed: what was open may be dead, and what failed may work now. */
@@ -109,11 +113,12 @@ function dial(memory: Memory, contact: Contact): void {
 }
 
 function open(memory: Memory, contact: Contact, id: CallId, role: Call['role']): Call {
-  const call: Call = { id, contact: contact.record.id, role, startedAt: memory.now, phase: 'dialing', offerHash: null, remote: null, fingerprints: null, proof: null };
+  const call: Call = { id, contact: contact.record.id, role, startedAt: memory.now, phase: 'dialing', offerHash: null, remote: null, fingerprints: null, relayed: false, proof: null };
   memory.calls.set(id, call);
   memory.timers.set(`call:${id}`, memory.now + CALL_MS);
   if (contact.openCall === null) setWhy(memory, contact, 'dialing');
-  memory.emit({ type: 'dial', call: id, role, relay: memory.self.relay });
+  // TURN costs the relay, and takes part only where it was seen to be needed.
+  memory.emit({ type: 'dial', call: id, role, relay: memory.self.relay, turn: contact.callFailures > 0 });
   return call;
 }
 
@@ -221,6 +226,22 @@ function check(memory: Memory, contact: Contact, call: Call, theirs: Uint8Array)
   owe(memory, contact);
   flush(memory, contact);
   memory.emit({ type: 'path', contact: contact.record.id });
+}
+
+/** The pair of addresses in use goes by way of a TURN server, or no more. */
+export function onPair(memory: Memory, call: Call, contact: Contact, relayed: boolean): void {
+  if (call.relayed === relayed) return;
+  call.relayed = relayed;
+  if (relayed) memory.timers.set(`upgrade:${contact.record.id}`, memory.now + UPGRADE_MS);
+  if (contact.openCall === call.id) memory.emit({ type: 'path', contact: contact.record.id });
+}
+
+/** Timer `upgrade:`: the networks may let a direct path through by now; it takes the place of the other when it is proven. */
+export function upgrade(memory: Memory, contact: Contact): void {
+  if (memory.pathOf(contact) !== 'turn') return;
+  memory.timers.set(`upgrade:${contact.record.id}`, memory.now + UPGRADE_MS);
+  contact.callFailures = 0;
+  if (isWanted(memory, contact) && isDialer(memory, contact)) dial(memory, contact);
 }
 
 /** The connection of a call is gone, or its time is up. */

@@ -12,14 +12,17 @@ import { concat, toHex } from '../../crypto/bytes.js';
 import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
 import type { Output } from './output.js';
-import type { ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageId, MessageRecord, MessageState, OutgoingRecord, OwnMailbox, SelfRecord, Snapshot } from './records.js';
+import type {
+  AddressRecord, ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageId, MessageRecord, MessageState, OutgoingRecord, OwnMailbox, PathName, RequestRecord, SelfRecord,
+  Snapshot, WeekRecord,
+} from './records.js';
 import { GIVEN_UP } from './records.js';
 import { Timers } from './timers.js';
 
 /** An envelope on its way out, and where it is in flight now. */
 export interface Outgoing {
   record: OutgoingRecord;
-  via: 'relay' | 'direct' | null;
+  via: PathName | null;
   /** When it went by the direct path, to notice that no receipt comes. */
   sentAt: number;
 }
@@ -36,6 +39,8 @@ export interface Call {
   remote: Description | null;
   /** What DTLS used, once it is open. */
   fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array } | null;
+  /** Whether it goes by way of a TURN server. */
+  relayed: boolean;
   /** The contact's Bind, if it came before our channel was open. */
   proof: Uint8Array | null;
 }
@@ -67,7 +72,7 @@ export interface Contact {
   putPaused: boolean;
   /** The bound, open call; null when the conversation uses the relay. */
   openCall: CallId | null;
-  /** When anything last came by the direct path. */
+  /** When anything last came by a peer connection. */
   heardDirectAt: number;
   callFailures: number;
   nextCallAt: number;
@@ -83,10 +88,15 @@ export interface Contact {
   gapAsked: number;
   /** The contact's texts do not continue what is here: no more of them are taken in this session. */
   differs: boolean;
-  /** Earliest next question, and answer, about where the session stands; whether our reset has no mailbox to go to (reset.ts). */
-  nextAskAt: number;
+  /** Earliest next answer about where the session stands; whether our reset has no mailbox to go to (reset.ts). */
   nextTellAt: number;
   resetFailed: boolean;
+}
+
+/** Somebody who waits for approval, and the session in which they write. */
+export interface Request {
+  record: RequestRecord;
+  session: Session;
 }
 
 /** A link to a relay as last reported. */
@@ -124,6 +134,11 @@ export function resumptionsAfter(contact: Contact): Uint8Array {
   return concat(...(last === undefined || isUnknown ? earlier : [last, ...earlier]).slice(0, EARLIER_MAX));
 }
 
+/** The path that a peer connection is. */
+export function pathOfCall({ relayed }: Call): PathName {
+  return relayed ? 'turn' : 'direct';
+}
+
 /** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
 const UNREAD_MAX = 1_000;
 
@@ -140,6 +155,14 @@ export class Memory {
   readonly id: ContactId;
   readonly contacts = new Map<ContactId, Contact>();
   readonly invitations = new Map<string, InvitationRecord>();
+  address: AddressRecord | null;
+  /** The cards of our address that may still be used, by lookup id. */
+  readonly weeks = new Map<string, WeekRecord>();
+  /** Flights to our address that are done with, and the card of each (FlightRecord). */
+  readonly flights = new Map<string, string>();
+  readonly requests = new Map<ContactId, Request>();
+  /** Mailboxes that are given up and that their relay has not closed yet. */
+  readonly closing = new Map<MailboxId, OwnMailbox>();
   readonly calls = new Map<CallId, Call>();
   readonly timers = new Timers();
   readonly random: Random;
@@ -147,7 +170,8 @@ export class Memory {
   readonly direct: boolean;
   /** Mailboxes that the relay delivers on the present connection. */
   readonly collected = new Set<MailboxId>();
-  /** Requests that wait for the relay: by lookup id of the invitation; with the link that is being accepted. */
+  /** Requests that wait for the relay: for our address; by lookup id of the invitation; with the link that is being accepted. */
+  readonly addressing = new Set<RequestId>();
   readonly inviting = new Map<string, RequestId>();
   readonly accepting = new Map<RequestId, InvitationLink>();
   readonly links = new Map<string, LinkMemory>();
@@ -166,6 +190,11 @@ export class Memory {
     this.self = { ...snapshot.self, devices: devices.length > 0 ? devices : firstDevices(this.identity, createdAt) };
     this.id = toHex(identityId(this.identity));
     for (const record of snapshot.invitations) this.invitations.set(record.lookup, record);
+    this.address = snapshot.address;
+    for (const record of snapshot.weeks) this.weeks.set(record.lookup, record);
+    for (const { flight, lookup } of snapshot.flights) this.flights.set(flight, lookup);
+    for (const record of snapshot.requests) this.requests.set(record.id, { record, session: unpackSession(record.session) });
+    for (const mailbox of snapshot.closing) this.closing.set(mailbox.mailbox, mailbox);
     for (const record of snapshot.contacts) this.addContact(record, record.session.length === 0 ? null : unpackSession(record.session));
     for (const record of snapshot.outgoing.toSorted((a, b) => a.order - b.order)) this.#load(record);
     for (const text of snapshot.pending.toSorted((a, b) => a.number - b.number)) {
@@ -195,7 +224,7 @@ export class Memory {
       undelivered: new Map(), unread: new Map(), failed: new Map(), recent: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, putPaused: false,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
-      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextAskAt: 0, nextTellAt: 0, resetFailed: false,
+      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, resetFailed: false,
     };
     this.contacts.set(record.id, contact);
     return contact;
@@ -224,7 +253,6 @@ export class Memory {
       contact.nextCallAt -= ms;
       contact.nextGreetAt -= ms;
       contact.nextOfferAt -= ms;
-      contact.nextAskAt -= ms;
       contact.nextTellAt -= ms;
       for (const outgoing of contact.outgoing.values()) outgoing.sentAt -= ms;
     }
@@ -251,10 +279,17 @@ export class Memory {
     return this.links.get(`${role} ${relay}`)?.online ?? false;
   }
 
-  /** Own mailboxes, of contacts and of invitations that nobody has accepted yet. */
+  /** The path that a conversation uses now. */
+  pathOf(contact: Contact): PathName {
+    const call = contact.openCall === null ? undefined : this.calls.get(contact.openCall);
+    return call === undefined ? 'relay' : pathOfCall(call);
+  }
+
+  /** Own mailboxes: of contacts, of invitations that nobody has accepted yet, and of our address. */
   *mailboxes(): Generator<OwnMailbox> {
     for (const contact of this.contacts.values()) yield contact.record.inbox;
     for (const invitation of this.invitations.values()) yield invitation.mailbox;
+    if (this.address !== null) yield this.address.mailbox;
   }
 
   /** All that this input led to, saves included; empties the list. */

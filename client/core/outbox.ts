@@ -12,14 +12,16 @@ import type { Content } from './body.js';
 import { keep } from './memory.js';
 import type { Contact, Memory, Outgoing } from './memory.js';
 import type { CallId } from './input.js';
-import type { EnvelopeId, MessageRecord } from './records.js';
+import type { ContactRecord, EnvelopeId, MessageRecord } from './records.js';
 
 /** Envelopes of one contact in flight at a time: keeps the receiver's gaps far below the ratchet's longest jump (1,000). */
 const IN_FLIGHT_MAX = 500;
 /** How long an envelope on the direct path waits for its receipt before it also goes by the relay. */
 const DIRECT_PATIENCE_MS = 3_000;
-/** How long an accepted text may be without a receipt before a contact that is there is asked for one. */
+/** How long an accepted text may be without a receipt before the contact is asked for one. */
 export const ASK_AFTER_MS = 600_000;
+/** How long before the session itself is doubted (reset.ts): longer than a contact that is there takes to answer. */
+const DOUBT_AFTER_MS = 20_000;
 /** The reason of a text that was not delivered in the life of its envelope. */
 export const EXPIRED = 'expired';
 /** First and longest wait after a refused put. */
@@ -36,7 +38,7 @@ const TRANSIENT_UNANSWERED_MAX = 100;
 function seal(memory: Memory, contact: Contact, ratchet: Session, content: Content | null): { readonly envelope: EnvelopeId; readonly bytes: Uint8Array } {
   const { record } = contact;
   // Until the contact has answered, they may have lost any earlier message: each one introduces us again.
-  const hello = record.flight === null ? null : { name: memory.self.name, reply: address(contact), devices: memory.self.devices, first: firstOf(contact) };
+  const hello = isKnown(record) ? null : { name: memory.self.name, reply: address(contact), devices: memory.self.devices, first: firstOf(contact) };
   const body = encodeBody(memory.now, content, hello);
   const { session, message } = encrypt(ratchet, body, memory.random, memory.now, record.flight ?? undefined);
   memory.advance(contact, session, { unanswered: record.unanswered + 1 });
@@ -46,6 +48,11 @@ function seal(memory: Memory, contact: Contact, ratchet: Session, content: Conte
 /** The lowest number that may still come from us. */
 function firstOf(contact: Contact): number {
   return Math.min(...contact.undelivered.keys(), contact.record.sentNumber + 1);
+}
+
+// Whether the contact surely knows where we collect.
+function isKnown({ flight, helloOwed }: ContactRecord): boolean {
+  return flight === null && !helloOwed;
 }
 
 function address(contact: Contact): { relay: string; mailbox: Uint8Array; token: Uint8Array } {
@@ -74,7 +81,7 @@ export function enqueue(memory: Memory, contact: Contact, content: Content | nul
 export function sendTransient(memory: Memory, contact: Contact, content: Content, call: CallId | null): void {
   const { record, session } = contact;
   if (session === null) return;
-  if (call === null && (record.unanswered >= TRANSIENT_UNANSWERED_MAX || record.flight !== null || !memory.isOnline(record.outbox.relay, 'deposit'))) return;
+  if (call === null && (record.unanswered >= TRANSIENT_UNANSWERED_MAX || record.flight !== null || !isReachable(memory, contact))) return;
   const { envelope, bytes } = seal(memory, contact, session, content);
   if (call !== null) memory.emit({ type: 'peer-send', call, frame: bytes });
   else memory.emit({ type: 'put', contact: record.id, envelope, to: record.outbox, bytes, ttlSeconds: TRANSIENT_TTL_SECONDS });
@@ -90,9 +97,12 @@ export function flush(memory: Memory, contact: Contact): void {
 }
 
 function isRelayReady(memory: Memory, contact: Contact): boolean {
-  const { inbox, outbox, flight } = contact.record;
-  // Before our first message is out, the mailbox for its answer must exist.
-  return memory.isOnline(outbox.relay, 'deposit') && !contact.putPaused && (flight === null || memory.collected.has(inbox.mailbox));
+  return isReachable(memory, contact) && !contact.putPaused;
+}
+
+// Before our first message is out, the mailbox for its answer must exist.
+function isReachable(memory: Memory, { record }: Contact): boolean {
+  return memory.isOnline(record.outbox.relay, 'deposit') && (isKnown(record) || memory.collected.has(record.inbox.mailbox));
 }
 
 function sendDirect(memory: Memory, contact: Contact, outgoing: Outgoing, call: CallId): void {
@@ -102,7 +112,7 @@ function sendDirect(memory: Memory, contact: Contact, outgoing: Outgoing, call: 
     remove(memory, contact, outgoing);
     return;
   }
-  outgoing.via = 'direct';
+  outgoing.via = memory.pathOf(contact);
   outgoing.sentAt = memory.now;
   contact.inFlight += 1;
   memory.timers.start(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
@@ -122,7 +132,7 @@ function ttl(memory: Memory, expiresAt: number): number {
 
 /** The direct path is gone: what it took without a receipt goes by the relay. */
 export function reroute(memory: Memory, contact: Contact): void {
-  for (const outgoing of contact.outgoing.values()) if (outgoing.via === 'direct') putBack(contact, outgoing);
+  for (const outgoing of contact.outgoing.values()) if (isByPeer(outgoing)) putBack(contact, outgoing);
   contact.waiting.sort((a, b) => a.record.order - b.record.order);
   flush(memory, contact);
 }
@@ -132,7 +142,7 @@ export function reroute(memory: Memory, contact: Contact): void {
  * the contact by that path meanwhile: it may carry pings and still swallow envelopes, and must not be believed any more.
  */
 export function race(memory: Memory, contact: Contact): boolean {
-  const direct = [...contact.outgoing.values()].filter((outgoing) => outgoing.via === 'direct');
+  const direct = [...contact.outgoing.values()].filter(isByPeer);
   if (direct.length === 0) return false;
   memory.timers.set(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
   const overdue = direct.filter((outgoing) => outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
@@ -143,6 +153,10 @@ export function race(memory: Memory, contact: Contact): boolean {
     sendByRelay(memory, contact, outgoing);
   }
   return false;
+}
+
+function isByPeer({ via }: Outgoing): boolean {
+  return via !== null && via !== 'relay';
 }
 
 function putBack(contact: Contact, outgoing: Outgoing): void {
@@ -169,10 +183,16 @@ function accepted(memory: Memory, contact: Contact, outgoing: Outgoing): void {
     outgoing.record = { ...outgoing.record, acceptedAt: memory.now };
     memory.emit({ type: 'save', change: { kind: 'outgoing', record: outgoing.record } });
     const text = textOf(contact, outgoing);
-    memory.timers.start(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
+    awaitReceipt(memory, contact);
     if (text?.state === 'queued') setText(memory, contact, { ...text, state: 'accepted', path: 'relay', reason: null, acceptedAt: memory.now });
   }
   flush(memory, contact);
+}
+
+/** Texts were accepted: asks after a while, if nothing comes. */
+export function awaitReceipt(memory: Memory, contact: Contact): void {
+  memory.timers.start(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
+  memory.timers.start(`doubt:${contact.record.id}`, memory.now + DOUBT_AFTER_MS);
 }
 
 function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: ErrorCode): void {

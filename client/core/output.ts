@@ -4,11 +4,13 @@
 import type { ErrorCode, SottoError } from '../../crypto/error.js';
 import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
-import type { Change, ContactId, ContactRecord, MailboxId, MessageRecord, OwnMailbox, PeerMailbox } from './records.js';
+import type { Change, ContactId, ContactRecord, MailboxId, MessageRecord, OwnMailbox, PeerMailbox, RequestRecord } from './records.js';
 
 /** What a request of the person's came to. */
 export type Result =
   | { readonly type: 'invited'; readonly link: string; readonly expiresAt: number }
+  | { readonly type: 'address'; readonly link: string }
+  | { readonly type: 'done' }
   | { readonly type: 'accepted'; readonly contact: ContactId }
   | { readonly type: 'sent'; readonly message: MessageRecord };
 
@@ -20,11 +22,11 @@ export type Output =
   | { readonly type: 'collect'; readonly mailbox: OwnMailbox }
   | { readonly type: 'acknowledge'; readonly relay: string; readonly mailbox: MailboxId; readonly sequence: number }
   | { readonly type: 'close-mailbox'; readonly mailbox: OwnMailbox }
-  | { readonly type: 'publish'; readonly relay: string; readonly lookup: string; readonly card: Uint8Array; readonly ttlSeconds: number }
+  | { readonly type: 'publish'; readonly relay: string; readonly lookup: string; readonly card: Uint8Array; readonly reusable: boolean; readonly ttlSeconds: number }
   | { readonly type: 'take'; readonly request: RequestId; readonly relay: string; readonly lookup: Uint8Array; readonly claim: Uint8Array }
   | { readonly type: 'put'; readonly contact: ContactId; readonly envelope: string; readonly to: PeerMailbox; readonly bytes: Uint8Array; readonly ttlSeconds: number }
   // The peer connections.
-  | { readonly type: 'dial'; readonly call: CallId; readonly role: 'offerer' | 'answerer'; readonly relay: string }
+  | { readonly type: 'dial'; readonly call: CallId; readonly role: 'offerer' | 'answerer'; readonly relay: string; readonly turn: boolean }
   | { readonly type: 'peer-remote'; readonly call: CallId; readonly description: Description; readonly dtls: 'client' | 'server' }
   | { readonly type: 'peer-candidates'; readonly call: CallId; readonly candidates: readonly string[] }
   | { readonly type: 'peer-send'; readonly call: CallId; readonly frame: Uint8Array }
@@ -35,6 +37,8 @@ export type Output =
   | { readonly type: 'message'; readonly message: MessageRecord }
   | { readonly type: 'state'; readonly message: MessageRecord }
   | { readonly type: 'contact'; readonly contact: ContactRecord }
+  // Somebody has come by our address, or their first text has.
+  | { readonly type: 'request'; readonly record: RequestRecord }
   | { readonly type: 'path'; readonly contact: ContactId }
   | { readonly type: 'notice'; readonly contact: ContactId | null; readonly code: Notice | ErrorCode };
 
@@ -48,4 +52,6 @@ export type Notice =
   | 'restored' // the same, because the contact has restored their home from a backup
   | 'reset-impossible' // no new session can begin: the contact's mailbox is gone
   | 'fingerprint-mismatch' // somebody stood between on the direct path; it was closed
-  | 'mailbox-lost'; // the relay no longer lets us collect a mailbox
+  | 'mailbox-lost' // the relay no longer lets us collect a mailbox
+  | 'address-lost' // the relay has other cards under our address than we have
+  | 'requests-full'; // so many wait for approval that no more are kept

@@ -24,7 +24,7 @@ export interface SelfRecord {
   readonly position: number;
 }
 
-/** A mailbox that we own: one contact and one direction (or one invitation that nobody has accepted yet). */
+/** A mailbox that we own: one contact and one direction, one invitation that nobody has accepted yet, or our address. */
 export interface OwnMailbox {
   readonly relay: string;
   readonly mailbox: MailboxId;
@@ -56,6 +56,69 @@ export interface InvitationRecord {
   readonly expiresAt: number;
 }
 
+/** Our address: a link that everybody may use, and the mailbox to which it leads. */
+export interface AddressRecord {
+  readonly link: string;
+  /** 16 bytes, known to those who have the link. */
+  readonly linkKey: Uint8Array;
+  readonly mailbox: OwnMailbox;
+  readonly createdAt: number;
+}
+
+/** The card of one week of our address. */
+export interface WeekRecord {
+  /** Lower-case hex of the 16-byte lookup id. */
+  readonly lookup: string;
+  /** Weeks since 1970. */
+  readonly week: number;
+  /** packInvitation(…), secret. */
+  readonly secret: Uint8Array;
+  readonly card: Uint8Array;
+  readonly published: boolean;
+  /** When the relay gives the card no more. */
+  readonly expiresAt: number;
+}
+
+/** A flight to our address that has made a request or a session: the same flight again is nothing new. */
+export interface FlightRecord {
+  /** Lower-case hex of H32("flight", EK)[0..16]. */
+  readonly flight: string;
+  /** The card with whose secrets it opened: kept as long as these. */
+  readonly lookup: string;
+}
+
+/** A text of somebody who waits for approval. */
+export interface RequestText {
+  readonly number: number;
+  /** Lower-case hex, 16 bytes. */
+  readonly id: string;
+  /** Lower-case hex, 8 bytes or none. */
+  readonly chain: string;
+  readonly text: string;
+  readonly sentAt: number;
+}
+
+/** Somebody who has come by our address and knows nothing of us yet. */
+export interface RequestRecord {
+  readonly id: ContactId;
+  readonly name: string;
+  /** 64 bytes: idEd | idX. */
+  readonly identity: Uint8Array;
+  /** packSession(…), secret. */
+  readonly session: Uint8Array;
+  /** EK of the flight that made the session, 32 bytes. */
+  readonly flightKey: Uint8Array;
+  /** The device list that it has shown, packDevices(…). */
+  readonly devices: Uint8Array;
+  readonly outbox: PeerMailbox;
+  readonly createdAt: number;
+  readonly heardAt: number;
+  /** The highest number of a Text that is known to exist. */
+  readonly lastNumber: number;
+  /** In the order of their numbers; those for which there was no room are asked for on approval. */
+  readonly texts: readonly RequestText[];
+}
+
 /** Whether a direct path may be opened to a contact (who then sees our IP address). */
 export type Policy = 'direct' | 'relay-only';
 
@@ -84,6 +147,8 @@ export interface ContactRecord {
   /** When we last took a reset of the contact. */
   readonly resetTakenAt: number;
   readonly inbox: OwnMailbox;
+  /** Whether the contact came by our address and may not know `inbox` yet: every message to it says where that is. */
+  readonly helloOwed: boolean;
   readonly outbox: PeerMailbox;
   /** Our own Texts: the first number since the last reset, the last one given out, and its chain value (8 bytes). */
   readonly sentFirst: number;
@@ -111,8 +176,8 @@ export interface ContactRecord {
 export const GIVEN_UP = 'given-up';
 
 export type MessageState = 'queued' | 'accepted' | 'delivered' | 'read' | 'failed' | 'received';
-/** How bytes went or came. */
-export type PathName = 'relay' | 'direct';
+/** How bytes went or came: kept by the relay as envelopes, forwarded by it packet by packet (TURN), or straight from one to the other. */
+export type PathName = 'relay' | 'turn' | 'direct';
 
 /** One text in a conversation. */
 export interface MessageRecord {
@@ -157,6 +222,12 @@ export interface Snapshot {
   readonly self: SelfRecord;
   readonly contacts: readonly ContactRecord[];
   readonly invitations: readonly InvitationRecord[];
+  readonly address: AddressRecord | null;
+  readonly weeks: readonly WeekRecord[];
+  readonly flights: readonly FlightRecord[];
+  readonly requests: readonly RequestRecord[];
+  /** Mailboxes that are given up and that their relay has not closed yet. */
+  readonly closing: readonly OwnMailbox[];
   readonly outgoing: readonly OutgoingRecord[];
   /** Our own Texts whose state may still change: queued, accepted, delivered and not yet read, failed. */
   readonly pending: readonly MessageRecord[];
@@ -172,6 +243,16 @@ export type Change =
   | { readonly kind: 'contact'; readonly record: ContactRecord }
   | { readonly kind: 'invitation'; readonly record: InvitationRecord }
   | { readonly kind: 'invitation-removed'; readonly lookup: string }
+  | { readonly kind: 'address'; readonly record: AddressRecord }
+  | { readonly kind: 'address-removed' }
+  | { readonly kind: 'week'; readonly record: WeekRecord }
+  /** With all its flights. */
+  | { readonly kind: 'week-removed'; readonly lookup: string }
+  | { readonly kind: 'flight'; readonly record: FlightRecord }
+  | { readonly kind: 'request'; readonly record: RequestRecord }
+  | { readonly kind: 'request-removed'; readonly id: ContactId }
+  | { readonly kind: 'closing'; readonly record: OwnMailbox }
+  | { readonly kind: 'closing-removed'; readonly mailbox: MailboxId }
   | { readonly kind: 'outgoing'; readonly record: OutgoingRecord }
   | { readonly kind: 'outgoing-removed'; readonly envelope: EnvelopeId }
   | { readonly kind: 'message'; readonly record: MessageRecord }

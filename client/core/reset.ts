@@ -5,16 +5,16 @@
 import { equal, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
-import { FLIGHT_BYTES, initiate } from '../../crypto/handshake.js';
+import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
-import { identityId } from '../../crypto/identity.js';
 import { createReset, openReset, openResumption, packPendingReset, sealResumption, unpackPendingReset } from '../../crypto/reset.js';
 import type { PendingReset, Reset, ResetReason, Standing } from '../../crypto/reset.js';
 import { receivedPosition, sentPosition } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import { isRepeatDue, owe, settleBelow } from './conversation.js';
 import { hangUp } from './direct.js';
-import * as invitations from './invitations.js';
+import { checkNewest, CLOCK_AHEAD_MS, contactId, isCrossing, openFirst, peerMailbox, replaceSession } from './contacts.js';
+import { bundleAddress } from './mailboxes.js';
 import { resumptionsAfter, resumptionsOf } from './memory.js';
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
@@ -29,8 +29,10 @@ const REPEAT_MS = 600_000;
 const RESET_INTERVAL_MS = 3_600_000;
 /** Our texts go on so many numbers later: an old copy of a home does not know how many the newer one had given out. */
 export const NUMBERS_APART = 2 ** 20;
-/** Shortest times between two questions where the other side stands, and between two answers: a relay may repeat either without end. */
-const ASK_INTERVAL_MS = 3_600_000;
+/** How often the other side is asked where it stands while a text has no receipt, and how long such a question is worth anything. */
+const DOUBT_AGAIN_MS = 3_600_000;
+const STANDING_TTL_SECONDS = 3_600;
+/** Shortest time between two answers to that: a relay may repeat a question without end. */
 const TELL_INTERVAL_MS = 60_000;
 
 /** Ends the session and asks the contact for a new one. Texts that are not delivered get new numbers; they wait, and so do new ones. */
@@ -40,7 +42,7 @@ export function begin(memory: Memory, contact: Contact, reason: ResetReason): vo
   renumber(memory, contact);
   const resumptions = resumptionsAfter(contact);
   contact.session = null;
-  memory.update(contact, { resumptions, flight: null, flightKey: null, unanswered: 0 });
+  memory.update(contact, { resumptions, flight: null, flightKey: null, helloOwed: false, unanswered: 0 });
   memory.emit({ type: 'notice', contact: contact.record.id, code: reason === 'rolled-back' ? 'rolled-back' : 'session-reset' });
   create(memory, contact, reason);
   memory.emit({ type: 'path', contact: contact.record.id });
@@ -67,7 +69,7 @@ function create(memory: Memory, contact: Contact, reason: ResetReason): void {
   const { name, devices } = memory.self;
   const madeAt = memory.now;
   const { envelope, secret } = createReset(
-    { identity: memory.identity, devices, name, ...invitations.bundleAddress(inbox), expiresAt: madeAt + RESET_LIFE_MS },
+    { identity: memory.identity, devices, name, ...bundleAddress(inbox), expiresAt: madeAt + RESET_LIFE_MS },
     { reason, madeAt, first: sentFirst, resumption }, memory.random);
   memory.update(contact, { reset: packPendingReset({ madeAt, secret, envelope }), resetReason: reason });
   repeat(memory, contact);
@@ -104,12 +106,12 @@ function tellImpossible(memory: Memory, contact: Contact): void {
 export function onFlight(memory: Memory, contact: Contact, envelope: Uint8Array): Body | null {
   const pending = pendingOf(contact);
   if (pending === null || envelope.length <= FLIGHT_BYTES) return null;
-  const flight = attempt(() => invitations.openFlight(memory, pending.secret, envelope));
-  if (flight === null || toHex(identityId(flight.peer)) !== contact.record.id || invitations.isCrossing(memory, contact, pending.madeAt)) return null;
+  const flight = attempt(() => openFirst(memory, respond(memory.identity, pending.secret, envelope.subarray(0, FLIGHT_BYTES), memory.random), envelope));
+  if (flight === null || contactId(flight.peer) !== contact.record.id || isCrossing(memory, contact, pending.madeAt)) return null;
   const { flightKey, devices, outbox, sentAt } = flight;
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   memory.timers.clear(`reset:${contact.record.id}`);
-  invitations.replaceSession(memory, contact, flight.session, { flight: null, flightKey, devices, outbox, begunAt: sentAt, heardAt: memory.now, reset: null });
+  replaceSession(memory, contact, flight.session, { flight: null, flightKey, devices, helloOwed: false, outbox, begunAt: sentAt, heardAt: memory.now, reset: null });
   settleBelow(memory, contact, flight.first);
   owe(memory, contact);
   return flight.body;
@@ -134,29 +136,32 @@ function onReset(memory: Memory, contact: Contact, reset: Reset, resumption: Uin
     if (isRepeatDue(memory, contact)) enqueue(memory, contact, null, null);
     return;
   }
-  if (reset.madeAt <= record.begunAt || reset.madeAt > memory.now + invitations.CLOCK_AHEAD_MS || memory.now < record.resetTakenAt + RESET_INTERVAL_MS) return;
+  if (reset.madeAt <= record.begunAt || reset.madeAt > memory.now + CLOCK_AHEAD_MS || memory.now < record.resetTakenAt + RESET_INTERVAL_MS) return;
   const bundle = attempt(() => openReset(reset, resumption, memory.now));
-  if (bundle === null || toHex(identityId(bundle.identity)) !== record.id) return;
+  if (bundle === null || contactId(bundle.identity) !== record.id) return;
   const begun = attempt(() => {
-    const devices = invitations.checkNewest(memory, bundle.identity, bundle.devices);
-    return { devices, outbox: invitations.outboxOf(memory, bundle), ...initiate(memory.identity, memory.self.devices, bundle, memory.random) };
+    const devices = checkNewest(memory, bundle.identity, bundle.devices);
+    return { devices, outbox: peerMailbox(memory, bundle), ...initiate(memory.identity, memory.self.devices, bundle, memory.random) };
   });
   if (begun === null) return;
   const { session, flight, devices, outbox } = begun;
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
-  invitations.replaceSession(memory, contact, session, { flight, flightKey: null, devices, outbox, begunAt: reset.madeAt, resetTakenAt: memory.now });
+  replaceSession(memory, contact, session, { flight, flightKey: null, devices, helloOwed: false, outbox, begunAt: reset.madeAt, resetTakenAt: memory.now });
   settleBelow(memory, contact, reset.first);
   enqueue(memory, contact, null, null);
   owe(memory, contact);
   memory.emit({ type: 'notice', contact: record.id, code: reset.reason === 'restored' ? 'restored' : 'session-reset' });
 }
 
-/** Something came that nothing opens. Perhaps one of us is an old copy: ask where the other stands. */
-export function ask(memory: Memory, contact: Contact): void {
-  const { session, record } = contact;
-  if (session === null || record.flight !== null || memory.now < contact.nextAskAt) return;
-  contact.nextAskAt = memory.now + ASK_INTERVAL_MS;
-  tell(memory, contact, resumptionsOf(contact)[0]!, true);
+/**
+ * Timer `doubt:`: a text was accepted and nobody says that it was delivered. Perhaps the contact is away, perhaps one of us is an old copy: ask
+ * where the other stands. Never an answer to what comes: whoever puts bytes into a mailbox learns nothing by it.
+ */
+export function doubt(memory: Memory, contact: Contact): void {
+  const { session, record, undelivered } = contact;
+  if (session === null || undelivered.size === 0) return;
+  memory.timers.set(`doubt:${record.id}`, memory.now + DOUBT_AGAIN_MS);
+  if (record.flight === null) tell(memory, contact, resumptionsOf(contact)[0]!, true);
 }
 
 function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: boolean): void {
@@ -164,7 +169,7 @@ function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: bo
   if (session === null || !memory.isOnline(record.outbox.relay, 'deposit')) return;
   const isCurrent = equal(resumptionsOf(contact)[0]!, resumption);
   const bytes = sealResumption(resumption, { type: 'standing', asks, received: isCurrent ? receivedPosition(session) : null }, memory.random);
-  memory.emit({ type: 'put', contact: record.id, envelope: nameOf(bytes), to: record.outbox, bytes, ttlSeconds: ENVELOPE_MAX_TTL_SECONDS });
+  memory.emit({ type: 'put', contact: record.id, envelope: nameOf(bytes), to: record.outbox, bytes, ttlSeconds: STANDING_TTL_SECONDS });
 }
 
 // Where the contact has received more in this session than we have sent, or has left it, this home is an old copy.

@@ -1,7 +1,9 @@
 // What a store keeps: the tables, one step per version of them, and how each record lies in its table. Knows no engine and
 // runs nothing. A message that waits behind a gap lies in `held`; it has no place in the order yet and is in no search.
 
-import type { ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, SelfRecord } from '../core/records.js';
+import type {
+  AddressRecord, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, RequestRecord, SelfRecord, WeekRecord,
+} from '../core/records.js';
 import { table, type Columns } from './table.js';
 
 /** Our own messages whose state may still change. In these very words in the query too, or SQLite does not use the index. */
@@ -59,7 +61,25 @@ export const MIGRATIONS: readonly string[] = [`
     INSERT INTO words (rowid, text) VALUES (new.position, new.text);
   END;
 `, `
+  ALTER TABLE contacts ADD COLUMN helloOwed INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE address (
+    id INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (id = 1),
+    link TEXT NOT NULL, linkKey BLOB NOT NULL, createdAt INTEGER NOT NULL,
+    "mailbox.relay" TEXT NOT NULL, "mailbox.mailbox" BLOB NOT NULL, "mailbox.ownerSeed" BLOB NOT NULL, "mailbox.token" BLOB NOT NULL
+  );
+  CREATE TABLE weeks (
+    lookup BLOB NOT NULL UNIQUE, week INTEGER NOT NULL, secret BLOB NOT NULL, card BLOB NOT NULL, published INTEGER NOT NULL, expiresAt INTEGER NOT NULL
+  );
+  CREATE TABLE flights (flight BLOB NOT NULL UNIQUE, lookup BLOB NOT NULL);
+  CREATE TABLE requests (
+    id BLOB NOT NULL UNIQUE, name TEXT NOT NULL, identity BLOB NOT NULL, session BLOB NOT NULL, flightKey BLOB NOT NULL,
+    "outbox.relay" TEXT NOT NULL, "outbox.mailbox" BLOB NOT NULL, "outbox.token" BLOB NOT NULL,
+    createdAt INTEGER NOT NULL, heardAt INTEGER NOT NULL, lastNumber INTEGER NOT NULL, texts TEXT NOT NULL
+  );
+  CREATE TABLE closing (relay TEXT NOT NULL, mailbox BLOB NOT NULL UNIQUE, ownerSeed BLOB NOT NULL, token BLOB NOT NULL);
+`, `
   ALTER TABLE self ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE requests ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
   ALTER TABLE contacts ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
   ALTER TABLE contacts ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
   UPDATE contacts SET unread = readyNumber - readNumber;
@@ -90,9 +110,9 @@ export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
   session: 'bytes', flight: 'bytes', flightKey: 'bytes', begunAt: 'number',
   resumptions: 'bytes', reset: 'bytes', resetReason: 'text', resetTakenAt: 'number',
   'inbox.relay': 'text', 'inbox.mailbox': 'hex', 'inbox.ownerSeed': 'bytes', 'inbox.token': 'bytes',
-  'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
+  helloOwed: 'flag', 'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
   sentFirst: 'number', sentNumber: 'number', sentChain: 'bytes',
-  receivedNumber: 'number', lacking: 'numbers', readyNumber: 'number', readyChain: 'bytes',
+  receivedNumber: 'number', lacking: 'list', readyNumber: 'number', readyChain: 'bytes',
   readNumber: 'number', unread: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
 });
 
@@ -101,6 +121,25 @@ export const INVITATIONS = table<InvitationRecord>('invitations', ['lookup'], {
   'mailbox.relay': 'text', 'mailbox.mailbox': 'hex', 'mailbox.ownerSeed': 'bytes', 'mailbox.token': 'bytes',
   createdAt: 'number', expiresAt: 'number',
 });
+
+export const ADDRESS = table<AddressRecord>('address', ['id'], {
+  link: 'text', linkKey: 'bytes', createdAt: 'number',
+  'mailbox.relay': 'text', 'mailbox.mailbox': 'hex', 'mailbox.ownerSeed': 'bytes', 'mailbox.token': 'bytes',
+});
+
+export const WEEKS = table<WeekRecord>('weeks', ['lookup'], {
+  lookup: 'hex', week: 'number', secret: 'bytes', card: 'bytes', published: 'flag', expiresAt: 'number',
+});
+
+export const FLIGHTS = table<FlightRecord>('flights', ['flight'], { flight: 'hex', lookup: 'hex' });
+
+export const REQUESTS = table<RequestRecord>('requests', ['id'], {
+  id: 'hex', name: 'text', identity: 'bytes', session: 'bytes', flightKey: 'bytes', devices: 'bytes',
+  'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
+  createdAt: 'number', heardAt: 'number', lastNumber: 'number', texts: 'list',
+});
+
+export const CLOSING = table<OwnMailbox>('closing', ['mailbox'], { relay: 'text', mailbox: 'hex', ownerSeed: 'bytes', token: 'bytes' });
 
 export const OUTGOING = table<OutgoingRecord>('outgoing', ['envelope'], {
   envelope: 'hex', contact: 'hex', order: 'number', bytes: 'bytes', number: 'number',

@@ -5,7 +5,7 @@ import { fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import { RECENT_MAX } from '../core/records.js';
 import type { Change, ContactRecord, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
-import { CONTACTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, PENDING, SELF } from './schema.js';
+import { ADDRESS, CLOSING, CONTACTS, FLIGHTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, PENDING, REQUESTS, SELF, WEEKS } from './schema.js';
 import type { Database, SqlValue } from './sqlite.js';
 import type { MessageQuery, Store } from './store.js';
 import type { Table } from './table.js';
@@ -53,10 +53,16 @@ class SqlStore implements Store {
       const [self] = await this.#records(SELF, 'FROM self');
       if (self === undefined) return null;
       const contacts = await this.#records(CONTACTS, 'FROM contacts ORDER BY createdAt, id');
+      const [address] = await this.#records(ADDRESS, 'FROM address');
       return {
         self,
         contacts,
         invitations: await this.#records(INVITATIONS, 'FROM invitations ORDER BY createdAt, lookup'),
+        address: address ?? null,
+        weeks: await this.#records(WEEKS, 'FROM weeks ORDER BY week'),
+        flights: await this.#records(FLIGHTS, 'FROM flights'),
+        requests: await this.#records(REQUESTS, 'FROM requests ORDER BY createdAt, id'),
+        closing: await this.#records(CLOSING, 'FROM closing'),
         outgoing: await this.#records(OUTGOING, 'FROM outgoing ORDER BY "order"'),
         pending: await this.#records(MESSAGES, `FROM messages WHERE ${PENDING} ORDER BY position`),
         held: await this.#records(HELD, 'FROM held ORDER BY contact, number'),
@@ -156,12 +162,26 @@ class SqlStore implements Store {
       case 'renumbered':
         await this.#database.run("UPDATE messages SET number = ? WHERE contact = ? AND direction = 'out' AND number = ?", [change.to, fromHex(change.contact), change.from]);
         return;
-      case 'invitation-removed':
-        await this.#database.run('DELETE FROM invitations WHERE lookup = ?', [fromHex(change.lookup)]);
+      case 'address': return this.#put(ADDRESS, change.record);
+      case 'week': return this.#put(WEEKS, change.record);
+      case 'flight': return this.#put(FLIGHTS, change.record);
+      case 'request': return this.#put(REQUESTS, change.record);
+      case 'closing': return this.#put(CLOSING, change.record);
+      case 'invitation-removed': return this.#delete('invitations', 'lookup', change.lookup);
+      case 'address-removed':
+        await this.#database.run('DELETE FROM address');
         return;
-      case 'outgoing-removed':
-        await this.#database.run('DELETE FROM outgoing WHERE envelope = ?', [fromHex(change.envelope)]);
+      case 'week-removed':
+        await this.#delete('weeks', 'lookup', change.lookup);
+        return this.#delete('flights', 'lookup', change.lookup);
+      case 'request-removed': return this.#delete('requests', 'id', change.id);
+      case 'closing-removed': return this.#delete('closing', 'mailbox', change.mailbox);
+      case 'outgoing-removed': return this.#delete('outgoing', 'envelope', change.envelope);
     }
+  }
+
+  async #delete(table: string, column: string, hex: string): Promise<void> {
+    await this.#database.run(`DELETE FROM ${table} WHERE ${column} = ?`, [fromHex(hex)]);
   }
 
   async #writeMessage(message: MessageRecord): Promise<void> {
@@ -184,6 +204,15 @@ function recordKey(change: Change): string {
     case 'contact': return `contact ${change.record.id}`;
     case 'invitation': return `invitation ${change.record.lookup}`;
     case 'invitation-removed': return `invitation ${change.lookup}`;
+    case 'address':
+    case 'address-removed': return 'address';
+    case 'week': return `week ${change.record.lookup}`;
+    case 'week-removed': return `week ${change.lookup}`;
+    case 'flight': return `flight ${change.record.flight}`;
+    case 'request': return `request ${change.record.id}`;
+    case 'request-removed': return `request ${change.id}`;
+    case 'closing': return `closing ${change.record.mailbox}`;
+    case 'closing-removed': return `closing ${change.mailbox}`;
     case 'outgoing': return `outgoing ${change.record.envelope}`;
     case 'outgoing-removed': return `outgoing ${change.envelope}`;
     case 'renumbered': return `renumbered ${change.contact} ${change.from}`;

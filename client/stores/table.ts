@@ -4,8 +4,8 @@
 import { fromHex, toHex } from '../../crypto/bytes.js';
 import type { SqlValue } from './sqlite.js';
 
-/** What a column holds. `hex` is a BLOB here and lower-case hex in the record; `numbers` is a short list, kept as JSON. */
-export type Column = 'text' | 'hex' | 'bytes' | 'number' | 'flag' | 'numbers';
+/** What a column holds. `hex` is a BLOB here and lower-case hex in the record; `list` is a short list of what JSON can hold, kept as such. */
+export type Column = 'text' | 'hex' | 'bytes' | 'number' | 'flag' | 'list';
 
 /** A column for every field of a record, so that the compiler finds a forgotten one; a mailbox within a record is spread over
  *  columns named like `inbox.token`. */
@@ -61,7 +61,7 @@ function encode(kind: Column, value: unknown): SqlValue {
   switch (kind) {
     case 'hex': return fromHex(value as string);
     case 'flag': return value === true ? 1 : 0;
-    case 'numbers': return JSON.stringify(value);
+    case 'list': return JSON.stringify(value);
     case 'text': case 'bytes': case 'number': return value as SqlValue;
   }
 }
@@ -71,7 +71,7 @@ function decode(kind: Column, value: SqlValue): unknown {
   switch (kind) {
     case 'hex': return toHex(value as Uint8Array);
     case 'flag': return value === 1;
-    case 'numbers': return JSON.parse(value as string);
+    case 'list': return JSON.parse(value as string);
     case 'text': case 'bytes': case 'number': return value;
   }
 }

@@ -6,7 +6,7 @@ import { CANDIDATES_MAX } from '../core/description.js';
 import { checkCandidate, isLoopback, render } from '../core/sdp.js';
 import { Gathering, type GatheringTiming } from './gathering.js';
 import { Liveness, type LivenessTiming } from './liveness.js';
-import type { Peer, PeerOptions } from './peer.js';
+import type { Pair, Peer, PeerOptions } from './peer.js';
 
 /** One connection of a WebRTC library. Methods that throw end the connection. */
 export interface Engine {
@@ -19,7 +19,7 @@ export interface Engine {
   /** Sends one message; false if the channel is not open or does not take that much. */
   send(message: Uint8Array<ArrayBuffer>): boolean;
   bufferedBytes(): number;
-  pair(): { readonly local: string; readonly remote: string } | null;
+  pair(): Pair | null;
   close(): void;
 }
 
@@ -38,9 +38,12 @@ export interface EngineEvents {
  *  other side's description was not one. */
 export type EndReason = 'closed' | 'left' | 'silent' | 'failed' | 'malformed';
 
-export type OpenEngine = (events: EngineEvents, options: Pick<PeerOptions, 'stun' | 'bindAddress'>) => Engine;
+export type OpenEngine = (events: EngineEvents, options: Pick<PeerOptions, 'stun' | 'turn' | 'bindAddress'>) => Engine;
 
 export type PeerTiming = GatheringTiming & LivenessTiming;
+
+/** The pair that a library uses first may not be the one that it stays with; by now it has chosen. */
+const PAIR_SETTLED_MS = 2_500;
 
 /** Candidates of this machine and of a STUN server close by come within 150 ms; a dead path is noticed within 4 s in use, 8 s idle. */
 export const PEER_TIMING: PeerTiming = { graceMs: 150, trickleMs: 20, busyMs: 1_000, idleMs: 5_000 };
@@ -58,6 +61,8 @@ export class EnginePeer implements Peer, EngineEvents {
   #engine: Engine | null = null;
   #liveness: Liveness | null = null;
   #described = false;
+  #relayed = false;
+  #settling: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
 
   constructor(options: PeerOptions, timing: PeerTiming, openEngine: OpenEngine) {
@@ -108,7 +113,7 @@ export class EnginePeer implements Peer, EngineEvents {
     return this.#ended ? 0 : (this.#engine?.bufferedBytes() ?? 0);
   }
 
-  pair(): { readonly local: string; readonly remote: string } | null {
+  pair(): Pair | null {
     return this.#ended ? null : (this.#engine?.pair() ?? null);
   }
 
@@ -141,6 +146,8 @@ export class EnginePeer implements Peer, EngineEvents {
       onSilent: () => this.onEnd('silent'),
     });
     this.#options.onOpen(fingerprints);
+    this.#lookAtPair();
+    this.#settling = setTimeout(() => this.#lookAtPair(), PAIR_SETTLED_MS);
   }
 
   onMessage(message: Uint8Array): void {
@@ -152,8 +159,16 @@ export class EnginePeer implements Peer, EngineEvents {
     this.#ended = true;
     this.#gathering.stop();
     this.#liveness?.stop();
+    clearTimeout(this.#settling);
     this.#engine?.close();
     queueMicrotask(() => this.#options.onClosed(reason));
+  }
+
+  #lookAtPair(): void {
+    const relayed = this.pair()?.relayed ?? false;
+    if (relayed === this.#relayed) return;
+    this.#relayed = relayed;
+    this.#options.onRelayed(relayed);
   }
 
   #attempt(action: () => void): void {

@@ -2,6 +2,7 @@
 // sessions or contacts, and keeps nothing: what was not answered is for the caller to do again.
 
 import type { OwnMailbox, PeerMailbox } from '../core/records.js';
+import type { TurnServer } from './peer.js';
 
 export interface LinkOptions {
   /** http(s) URL of the relay, without a path. */
@@ -24,7 +25,9 @@ export interface Link {
   acknowledge(mailbox: string, sequences: readonly number[]): Promise<void>;
   closeMailbox(mailbox: string): Promise<void>;
   put(to: PeerMailbox, envelope: Uint8Array, ttlSeconds: number): Promise<void>;
-  putCard(lookup: Uint8Array, card: Uint8Array, ttlSeconds: number): Promise<void>;
+  putCard(lookup: Uint8Array, card: Uint8Array, reusable: boolean, ttlSeconds: number): Promise<void>;
+  /** The relay's TURN server with a credential for it, or null if there is none; ask again before the time to live is over. */
+  turn(): Promise<{ readonly server: TurnServer | null; readonly ttlSeconds: number }>;
   takeCard(lookup: Uint8Array, claim: Uint8Array): Promise<Uint8Array>;
   /** The network has changed: try at once, forget the backoff. */
   hurry(): void;

@@ -1,16 +1,19 @@
 // Peer connections in Node: libdatachannel through node-datachannel's native API (its polyfill lacks half of what it
 // names). The only file that knows this library.
 
-import nodeDataChannel, { type DataChannel, type SelectedCandidateInfo } from 'node-datachannel';
+import nodeDataChannel, { type DataChannel, type IceServer, type SelectedCandidateInfo } from 'node-datachannel';
 import { fromHex } from '../../crypto/bytes.js';
 import { CHANNEL_MESSAGE_MAX_BYTES, describe, isHidden } from '../core/sdp.js';
 import { CHANNEL_LABEL, EnginePeer, PEER_TIMING, type OpenEngine, type PeerTiming } from './engine.js';
-import type { Peer, PeerOptions } from './peer.js';
+import type { Peer, PeerOptions, TurnServer } from './peer.js';
+import { parseTurnUrl } from './turn-url.js';
 
 /** Send and receive buffers of SCTP, in bytes: a path of 40 ms carries ten times more than with the library's 1 MiB. */
 const SCTP_BUFFER_BYTES = 32 * 1024 * 1024;
 /** Chunks that may wait in those buffers, enough to fill them at one packet per chunk. */
 const SCTP_CHUNKS_MAX = 32_768;
+
+const TURN_SERVERS_MAX = 2;
 
 let tuned = false;
 
@@ -24,11 +27,11 @@ export function shutdownNodePeers(): void {
   if (tuned) nodeDataChannel.cleanup();
 }
 
-const openEngine: OpenEngine = (events, { stun, bindAddress }) => {
+const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
   tuneOnce();
   const connection = new nodeDataChannel.PeerConnection('sotto', {
     // Objects only: the library misreads URLs with IPv6 literals or user names.
-    iceServers: stun === null ? [] : [{ hostname: stun.host, port: stun.port }],
+    iceServers: [...(stun === null ? [] : [{ hostname: stun.host, port: stun.port }]), ...turnServers(turn)],
     maxMessageSize: CHANNEL_MESSAGE_MAX_BYTES,
     ...(bindAddress !== null && { bindAddress }),
   });
@@ -90,11 +93,19 @@ const openEngine: OpenEngine = (events, { stun, bindAddress }) => {
     bufferedBytes: () => channel?.bufferedAmount() ?? 0,
     pair: () => {
       const pair = connection.getSelectedCandidatePair();
-      return pair && { local: text(pair.local), remote: text(pair.remote) };
+      return pair && { local: text(pair.local), remote: text(pair.remote), relayed: pair.local.type === 'relay' || pair.remote.type === 'relay' };
     },
     close: () => connection.close(),
   };
 };
+
+/** The library speaks TURN over UDP alone, and takes two servers. */
+function turnServers(turn: TurnServer | null): IceServer[] {
+  if (turn === null) return [];
+  const { urls, username, password } = turn;
+  return urls.map(parseTurnUrl).filter((url) => url?.transport === 'udp').slice(0, TURN_SERVERS_MAX)
+    .map((url) => ({ hostname: url!.host, port: url!.port, username, password, relayType: 'TurnUdp' }));
+}
 
 function text({ address, port, type }: SelectedCandidateInfo): string {
   return `${address.includes(':') ? `[${address}]` : address}:${port} ${type}`;

@@ -4,14 +4,15 @@
 import { describe } from '../core/sdp.js';
 import { CHANNEL_LABEL, EnginePeer, PEER_TIMING, type OpenEngine, type PeerTiming } from './engine.js';
 import type { Peer, PeerOptions } from './peer.js';
+import { parseTurnUrl } from './turn-url.js';
 
 /** Opens a peer connection with a DTLS certificate of its own. @param timing shorter in tests. */
 export function openWebPeer(options: PeerOptions, timing: PeerTiming = PEER_TIMING): Peer {
   return new EnginePeer(options, timing, openEngine);
 }
 
-const openEngine: OpenEngine = (events, { stun }) => {
-  const connection = new RTCPeerConnection({ iceServers: stun === null ? [] : [{ urls: stunUrl(stun) }] });
+const openEngine: OpenEngine = (events, { stun, turn }) => {
+  const connection = new RTCPeerConnection({ iceServers: iceServers(stun, turn) });
   let channel: RTCDataChannel | null = null;
 
   // The fingerprints of the descriptions as they were applied. The browser ends the handshake of a certificate that has
@@ -78,11 +79,18 @@ const openEngine: OpenEngine = (events, { stun }) => {
     bufferedBytes: () => channel?.bufferedAmount ?? 0,
     pair: () => {
       const pair = connection.sctp?.transport.iceTransport.getSelectedCandidatePair();
-      return pair?.local && pair.remote ? { local: text(pair.local), remote: text(pair.remote) } : null;
+      return pair?.local && pair.remote ? { local: text(pair.local), remote: text(pair.remote), relayed: pair.local.type === 'relay' || pair.remote.type === 'relay' } : null;
     },
     close: () => connection.close(),
   };
 };
+
+function iceServers(stun: PeerOptions['stun'], turn: PeerOptions['turn']): RTCIceServer[] {
+  return [
+    ...(stun === null ? [] : [{ urls: stunUrl(stun) }]),
+    ...(turn === null ? [] : [{ urls: turn.urls.filter((url) => parseTurnUrl(url) !== null), username: turn.username, credential: turn.password }]),
+  ];
+}
 
 function stunUrl({ host, port }: { readonly host: string; readonly port: number }): string {
   return `stun:${host.includes(':') ? `[${host}]` : host}:${port}`;

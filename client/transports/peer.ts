@@ -3,10 +3,20 @@
 
 import type { Description } from '../core/description.js';
 
+/** A TURN server and a credential for it (RFC 8656). */
+export interface TurnServer {
+  /** RFC 7065. */
+  readonly urls: readonly string[];
+  readonly username: string;
+  readonly password: string;
+}
+
 export interface PeerOptions {
   readonly role: 'offerer' | 'answerer';
   /** STUN server that tells our public address; null to gather host candidates only. */
   readonly stun: { readonly host: string; readonly port: number } | null;
+  /** TURN server that forwards packets where no direct pair works; null for none. */
+  readonly turn: TurnServer | null;
   /** Local address to bind to (Node only); null for all. */
   readonly bindAddress: string | null;
   /** Our description is ready: once, with the candidates gathered so far. */
@@ -15,10 +25,19 @@ export interface PeerOptions {
   readonly onCandidates: (candidates: readonly string[]) => void;
   /** The channel is open. Fingerprints are what DTLS really used: 32 bytes each. */
   readonly onOpen: (fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array }) => void;
+  /** The pair in use goes by way of a TURN server, or no more; not called as long as it does not. */
+  readonly onRelayed: (relayed: boolean) => void;
   /** One frame as the other side sent it. */
   readonly onFrame: (frame: Uint8Array) => void;
   /** The connection is gone for good; called once, also after close(). */
   readonly onClosed: (reason: string) => void;
+}
+
+/** The addresses that a connection uses, and whether either is one of a TURN server. */
+export interface Pair {
+  readonly local: string;
+  readonly remote: string;
+  readonly relayed: boolean;
 }
 
 export interface Peer {
@@ -31,7 +50,7 @@ export interface Peer {
   /** Bytes that send() took and the network has not. */
   bufferedBytes(): number;
   /** The pair in use, for people to read; null before one is selected. */
-  pair(): { readonly local: string; readonly remote: string } | null;
+  pair(): Pair | null;
   /** Round trip over the channel in ms as last measured by the liveness pings; null before the first. */
   rttMs(): number | null;
   close(): void;

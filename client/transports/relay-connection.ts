@@ -59,7 +59,7 @@ export interface ConnectionOptions {
 /** A request as encodeClientFrame takes it. */
 export type Request = Parameters<typeof encodeClientFrame>[1];
 /** An answer that is not a refusal. */
-export type Answer = Extract<RelayBody, { case: 'done' | 'card' }>;
+export type Answer = Extract<RelayBody, { case: 'done' | 'card' | 'turn' }>;
 
 interface Pending {
   readonly number: number;
@@ -134,8 +134,7 @@ export class RelayConnection {
 
   #prepare(request: Request, resolve: Pending['resolve'], reject: Pending['reject']): Pending {
     this.#number = (this.#number % 0xffff_ffff) + 1;
-    const expected = request.case === 'takeCard' ? 'card' : 'done';
-    return { number: this.#number, frame: encodeClientFrame(this.#number, request), expected, resolve, reject, sentAt: 0 };
+    return { number: this.#number, frame: encodeClientFrame(this.#number, request), expected: answerTo(request), resolve, reject, sentAt: 0 };
   }
 
   #send(pending: Pending): void {
@@ -172,6 +171,7 @@ export class RelayConnection {
         return true;
       case 'done':
       case 'card':
+      case 'turn':
       case 'refused':
         return this.#settle(request, body);
     }
@@ -210,6 +210,11 @@ export class RelayConnection {
     if (oldest === undefined) return this.#sentAt + PING_AFTER_MS;
     return Math.min(Math.max(this.#heardAt, oldest.sentAt) + SILENCE_MAX_MS, oldest.sentAt + ANSWER_MAX_MS);
   }
+}
+
+function answerTo({ case: kind }: Request): Answer['case'] {
+  if (kind === 'takeCard') return 'card';
+  return kind === 'askTurn' ? 'turn' : 'done';
 }
 
 function decode(data: unknown): RelayMessage | null {

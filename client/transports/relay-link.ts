@@ -63,14 +63,21 @@ class RelayLink implements Link {
     await this.#ask({ case: 'put', value: { mailbox: fromHex(mailbox), token, ttlSeconds, envelope } });
   }
 
-  async putCard(lookup: Uint8Array, card: Uint8Array, ttlSeconds: number): Promise<void> {
-    await this.#ask({ case: 'putCard', value: { lookup, card, ttlSeconds } });
+  async putCard(lookup: Uint8Array, card: Uint8Array, reusable: boolean, ttlSeconds: number): Promise<void> {
+    await this.#ask({ case: 'putCard', value: { lookup, card, reusable, ttlSeconds } });
   }
 
   async takeCard(lookup: Uint8Array, claim: Uint8Array): Promise<Uint8Array> {
     const answer = await this.#ask({ case: 'takeCard', value: { lookup, claim } });
     if (answer.case !== 'card') throw new SottoError('relay-failed');
     return answer.value.card;
+  }
+
+  async turn(): ReturnType<Link['turn']> {
+    const answer = await this.#ask({ case: 'askTurn', value: {} });
+    if (answer.case !== 'turn') throw new SottoError('relay-failed');
+    const { urls, username, password, ttlSeconds } = answer.value;
+    return { server: urls.length === 0 ? null : { urls, username, password }, ttlSeconds };
   }
 
   hurry(): void {

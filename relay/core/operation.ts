@@ -24,8 +24,8 @@ export type Operation =
   /** Deletes the mailbox and everything in it. */
   | { readonly kind: 'close'; readonly mailbox: Uint8Array }
   /** Keeps a card; the same one twice is kept once. Refused: `card-taken` if another card has this lookup id. */
-  | { readonly kind: 'put-card'; readonly lookup: Uint8Array; readonly card: Uint8Array; readonly expiresAt: number }
-  /** Reserves a card for the first claim and gives it to that claim ever after. Refused: `card-unknown`, `card-taken`. */
+  | { readonly kind: 'put-card'; readonly lookup: Uint8Array; readonly card: Uint8Array; readonly reusable: boolean; readonly expiresAt: number }
+  /** Gives a reusable card; reserves any other for the first claim and gives it to that claim ever after. Refused: `card-unknown`, `card-taken`. */
   | { readonly kind: 'take-card'; readonly lookup: Uint8Array; readonly claim: Uint8Array }
   /** Deletes what is due: at most `limit` envelopes and cards. */
   | { readonly kind: 'expire'; readonly limit: number };

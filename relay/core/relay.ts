@@ -22,6 +22,8 @@ export type Input =
   | { readonly kind: 'closed'; readonly connection: number }
   /** The store's answer; in the order in which it was asked. */
   | { readonly kind: 'answered'; readonly reference: number; readonly answer: Answer }
+  /** The offer that `offer` asked for; null if there is no TURN server. */
+  | { readonly kind: 'offered'; readonly connection: number; readonly request: number; readonly offer: TurnOffer | null }
   /** The time that `wake` asked for has come; also the first input of all. */
   | { readonly kind: 'wake' }
   /** The relay shuts down. */
@@ -34,8 +36,18 @@ export type Output =
   /** Stop (or start again) to read from this connection: it has asked for more than it waits to be answered. */
   | { readonly kind: 'hold'; readonly connection: number; readonly held: boolean }
   | { readonly kind: 'store'; readonly reference: number; readonly operation: Operation }
+  /** Make a new credential for TURN. */
+  | { readonly kind: 'offer'; readonly connection: number; readonly request: number }
   /** Give the input `wake` at this time instead of any asked for before. */
   | { readonly kind: 'wake'; readonly at: number };
+
+/** Where a client finds TURN, with a credential for it. */
+export interface TurnOffer {
+  readonly urls: readonly string[];
+  readonly username: string;
+  readonly password: string;
+  readonly ttlSeconds: number;
+}
 
 /** Unanswered requests at which a connection is no longer read, so that one client cannot fill the memory. */
 export const REQUESTS_MAX = 256;
@@ -65,6 +77,7 @@ const ROLE_OF: Record<ClientBody['case'], Role | 'both'> = {
   put: 'deposit',
   takeCard: 'deposit',
   ping: 'both',
+  askTurn: 'both',
 };
 
 const ENVELOPE_ID_BYTES = 16;
@@ -74,10 +87,13 @@ interface Connection extends Collector {
   readonly challenge: Uint8Array;
   unanswered: number;
   held: boolean;
+  /** The last offer and when it ends: a connection gets a new one only when half of its time is over, so that nobody collects them. */
+  turn: { readonly offer: TurnOffer; readonly endsAt: number } | null;
 }
 
 export class Relay {
   readonly #stunPort: number;
+  readonly #stunOtherPort: number;
   readonly #connections = new Map<number, Connection>();
   readonly #asked = new Map<number, (answer: Answer, now: number) => void>();
   readonly #collections: Collections;
@@ -85,9 +101,10 @@ export class Relay {
   #wakeAt = Infinity;
   #outputs: Output[] = [];
 
-  /** @param stunPort what Welcome says: the UDP port of the STUN server on the same host, 0 if there is none. */
-  constructor(stunPort: number) {
+  /** @param stunPort what Welcome says: the UDP ports of the STUN server on the same host, 0 if there is none. */
+  constructor(stunPort: number, stunOtherPort = 0) {
     this.#stunPort = stunPort;
+    this.#stunOtherPort = stunOtherPort;
     this.#collections = new Collections({
       send: (connection, frame) => this.#outputs.push({ kind: 'send', connection, frame }),
       ask: (operation, then) => this.#ask(operation, then),
@@ -103,6 +120,7 @@ export class Relay {
       case 'frame': this.#frame(input.connection, input.bytes, now); break;
       case 'closed': this.#forget(input.connection); break;
       case 'answered': this.#answered(input.reference, input.answer, now); break;
+      case 'offered': this.#offered(input.connection, input.request, input.offer, now); break;
       case 'wake': this.#expire(); break;
       case 'closing': for (const connection of this.#connections.values()) this.#dismiss(connection, 'relay-closing', RECONNECT_MS);
     }
@@ -111,8 +129,8 @@ export class Relay {
 
   #opened(id: number, role: Role, challenge: Uint8Array): void {
     const collecting = { mailboxes: new Map(), behind: new Set<Collection>(), listing: null, envelopes: 0, bytes: 0 };
-    this.#connections.set(id, { id, role, challenge, unanswered: 0, held: false, ...collecting });
-    const value = { version: WIRE_VERSION, challenge, stunPort: this.#stunPort };
+    this.#connections.set(id, { id, role, challenge, unanswered: 0, held: false, turn: null, ...collecting });
+    const value = { version: WIRE_VERSION, challenge, stunPort: this.#stunPort, stunOtherPort: this.#stunOtherPort };
     this.#outputs.push({ kind: 'send', connection: id, frame: encodeRelayFrame(0, { case: 'welcome', value }) });
   }
 
@@ -150,6 +168,7 @@ export class Relay {
       case 'putCard': return this.#putCard(connection, request, body.value, now);
       case 'takeCard': return this.#perform(connection, request, { kind: 'take-card', lookup: body.value.lookup, claim: body.value.claim });
       case 'ping': return this.#reply(connection, request, { case: 'done', value: {} });
+      case 'askTurn': return this.#askTurn(connection, request, now);
     }
   }
 
@@ -173,9 +192,27 @@ export class Relay {
     });
   }
 
-  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds }: PutCard, now: number): void {
+  #putCard(connection: Connection, request: number, { lookup, card, ttlSeconds, reusable }: PutCard, now: number): void {
     const expiresAt = now + ttlSeconds * 1_000;
-    this.#perform(connection, request, { kind: 'put-card', lookup, card, expiresAt }, (_, later) => this.#wake(expiresAt, later));
+    this.#perform(connection, request, { kind: 'put-card', lookup, card, reusable, expiresAt }, (_, later) => this.#wake(expiresAt, later));
+  }
+
+  #askTurn(connection: Connection, request: number, now: number): void {
+    const { turn } = connection;
+    if (turn === null || turn.endsAt - now < turn.offer.ttlSeconds * 500) {
+      this.#outputs.push({ kind: 'offer', connection: connection.id, request });
+      return;
+    }
+    const ttlSeconds = Math.floor((turn.endsAt - now) / 1_000);
+    this.#reply(connection, request, { case: 'turn', value: { ...turn.offer, urls: [...turn.offer.urls], ttlSeconds } });
+  }
+
+  #offered(id: number, request: number, offer: TurnOffer | null, now: number): void {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    if (offer === null) return this.#reply(connection, request, { case: 'turn', value: {} });
+    connection.turn = { offer, endsAt: now + offer.ttlSeconds * 1_000 };
+    this.#reply(connection, request, { case: 'turn', value: { ...offer, urls: [...offer.urls] } });
   }
 
   /** Has the store do what a client asked for and tells the client; `then` is for what follows once it is done. */

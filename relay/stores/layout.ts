@@ -4,7 +4,7 @@
 //   mailboxes   mailbox 16                        owner 32 | token hash 32 | last sequence 6 | count 4 | bytes 4
 //   envelopes   mailbox 16 | sequence 6           stored at 6 | expires at 6 | id 16 | envelope
 //   ids         mailbox 16 | id 16                sequence 6
-//   cards       lookup 16                         expires at 6 | claimed 1 | claim 16 | card
+//   cards       lookup 16                         expires at 6 | use 1 (0 not taken, 1 taken, 2 reusable) | claim 16 | card
 //   expiry      expires at 6 | mailbox 16 | sequence 6, or expires at 6 | lookup 16      (nothing)
 
 import { CLAIM_BYTES, MAILBOX_BYTES } from '../wire/limits.js';
@@ -34,7 +34,9 @@ export interface EnvelopeRecord {
 
 export interface CardRecord {
   readonly expiresAt: number;
-  /** Who has taken the card; null while nobody has. */
+  /** Whether everybody may take the card. */
+  readonly reusable: boolean;
+  /** Who has taken the card; null while nobody has, and of a reusable one. */
   readonly claim: Uint8Array | null;
   readonly card: Uint8Array;
 }
@@ -128,16 +130,21 @@ export function unpackEnvelope(bytes: Buffer): EnvelopeRecord {
 const CLAIM_AT = INTEGER_BYTES + 1;
 const CARD_AT = CLAIM_AT + CLAIM_BYTES;
 const NO_CLAIM = Buffer.alloc(CLAIM_BYTES);
+const NOT_TAKEN = 0;
+const TAKEN = 1;
+const REUSABLE = 2;
 
 export function packCard(record: CardRecord): Buffer {
-  const claimed = Buffer.of(record.claim === null ? 0 : 1);
-  return Buffer.concat([integer(record.expiresAt), claimed, record.claim ?? NO_CLAIM, record.card]);
+  const use = record.reusable ? REUSABLE : record.claim === null ? NOT_TAKEN : TAKEN;
+  return Buffer.concat([integer(record.expiresAt), Buffer.of(use), record.claim ?? NO_CLAIM, record.card]);
 }
 
 export function unpackCard(bytes: Buffer): CardRecord {
+  const use = bytes[INTEGER_BYTES];
   return {
     expiresAt: readInteger(bytes),
-    claim: bytes[INTEGER_BYTES] === 1 ? bytes.subarray(CLAIM_AT, CARD_AT) : null,
+    reusable: use === REUSABLE,
+    claim: use === TAKEN ? bytes.subarray(CLAIM_AT, CARD_AT) : null,
     card: bytes.subarray(CARD_AT),
   };
 }

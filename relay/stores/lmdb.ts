@@ -168,15 +168,15 @@ class LmdbStore implements Store {
     return DONE;
   }
 
-  #putCard({ lookup, card, expiresAt }: Of<'put-card'>, now: number): Answer {
+  #putCard({ lookup, card, reusable, expiresAt }: Of<'put-card'>, now: number): Answer {
     const key = bufferOf(lookup);
     const bytes = this.#cards.get(key);
     if (bytes !== undefined) {
       const held = unpackCard(bytes);
-      if (held.expiresAt > now) return equal(held.card, card) ? DONE : refused('card-taken');
+      if (held.expiresAt > now) return equal(held.card, card) && held.reusable === reusable ? DONE : refused('card-taken');
       this.#expiry.removeSync(cardExpiryKey(held.expiresAt, lookup));
     }
-    this.#cards.putSync(key, packCard({ expiresAt, claim: null, card }));
+    this.#cards.putSync(key, packCard({ expiresAt, reusable, claim: null, card }));
     this.#expiry.putSync(cardExpiryKey(expiresAt, lookup), NOTHING);
     return DONE;
   }
@@ -185,6 +185,7 @@ class LmdbStore implements Store {
     const bytes = this.#cards.get(bufferOf(lookup));
     const held = bytes === undefined ? null : unpackCard(bytes);
     if (held === null || held.expiresAt <= now) return refused('card-unknown');
+    if (held.reusable) return { kind: 'card', card: held.card };
     if (held.claim === null) this.#cards.putSync(bufferOf(lookup), packCard({ ...held, claim }));
     else if (!equal(held.claim, claim)) return refused('card-taken');
     return { kind: 'card', card: held.card };

@@ -1,8 +1,8 @@
 // IP addresses as the socket writes them and as they stand on the wire. Pure.
 
-/** An IP address of 4 or 16 bytes and a UDP port. */
+/** An IP address, as text in the form that the operating system gives, and a port. */
 export interface Endpoint {
-  readonly ip: Uint8Array;
+  readonly address: string;
   readonly port: number;
 }
 
@@ -11,14 +11,23 @@ const GROUPS = 8;
 /** The bytes of an IPv4 or IPv6 address in the form that the operating system gives, with or without a zone; null for others. */
 export function parseIp(text: string): Uint8Array | null {
   if (!text.includes(':')) return parseIpv4(text);
-  const [head = '', tail] = text.replace(/%.*$/, '').split('::');
+  const [head = '', tail, ...more] = text.replace(/%.*$/, '').split('::');
   const before = parseGroups(head);
   const after = tail === undefined ? [] : parseGroups(tail);
-  if (before === null || after === null) return null;
+  if (before === null || after === null || more.length > 0) return null;
   const missing = GROUPS - before.length - after.length;
   if (tail === undefined ? missing !== 0 : missing < 1) return null;
   const groups = [...before, ...Array<number>(missing).fill(0), ...after];
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+/** The text of 4 or 16 bytes as the operating system writes it (RFC 5952), so that equal addresses are equal texts. */
+export function formatIp(ip: Uint8Array): string {
+  if (ip.length === 4) return ip.join('.');
+  const groups = Array.from({ length: GROUPS }, (_, index) => ((ip[2 * index]! << 8) | ip[2 * index + 1]!).toString(16));
+  const zeros = longestZeros(groups);
+  if (zeros.length < 2) return groups.join(':');
+  return `${groups.slice(0, zeros.start).join(':')}::${groups.slice(zeros.start + zeros.length).join(':')}`;
 }
 
 function parseIpv4(text: string): Uint8Array | null {
@@ -38,4 +47,15 @@ function parseGroups(text: string): number[] | null {
     else return null;
   }
   return groups;
+}
+
+/** The first of the longest runs of zero groups. */
+function longestZeros(groups: readonly string[]): { readonly start: number; readonly length: number } {
+  let longest = { start: 0, length: 0 };
+  let length = 0;
+  for (const [index, group] of groups.entries()) {
+    length = group === '0' ? length + 1 : 0;
+    if (length > longest.length) longest = { start: index - length + 1, length };
+  }
+  return longest;
 }

@@ -1,51 +1,280 @@
-// The STUN server's sockets: datagrams in, answers of binding.ts out. It keeps no state and writes nothing down.
+// The sockets of the STUN and TURN server: UDP, TCP, and streams that others hand over. It owns the clock and chance, hands
+// what comes to the brain (turn.ts) and carries out what that says. It decides nothing, and writes nothing down.
 
-import { createSocket, type Socket } from 'node:dgram';
+import { randomBytes, randomInt } from 'node:crypto';
+import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { createServer, type Server, type Socket as Stream } from 'node:net';
 import { SottoError } from '../../crypto/error.js';
-import { parseIp } from './address.js';
-import { answerBinding } from './binding.js';
+import type { Flow } from './allocation.js';
+import { familyOf, type Family } from './attribute.js';
+import type { Listener } from './binding.js';
+import type { Secrets } from './credential.js';
+import { Frames } from './frame.js';
+import type { Limits } from './limits.js';
+import type { PeerPolicy } from './peers.js';
+import { isSpecial } from './range.js';
+import { ANY, openUdp, ownAddresses, sendUdp } from './socket.js';
+import { Turn, type Input, type Output } from './turn.js';
 
-/** A STUN server that runs. */
-export interface StunServer {
+export interface TurnServerOptions extends PeerPolicy {
+  /** IP address of this machine to listen at; `::` and `0.0.0.0` for all of them. */
+  readonly address: string;
+  /** UDP and TCP port, 0 for any. */
   readonly port: number;
+  /** Ports of allocations, first and last. */
+  readonly relayPorts?: readonly [number, number];
+  /** IP addresses, at most one per family, by which this machine is reached where its own are not public. */
+  readonly announced?: readonly string[];
+  readonly secrets: Secrets;
+  readonly limits?: Limits;
+}
+
+/** A STUN and TURN server that runs. */
+export interface TurnServer {
+  /** Of UDP. */
+  readonly port: number;
+  /** UDP port of the second ear, by which a client learns whether its NAT maps each destination anew. */
+  readonly otherPort: number;
+  /** Whether TCP has the same port; it may be somebody else's. */
+  readonly tcp: boolean;
+  /** Takes over a stream that speaks STUN. */
+  accept(stream: Stream): void;
+  /** A client of the relay has connected from this address. @returns what to call when it is gone. */
+  came(address: string): () => void;
   close(): void;
 }
 
-/** The address that stands for every interface, and its counterpart for IPv4. */
-const ANY_V6 = '::';
-const ANY_V4 = '0.0.0.0';
+/** RFC 8656 §7.2 recommends the dynamic ports. */
+const RELAY_PORTS = [49_152, 65_535] as const;
+
+/** How many ports are tried for an allocation: in a range that is half used, all are taken once in a million times. */
+const PORT_TRIES = 20;
+
+/** Bytes that wait to be sent to a stream at which relayed data is dropped, as UDP would do. */
+const STREAM_BACKLOG_BYTES = 1024 * 1024;
+
+/** A stream that says nothing for so long is gone; clients refresh their permissions every five minutes. */
+const STREAM_SILENCE_MS = 600_000;
+
+/** Streams at once. */
+const STREAMS_MAX = 8_000;
+
+/** How often the addresses of the machine are looked up. */
+const OWN_ADDRESSES_MS = 30_000;
+
+const TOKEN_BYTES = 8;
+const KEY_BYTES = 32;
+
+/** The index of streams, which are no UDP socket. */
+const NO_LISTENER = -1;
 
 /**
- * Answers Binding requests at an IP address of this machine; for `::` at all its IPv4 addresses, too, where it has any.
- * A port that is taken is replaced by a free one, since clients are told the port in any case.
+ * Starts a server at an IP address of this machine; for `::` at its IPv4 addresses, too, where it has any. A port that is taken
+ * is replaced by a free one, since clients are told the port in any case.
  * @throws SottoError `option-invalid` if the address is not of this machine.
  */
-export async function startStun(address: string, port: number): Promise<StunServer> {
-  const first = await bind(address, port).catch(() => bind(address, 0)).catch((error: unknown) => {
-    throw new SottoError('option-invalid', `This machine does not let Sotto listen at ${address}; choose another with --host.`, error);
-  });
-  const bound = first.address().port;
-  const second = address === ANY_V6 ? await bind(ANY_V4, bound).catch(() => null) : null;
+export async function startTurn(options: TurnServerOptions): Promise<TurnServer> {
+  const { address, port, announced = [], relayPorts = RELAY_PORTS, ...rest } = options;
+  const ears = await openEars(address, port);
+  const relayed = { 4: relayedAddress(4, address, announced), 6: relayedAddress(6, address, announced) };
+  const listeners = ears.map((ear, index): Listener => ({
+    endpoint: endpointOf(ear, relayed),
+    // Ears come in pairs.
+    other: index % 2 === 0 ? index + 1 : index - 1,
+  }));
+  const turn = new Turn({ ...rest, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, listeners });
+  const loop = new Loop(turn, ears, { address, ports: relayPorts });
+  const bound = ears[0]!.address().port;
+  const tcp = await listen(address, bound, loop);
   return {
     port: bound,
+    otherPort: ears[1]!.address().port,
+    tcp: tcp !== null,
+    accept: (stream) => loop.accept(stream),
+    came: (from) => loop.came(from),
     close() {
-      first.close();
-      second?.close();
+      tcp?.close();
+      loop.close();
     },
   };
 }
 
-async function bind(address: string, port: number): Promise<Socket> {
-  const socket = address.includes(':') ? createSocket({ type: 'udp6', ipv6Only: true }) : createSocket('udp4');
-  socket.bind(port, address);
-  await once(socket, 'listening');
-  // An answer that cannot be sent is a datagram lost; the client asks again.
-  socket.on('error', () => {});
-  socket.on('message', (request, source) => {
-    const ip = parseIp(source.address);
-    const answer = ip === null ? null : answerBinding(request, { ip, port: source.port });
-    if (answer !== null) socket.send(answer, source.port, source.address, () => {});
+class Loop {
+  readonly #turn: Turn;
+  readonly #ears: readonly Socket[];
+  readonly #place: { readonly address: string; readonly ports: readonly [number, number] };
+  readonly #relayed = new Map<number, Socket>();
+  readonly #streams = new Map<string, Stream>();
+  readonly #watch: NodeJS.Timeout;
+  #alarm: NodeJS.Timeout | undefined;
+  #lastStream = 0;
+  #closed = false;
+
+  constructor(turn: Turn, ears: readonly Socket[], place: { readonly address: string; readonly ports: readonly [number, number] }) {
+    this.#turn = turn;
+    this.#ears = ears;
+    this.#place = place;
+    this.#watch = setInterval(() => this.#lookAround(), OWN_ADDRESSES_MS);
+    this.#lookAround();
+    for (const [listener, ear] of ears.entries()) {
+      ear.on('message', (bytes, { address, port }) => {
+        this.#input({ kind: 'from-client', flow: { id: `${listener} ${port} ${address}`, listener, source: { address, port }, stream: false }, bytes });
+      });
+    }
+  }
+
+  accept(stream: Stream): void {
+    const { remoteAddress, remotePort } = stream;
+    // Nobody is there any more, or everybody is.
+    if (remoteAddress === undefined || remotePort === undefined || this.#streams.size >= STREAMS_MAX || this.#closed) return void stream.destroy();
+    this.#lastStream += 1;
+    const flow: Flow = { id: `stream ${this.#lastStream}`, listener: NO_LISTENER, source: { address: plain(remoteAddress), port: remotePort }, stream: true };
+    const frames = new Frames();
+    this.#streams.set(flow.id, stream);
+    stream.setNoDelay(true);
+    stream.setTimeout(STREAM_SILENCE_MS, () => stream.destroy());
+    stream.on('error', () => {});
+    stream.on('close', () => {
+      this.#streams.delete(flow.id);
+      this.#input({ kind: 'ended', flow });
+    });
+    stream.on('data', (chunk: Buffer) => {
+      const messages = frames.push(chunk);
+      if (messages === null) return void stream.destroy();
+      for (const bytes of messages) this.#input({ kind: 'from-client', flow, bytes });
+    });
+    stream.on('end', () => stream.end());
+  }
+
+  came(from: string): () => void {
+    const address = plain(from);
+    this.#input({ kind: 'came', address });
+    return () => this.#input({ kind: 'went', address });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#watch);
+    clearTimeout(this.#alarm);
+    for (const socket of [...this.#ears, ...this.#relayed.values()]) socket.close();
+    this.#relayed.clear();
+    for (const stream of this.#streams.values()) stream.destroy();
+  }
+
+  #input(input: Input): void {
+    if (this.#closed) return;
+    for (const output of this.#turn.handle(input, Date.now())) this.#carryOut(output);
+  }
+
+  #carryOut(output: Output): void {
+    switch (output.kind) {
+      case 'to-client': return this.#toClient(output.flow, output.bytes);
+      case 'to-peer': {
+        const relayed = this.#relayed.get(output.socket);
+        if (relayed !== undefined) sendUdp(relayed, output.bytes, output.to);
+        return;
+      }
+      case 'open': return void this.#open(output);
+      case 'close':
+        this.#relayed.get(output.socket)?.close();
+        this.#relayed.delete(output.socket);
+        return;
+      case 'wake':
+        clearTimeout(this.#alarm);
+        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), output.at - Date.now());
+    }
+  }
+
+  #toClient({ id, listener, source }: Flow, bytes: Uint8Array): void {
+    const ear = this.#ears[listener];
+    if (ear !== undefined) return sendUdp(ear, bytes, source);
+    const to = this.#streams.get(id);
+    if (to !== undefined && to.writable && to.writableLength < STREAM_BACKLOG_BYTES) to.write(bytes);
+  }
+
+  async #open({ socket, family, even, pair }: Extract<Output, { kind: 'open' }>): Promise<void> {
+    const opened = await this.#openRelayed(family, even, pair !== null);
+    if (this.#closed) return opened.forEach((unwanted) => unwanted.close());
+    const [first, second] = opened;
+    if (first === undefined) return this.#input({ kind: 'not-opened', socket });
+    this.#listen(socket, first);
+    if (pair !== null && second !== undefined) this.#listen(pair, second);
+    const reserved = pair === null ? null : { socket: pair, token: new Uint8Array(randomBytes(TOKEN_BYTES)) };
+    this.#input({ kind: 'opened', socket, port: first.address().port, reserved });
+  }
+
+  #listen(number: number, socket: Socket): void {
+    this.#relayed.set(number, socket);
+    socket.on('message', (bytes, source) => this.#input({ kind: 'from-peer', socket: number, source, bytes }));
+  }
+
+  /** One socket at a free port, or two at ports that follow each other; none if luck or the system refuses. */
+  async #openRelayed(family: Family, even: boolean, pair: boolean): Promise<Socket[]> {
+    const [first, last] = this.#place.ports;
+    const address = familyOf(this.#place.address) === family ? this.#place.address : ANY[family];
+    for (let tries = 0; tries < PORT_TRIES; tries += 1) {
+      const port = even ? 2 * randomInt(Math.ceil(first / 2), Math.ceil(last / 2)) : randomInt(first, last + 1);
+      const one = await openUdp(address, port).catch(() => null);
+      if (one === null || !pair) {
+        if (one !== null) return [one];
+        continue;
+      }
+      const next = await openUdp(address, port + 1).catch(() => null);
+      if (next !== null) return [one, next];
+      one.close();
+    }
+    return [];
+  }
+
+  #lookAround(): void {
+    this.#input({ kind: 'own', addresses: ownAddresses().map(({ address }) => address) });
+  }
+}
+
+/** Two sockets at the address, of which the first has the wanted port if it is free; for `::` two of IPv4 with the same ports, too. */
+async function openEars(address: string, port: number): Promise<Socket[]> {
+  const first = await openUdp(address, port).catch(() => openUdp(address, 0)).catch((error: unknown) => {
+    throw new SottoError('option-invalid', `This machine does not let Sotto listen at ${address}; choose another with --host.`, error);
   });
-  return socket;
+  const bound = first.address().port;
+  const second = await openUdp(address, bound + 1).catch(() => openUdp(address, 0));
+  if (address !== ANY[6]) return [first, second];
+  const v4 = [await openUdp(ANY[4], bound).catch(() => null), await openUdp(ANY[4], second.address().port).catch(() => null)];
+  if (v4.every((socket) => socket !== null)) return [first, second, ...v4];
+  v4.forEach((socket) => socket?.close());
+  return [first, second];
+}
+
+/** Where allocations of a family are reached; null where this server has no address of it. */
+function relayedAddress(family: Family, address: string, announced: readonly string[]): string | null {
+  const named = announced.find((one) => familyOf(one) === family);
+  if (named !== undefined) return named;
+  if (address !== ANY[4] && address !== ANY[6]) return familyOf(address) === family ? address : null;
+  if (family === 6 && address === ANY[4]) return null;
+  const own = ownAddresses().filter((one) => familyOf(one.address) === family).filter((one) => !one.address.startsWith('fe80:'));
+  const best = own.find((one) => !isSpecial(one.address)) ?? own.find(({ internal }) => !internal) ?? own[0];
+  return best?.address ?? null;
+}
+
+function endpointOf(ear: Socket, relayed: Readonly<Record<Family, string | null>>): Listener['endpoint'] {
+  const { address, port } = ear.address();
+  const known = relayed[familyOf(address)];
+  return known === null ? null : { address: known, port };
+}
+
+async function listen(address: string, port: number, loop: Loop): Promise<Server | null> {
+  const server = createServer((stream) => loop.accept(stream));
+  try {
+    server.listen(port, address);
+    await once(server, 'listening');
+    return server;
+  } catch {
+    return null;
+  }
+}
+
+/** An address as it is without the form that IPv4 has at an IPv6 socket. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, '');
 }

@@ -15,9 +15,12 @@ import {
   LOOKUP_BYTES,
   MAILBOX_BYTES,
   OWNER_BYTES,
+  REUSABLE_CARD_MAX_TTL_SECONDS,
   SIGNATURE_BYTES,
   TOKEN_BYTES,
   TOKEN_HASH_BYTES,
+  TURN_TEXT_MAX_LENGTH,
+  TURN_URLS_MAX,
 } from './limits.js';
 import { ClientFrameSchema, RelayFrameSchema, type ClientFrame, type RelayFrame } from './relay_pb.js';
 
@@ -107,13 +110,14 @@ function checkClientBody(body: ClientBody): void {
     case 'putCard':
       ensure(body.value.lookup.length === LOOKUP_BYTES);
       ensure(body.value.card.length > 0 && body.value.card.length <= CARD_MAX_BYTES);
-      ensure(body.value.ttlSeconds > 0 && body.value.ttlSeconds <= CARD_MAX_TTL_SECONDS);
+      ensure(body.value.ttlSeconds > 0 && body.value.ttlSeconds <= (body.value.reusable ? REUSABLE_CARD_MAX_TTL_SECONDS : CARD_MAX_TTL_SECONDS));
       return;
     case 'takeCard':
       ensure(body.value.lookup.length === LOOKUP_BYTES);
       ensure(body.value.claim.length === CLAIM_BYTES);
       return;
     case 'ping':
+    case 'askTurn':
       return;
   }
 }
@@ -122,7 +126,7 @@ function checkRelayBody(body: RelayBody): void {
   switch (body.case) {
     case 'welcome':
       ensure(body.value.challenge.length === CHALLENGE_BYTES);
-      ensure(body.value.stunPort <= 65_535);
+      ensure(body.value.stunPort <= 65_535 && body.value.stunOtherPort <= 65_535);
       return;
     case 'refused':
     case 'goodbye':
@@ -136,6 +140,10 @@ function checkRelayBody(body: RelayBody): void {
       return;
     case 'card':
       ensure(body.value.card.length > 0 && body.value.card.length <= CARD_MAX_BYTES);
+      return;
+    case 'turn':
+      ensure(body.value.urls.length <= TURN_URLS_MAX);
+      ensure([...body.value.urls, body.value.username, body.value.password].every(({ length }) => length <= TURN_TEXT_MAX_LENGTH));
       return;
     case 'done':
       return;

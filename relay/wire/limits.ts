@@ -25,11 +25,18 @@ export const FRAME_MAX_BYTES = ENVELOPE_MAX_BYTES + 1_024;
 /** Longest life of an envelope: what a person away for a month still gets. */
 export const ENVELOPE_MAX_TTL_SECONDS = 30 * 24 * 3600;
 
-/** Longest life of a card: an invitation lives at most a week. */
+/** Longest life of a card for one guest: an invitation lives at most a week. */
 export const CARD_MAX_TTL_SECONDS = 7 * 24 * 3600;
+
+/** Longest life of a reusable card: the owner of an address may be away for four weeks, in the fifth it still answers, and a day for clocks. */
+export const REUSABLE_CARD_MAX_TTL_SECONDS = (5 * 7 + 1) * 24 * 3600;
 
 /** Most sequences in one Acknowledge, so that one frame is bounded work. */
 export const ACKNOWLEDGE_MAX = 1_000;
+
+/** Most URLs in Turn, and the longest of its texts: a host name has up to 253 characters. */
+export const TURN_URLS_MAX = 8;
+export const TURN_TEXT_MAX_LENGTH = 512;
 
 /** Label of the owner's signature over challenge | mailbox | token_hash; crypto/signature.ts puts "sotto1/" before it. */
 export const COLLECT_LABEL = 'collect';

@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file relay/wire/relay.proto.
  */
 export const file_relay_wire_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChZyZWxheS93aXJlL3JlbGF5LnByb3RvEg5zb3R0by5yZWxheS52MSLUAgoLQ2xpZW50RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgdjb2xsZWN0GAIgASgLMhcuc290dG8ucmVsYXkudjEuQ29sbGVjdEgAEjIKC2Fja25vd2xlZGdlGAMgASgLMhsuc290dG8ucmVsYXkudjEuQWNrbm93bGVkZ2VIABImCgVjbG9zZRgEIAEoCzIVLnNvdHRvLnJlbGF5LnYxLkNsb3NlSAASIgoDcHV0GAUgASgLMhMuc290dG8ucmVsYXkudjEuUHV0SAASKwoIcHV0X2NhcmQYBiABKAsyFy5zb3R0by5yZWxheS52MS5QdXRDYXJkSAASLQoJdGFrZV9jYXJkGAcgASgLMhguc290dG8ucmVsYXkudjEuVGFrZUNhcmRIABIkCgRwaW5nGAggASgLMhQuc290dG8ucmVsYXkudjEuUGluZ0gAQgYKBGJvZHkiowIKClJlbGF5RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgd3ZWxjb21lGAIgASgLMhcuc290dG8ucmVsYXkudjEuV2VsY29tZUgAEiQKBGRvbmUYAyABKAsyFC5zb3R0by5yZWxheS52MS5Eb25lSAASKgoHcmVmdXNlZBgEIAEoCzIXLnNvdHRvLnJlbGF5LnYxLlJlZnVzZWRIABIsCghkZWxpdmVyeRgFIAEoCzIYLnNvdHRvLnJlbGF5LnYxLkRlbGl2ZXJ5SAASJAoEY2FyZBgGIAEoCzIULnNvdHRvLnJlbGF5LnYxLkNhcmRIABIqCgdnb29kYnllGAcgASgLMhcuc290dG8ucmVsYXkudjEuR29vZGJ5ZUgAQgYKBGJvZHkiUAoHQ29sbGVjdBIPCgdtYWlsYm94GAEgASgMEg0KBW93bmVyGAIgASgMEhIKCnRva2VuX2hhc2gYAyABKAwSEQoJc2lnbmF0dXJlGAQgASgMIjEKC0Fja25vd2xlZGdlEg8KB21haWxib3gYASABKAwSEQoJc2VxdWVuY2VzGAIgAygEIhgKBUNsb3NlEg8KB21haWxib3gYASABKAwiTAoDUHV0Eg8KB21haWxib3gYASABKAwSDQoFdG9rZW4YAiABKAwSEwoLdHRsX3NlY29uZHMYAyABKA0SEAoIZW52ZWxvcGUYBCABKAwiPAoHUHV0Q2FyZBIOCgZsb29rdXAYASABKAwSDAoEY2FyZBgCIAEoDBITCgt0dGxfc2Vjb25kcxgDIAEoDSIpCghUYWtlQ2FyZBIOCgZsb29rdXAYASABKAwSDQoFY2xhaW0YAiABKAwiBgoEUGluZyJACgdXZWxjb21lEg8KB3ZlcnNpb24YASABKA0SEQoJY2hhbGxlbmdlGAIgASgMEhEKCXN0dW5fcG9ydBgDIAEoDSIXCgREb25lEg8KB3dhaXRpbmcYASABKA0iNAoHUmVmdXNlZBIMCgRjb2RlGAEgASgJEhsKE3JldHJ5X2FmdGVyX3NlY29uZHMYAiABKA0iTwoIRGVsaXZlcnkSDwoHbWFpbGJveBgBIAEoDBIQCghzZXF1ZW5jZRgCIAEoBBIQCghlbnZlbG9wZRgDIAEoDBIOCgZhZ2VfbXMYBCABKAQiFAoEQ2FyZBIMCgRjYXJkGAEgASgMIjMKB0dvb2RieWUSDAoEY29kZRgBIAEoCRIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYAiABKA1iBnByb3RvMw");
+  fileDesc("ChZyZWxheS93aXJlL3JlbGF5LnByb3RvEg5zb3R0by5yZWxheS52MSKBAwoLQ2xpZW50RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgdjb2xsZWN0GAIgASgLMhcuc290dG8ucmVsYXkudjEuQ29sbGVjdEgAEjIKC2Fja25vd2xlZGdlGAMgASgLMhsuc290dG8ucmVsYXkudjEuQWNrbm93bGVkZ2VIABImCgVjbG9zZRgEIAEoCzIVLnNvdHRvLnJlbGF5LnYxLkNsb3NlSAASIgoDcHV0GAUgASgLMhMuc290dG8ucmVsYXkudjEuUHV0SAASKwoIcHV0X2NhcmQYBiABKAsyFy5zb3R0by5yZWxheS52MS5QdXRDYXJkSAASLQoJdGFrZV9jYXJkGAcgASgLMhguc290dG8ucmVsYXkudjEuVGFrZUNhcmRIABIkCgRwaW5nGAggASgLMhQuc290dG8ucmVsYXkudjEuUGluZ0gAEisKCGFza190dXJuGAkgASgLMhcuc290dG8ucmVsYXkudjEuQXNrVHVybkgAQgYKBGJvZHkiyQIKClJlbGF5RnJhbWUSDwoHcmVxdWVzdBgBIAEoDRIqCgd3ZWxjb21lGAIgASgLMhcuc290dG8ucmVsYXkudjEuV2VsY29tZUgAEiQKBGRvbmUYAyABKAsyFC5zb3R0by5yZWxheS52MS5Eb25lSAASKgoHcmVmdXNlZBgEIAEoCzIXLnNvdHRvLnJlbGF5LnYxLlJlZnVzZWRIABIsCghkZWxpdmVyeRgFIAEoCzIYLnNvdHRvLnJlbGF5LnYxLkRlbGl2ZXJ5SAASJAoEY2FyZBgGIAEoCzIULnNvdHRvLnJlbGF5LnYxLkNhcmRIABIqCgdnb29kYnllGAcgASgLMhcuc290dG8ucmVsYXkudjEuR29vZGJ5ZUgAEiQKBHR1cm4YCCABKAsyFC5zb3R0by5yZWxheS52MS5UdXJuSABCBgoEYm9keSJQCgdDb2xsZWN0Eg8KB21haWxib3gYASABKAwSDQoFb3duZXIYAiABKAwSEgoKdG9rZW5faGFzaBgDIAEoDBIRCglzaWduYXR1cmUYBCABKAwiMQoLQWNrbm93bGVkZ2USDwoHbWFpbGJveBgBIAEoDBIRCglzZXF1ZW5jZXMYAiADKAQiGAoFQ2xvc2USDwoHbWFpbGJveBgBIAEoDCJMCgNQdXQSDwoHbWFpbGJveBgBIAEoDBINCgV0b2tlbhgCIAEoDBITCgt0dGxfc2Vjb25kcxgDIAEoDRIQCghlbnZlbG9wZRgEIAEoDCJOCgdQdXRDYXJkEg4KBmxvb2t1cBgBIAEoDBIMCgRjYXJkGAIgASgMEhMKC3R0bF9zZWNvbmRzGAMgASgNEhAKCHJldXNhYmxlGAQgASgIIikKCFRha2VDYXJkEg4KBmxvb2t1cBgBIAEoDBINCgVjbGFpbRgCIAEoDCIGCgRQaW5nIgkKB0Fza1R1cm4iWQoHV2VsY29tZRIPCgd2ZXJzaW9uGAEgASgNEhEKCWNoYWxsZW5nZRgCIAEoDBIRCglzdHVuX3BvcnQYAyABKA0SFwoPc3R1bl9vdGhlcl9wb3J0GAQgASgNIhcKBERvbmUSDwoHd2FpdGluZxgBIAEoDSI0CgdSZWZ1c2VkEgwKBGNvZGUYASABKAkSGwoTcmV0cnlfYWZ0ZXJfc2Vjb25kcxgCIAEoDSJPCghEZWxpdmVyeRIPCgdtYWlsYm94GAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEhAKCGVudmVsb3BlGAMgASgMEg4KBmFnZV9tcxgEIAEoBCIUCgRDYXJkEgwKBGNhcmQYASABKAwiTQoEVHVybhIMCgR1cmxzGAEgAygJEhAKCHVzZXJuYW1lGAIgASgJEhAKCHBhc3N3b3JkGAMgASgJEhMKC3R0bF9zZWNvbmRzGAQgASgNIjMKB0dvb2RieWUSDAoEY29kZRgBIAEoCRIaChJyZWNvbm5lY3RfYWZ0ZXJfbXMYAiABKA1iBnByb3RvMw");
 
 /**
  * @generated from message sotto.relay.v1.ClientFrame
@@ -97,6 +97,14 @@ export type ClientFrame = Message<"sotto.relay.v1.ClientFrame"> & {
      */
     value: Ping;
     case: "ping";
+  } | {
+    /**
+     * both
+     *
+     * @generated from field: sotto.relay.v1.AskTurn ask_turn = 9;
+     */
+    value: AskTurn;
+    case: "askTurn";
   } | { case: undefined; value?: undefined };
 };
 
@@ -157,6 +165,12 @@ export type RelayFrame = Message<"sotto.relay.v1.RelayFrame"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * @generated from field: sotto.relay.v1.Turn turn = 8;
+     */
+    value: Turn;
+    case: "turn";
   } | { case: undefined; value?: undefined };
 };
 
@@ -294,7 +308,7 @@ export const PutSchema: GenMessage<Put> = /*@__PURE__*/
   messageDesc(file_relay_wire_relay, 5);
 
 /**
- * Keep a card (a sealed invitation bundle) until it is taken or ttl_seconds are over.
+ * Keep a card (a sealed invitation bundle) until ttl_seconds are over.
  *
  * @generated from message sotto.relay.v1.PutCard
  */
@@ -315,6 +329,13 @@ export type PutCard = Message<"sotto.relay.v1.PutCard"> & {
    * @generated from field: uint32 ttl_seconds = 3;
    */
   ttlSeconds: number;
+
+  /**
+   * give it to everybody, and keep it longer
+   *
+   * @generated from field: bool reusable = 4;
+   */
+  reusable: boolean;
 };
 
 /**
@@ -325,7 +346,7 @@ export const PutCardSchema: GenMessage<PutCard> = /*@__PURE__*/
   messageDesc(file_relay_wire_relay, 6);
 
 /**
- * Take a card. The first claim reserves it; the same claim gets it again (a client that crashed may retry), another
+ * Take a card. Of one that is not reusable the first claim reserves it; the same claim gets it again (a client that crashed may retry), another
  * claim gets card-taken.
  *
  * @generated from message sotto.relay.v1.TakeCard
@@ -367,6 +388,21 @@ export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
   messageDesc(file_relay_wire_relay, 8);
 
 /**
+ * Tell where a TURN server is, with a credential for it. Answered with Turn.
+ *
+ * @generated from message sotto.relay.v1.AskTurn
+ */
+export type AskTurn = Message<"sotto.relay.v1.AskTurn"> & {
+};
+
+/**
+ * Describes the message sotto.relay.v1.AskTurn.
+ * Use `create(AskTurnSchema)` to create a new message.
+ */
+export const AskTurnSchema: GenMessage<AskTurn> = /*@__PURE__*/
+  messageDesc(file_relay_wire_relay, 9);
+
+/**
  * @generated from message sotto.relay.v1.Welcome
  */
 export type Welcome = Message<"sotto.relay.v1.Welcome"> & {
@@ -390,6 +426,13 @@ export type Welcome = Message<"sotto.relay.v1.Welcome"> & {
    * @generated from field: uint32 stun_port = 3;
    */
   stunPort: number;
+
+  /**
+   * a second one: a NAT that maps both alike maps independently of the destination
+   *
+   * @generated from field: uint32 stun_other_port = 4;
+   */
+  stunOtherPort: number;
 };
 
 /**
@@ -397,7 +440,7 @@ export type Welcome = Message<"sotto.relay.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 9);
+  messageDesc(file_relay_wire_relay, 10);
 
 /**
  * @generated from message sotto.relay.v1.Done
@@ -416,7 +459,7 @@ export type Done = Message<"sotto.relay.v1.Done"> & {
  * Use `create(DoneSchema)` to create a new message.
  */
 export const DoneSchema: GenMessage<Done> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 10);
+  messageDesc(file_relay_wire_relay, 11);
 
 /**
  * @generated from message sotto.relay.v1.Refused
@@ -442,7 +485,7 @@ export type Refused = Message<"sotto.relay.v1.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 11);
+  messageDesc(file_relay_wire_relay, 12);
 
 /**
  * @generated from message sotto.relay.v1.Delivery
@@ -478,7 +521,7 @@ export type Delivery = Message<"sotto.relay.v1.Delivery"> & {
  * Use `create(DeliverySchema)` to create a new message.
  */
 export const DeliverySchema: GenMessage<Delivery> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 12);
+  messageDesc(file_relay_wire_relay, 13);
 
 /**
  * @generated from message sotto.relay.v1.Card
@@ -495,7 +538,45 @@ export type Card = Message<"sotto.relay.v1.Card"> & {
  * Use `create(CardSchema)` to create a new message.
  */
 export const CardSchema: GenMessage<Card> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 13);
+  messageDesc(file_relay_wire_relay, 14);
+
+/**
+ * A credential for TURN (RFC 8656). It says nothing about whom it was given to.
+ *
+ * @generated from message sotto.relay.v1.Turn
+ */
+export type Turn = Message<"sotto.relay.v1.Turn"> & {
+  /**
+   * RFC 7065; none if this relay has no TURN server
+   *
+   * @generated from field: repeated string urls = 1;
+   */
+  urls: string[];
+
+  /**
+   * @generated from field: string username = 2;
+   */
+  username: string;
+
+  /**
+   * @generated from field: string password = 3;
+   */
+  password: string;
+
+  /**
+   * an allocation must be made before; it may live on
+   *
+   * @generated from field: uint32 ttl_seconds = 4;
+   */
+  ttlSeconds: number;
+};
+
+/**
+ * Describes the message sotto.relay.v1.Turn.
+ * Use `create(TurnSchema)` to create a new message.
+ */
+export const TurnSchema: GenMessage<Turn> = /*@__PURE__*/
+  messageDesc(file_relay_wire_relay, 15);
 
 /**
  * The relay is about to close this connection.
@@ -521,5 +602,5 @@ export type Goodbye = Message<"sotto.relay.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_relay_wire_relay, 14);
+  messageDesc(file_relay_wire_relay, 16);
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concat, equal, fromBase64url, fromHex, Reader, text, toBase64url, toHex, utf8, Writer } from '../../crypto/bytes.js';
+import { SottoError } from '../../crypto/error.js';
 import { codeOf } from './support.js';
 
 const anyBytes = fc.uint8Array({ maxLength: 200 });
@@ -98,5 +99,12 @@ describe('packed structures', () => {
     const source = Uint8Array.of(1, 2, 3);
     new Reader(source).bytes(3).fill(0);
     expect(source).toEqual(Uint8Array.of(1, 2, 3));
+  });
+});
+
+describe('an error', () => {
+  it('keeps what caused it, and says nothing of a cause where there is none', () => {
+    expect(new SottoError('malformed', undefined, 'why').cause).toBe('why');
+    expect('cause' in new SottoError('malformed')).toBe(false);
   });
 });

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createAddress, createWeekCard, parseAnyLink, WEEK_MS } from '../../crypto/address.js';
 import { fromBase64url, fromHex, text, toHex } from '../../crypto/bytes.js';
 import { firstDevices, unpackDevices } from '../../crypto/devices.js';
 import { type ErrorCode, SottoError } from '../../crypto/error.js';
@@ -24,10 +25,13 @@ const first = encrypt(guest, bytes('first'), random, 0);
 const second = encrypt(first.session, bytes('second'), random, 0);
 const { session: waiting } = decrypt(inviter, second.message, random, 0);
 const kek = random(32);
+const address = createAddress('https://relay.example', host.identity, random);
+const week = createWeekCard({ identity: host.identity, devices: firstDevices(host.identity, 0), name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 2 * WEEK_MS }, address.linkKey, 1, random);
 
 /** Each decoder of bytes: something that it accepts, and the codes that it may refuse with. */
 const decoders: Record<string, { readonly valid: Uint8Array; readonly decode: (input: Uint8Array) => unknown; readonly codes: readonly ErrorCode[] }> = {
   openCard: { valid: host.card, decode: (card) => openCard(link, card, 0), codes: ['card-invalid'] },
+  'openCard of an address': { valid: week.card, decode: (card) => openCard(parseAnyLink(address.link, WEEK_MS), card, WEEK_MS), codes: ['card-invalid'] },
   unpackIdentity: { valid: packIdentity(host.identity), decode: unpackIdentity, codes: ['malformed'] },
   unpackPublicIdentity: { valid: packPublicIdentity(host.identity), decode: unpackPublicIdentity, codes: ['malformed'] },
   unpackDevices: { valid: firstDevices(host.identity, 1), decode: (packed) => unpackDevices(packed, host.identity), codes: ['malformed'] },
@@ -96,7 +100,7 @@ describe.each(Object.entries(decoders))('%s', (name, { valid, decode, codes }) =
     fc.assert(
       fc.property(fc.nat(valid.length * 8 - 1), (bit) => {
         const accepted = probe(valid.with(bit >> 3, valid[bit >> 3]! ^ (1 << (bit & 7))));
-        if (name === 'decrypt' || name === 'respond' || name === 'openCard' || name === 'openKey') expect(accepted).toBe(false);
+        if (name === 'decrypt' || name === 'respond' || name.startsWith('openCard') || name === 'openKey') expect(accepted).toBe(false);
       }),
       { numRuns: 100 },
     );
@@ -110,6 +114,7 @@ describe('decoders of text', () => {
     fc.assert(
       fc.property(anyText, (input) => {
         accepts(() => parseLink(input), ['link-invalid']);
+        accepts(() => parseAnyLink(input.replace('/i#', '/a#'), 0), ['link-invalid']);
         accepts(() => fromHex(input), ['malformed']);
         accepts(() => fromBase64url(input), ['malformed']);
       }),

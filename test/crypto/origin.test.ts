@@ -18,6 +18,12 @@ describe('the address of a relay', () => {
     (text) => expect(() => relayOrigin(text)).toThrow(expect.objectContaining({ code: 'relay-url-invalid' })),
   );
 
+  test('has 255 bytes at most', () => {
+    const ofLength = (length: number) => `https://${`${'a'.repeat(60)}.`.repeat(5).slice(0, length - 8 - 3)}abc`;
+    expect(relayOrigin(ofLength(255))).toHaveLength(255);
+    expect(() => relayOrigin(ofLength(256))).toThrow(expect.objectContaining({ code: 'relay-url-invalid' }));
+  });
+
   test('is kept in a form that stays the same, or refused', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.webUrl()), (text) => {

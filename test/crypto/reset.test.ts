@@ -6,7 +6,8 @@ import { createIdentity } from '../../crypto/identity.js';
 import { createReset, openReset, openResumption, packPendingReset, type Reset, RESUMPTION_BYTES, sealResumption, unpackPendingReset } from '../../crypto/reset.js';
 import { decrypt, encrypt, receivedPosition, resumptionOf, sentPosition } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
-import * as oracle from './oracle.js';
+import { identity } from '../oracle/identity.js';
+import { makeReset } from '../oracle/reset.js';
 import { sides } from './side.js';
 import { bytes, codeOf, initiate, pair, seeded, string } from './support.js';
 
@@ -24,7 +25,7 @@ describe('a reset', () => {
   const reset = opened.said as Reset;
 
   it('is byte for byte what a second implementation makes', () => {
-    const theirs = oracle.reset(oracle.identity(seeded('host')), address, secret, { reason: 1, madeAt: 500, first: 7 }, seeded('reset'));
+    const theirs = makeReset(identity(seeded('host')), address, secret, { reason: 1, madeAt: 500, first: 7 }, seeded('reset'));
     expect(toHex(made.envelope)).toBe(toHex(theirs.envelope));
     expect(made.secret).toEqual(theirs.secret);
   });

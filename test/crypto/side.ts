@@ -1,18 +1,14 @@
-// The two sides of a session under test: ours alone, and ours beside the second implementation.
+// The two sides of a session under test, and messages such as only a contact can make.
 
 import { expect } from 'vitest';
-import { concat, equal, toHex, Writer } from '../../crypto/bytes.js';
-import { respond } from '../../crypto/handshake.js';
-import { createIdentity } from '../../crypto/identity.js';
-import { openCard, parseLink } from '../../crypto/invitation.js';
+import { concat, toHex, Writer } from '../../crypto/bytes.js';
 import type { Random } from '../../crypto/random.js';
 import { stepChain } from '../../crypto/ratchet/chain.js';
 import type { Piece } from '../../crypto/ratchet/piece.js';
 import { packPlaintext, PLAINTEXT_HEAD_BYTES } from '../../crypto/ratchet/plaintext.js';
-import { seal } from '../../crypto/sodium.js';
-import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
-import * as oracle from './oracle.js';
-import { bytes, codeOf, initiate, pair, seeded, string } from './support.js';
+import { decrypt, encrypt, packSession, type Session } from '../../crypto/session.js';
+import { seal } from '../oracle/notation.js';
+import { bytes, codeOf, pair, seeded, string } from './support.js';
 
 export const DAY_MS = 24 * 3600 * 1000;
 
@@ -52,6 +48,15 @@ export function sides(seed: string): { a: Side; b: Side } {
   return { a: new Side(guest, `${seed}/a`), b: new Side(inviter, `${seed}/b`) };
 }
 
+/** One message each way, so that both begin a chain. */
+export function turn(a: Side, b: Side, text = 'text', now = 0): Uint8Array[] {
+  const ping = a.send(text, now);
+  b.receive(ping, now);
+  const pong = b.send(text, now);
+  a.receive(pong, now);
+  return [ping, pong];
+}
+
 /** A plaintext with any piece, `length` bytes long. */
 export function plaintextOf(text: string, piece: Piece, length: number): Uint8Array {
   const [body, plaintext] = [bytes(text), new Uint8Array(length)];
@@ -70,70 +75,6 @@ export function craft(from: Session, random: Random, overrides: { dh?: Uint8Arra
   let { chainKey, messageKey } = stepChain(sending.chainKey);
   for (let at = sending.next; at < Math.min(n, 20_000); at++) ({ chainKey, messageKey } = stepChain(chainKey));
   const header = new Writer(44).bytes(dh).number(previous, 4).number(n, 4).number(flags, 1).number(epoch, 3).finish();
-  const sealed = oracle.sealed(sending.headerKey, nonce, header, from.transcript);
+  const sealed = seal(sending.headerKey, nonce, header, from.transcript);
   return concat(nonce, sealed, seal(messageKey, nonce, plaintext, sealed));
-}
-
-/** One of our sessions and one of the oracle's, given the same bytes and the same chance: they must do the same. */
-export class Both {
-  readonly #side: Side;
-  readonly #oracle: oracle.OracleSession;
-  readonly #random: Random;
-  /** Ordinal of the chain in which the next message goes out. */
-  sendingChain: number;
-
-  constructor(session: Session, other: oracle.OracleSession, seed: string, sendingChain: number) {
-    this.#side = new Side(session, seed);
-    this.#oracle = other;
-    this.#random = seeded(seed);
-    this.sendingChain = sendingChain;
-  }
-
-  get receivingChain(): number {
-    return this.#oracle.ordinal;
-  }
-
-  get epoch(): number {
-    return this.#oracle.epochs;
-  }
-
-  send(text: string, now = 0): Uint8Array {
-    const message = this.#side.send(text, now);
-    expect(equal(message, this.#oracle.encrypt(bytes(text), this.#random, undefined, now))).toBe(true);
-    this.#compare();
-    return message;
-  }
-
-  /** The text, or the code of the refusal. */
-  receive(message: Uint8Array, now = 0): { readonly text: string } | { readonly code: string } {
-    const before = this.receivingChain;
-    const expected = this.#oracle.decrypt(message, this.#random, now);
-    this.#side.session = unpackSession(packSession(this.#side.session));
-    if (this.receivingChain > before) this.sendingChain += 1;
-    if (typeof expected !== 'string') {
-      const text = this.#side.receive(message, now);
-      expect(text).toBe(string(expected));
-      this.#compare();
-      return { text };
-    }
-    const code = this.#side.refusal(message, now);
-    expect(code).toBe(expected);
-    return { code };
-  }
-
-  #compare(): void {
-    const { root, braid } = this.#side.session;
-    expect(equal(root, this.#oracle.rk)).toBe(true);
-    expect([braid.epoch, braid.step.at]).toEqual([this.#oracle.epochs, this.#oracle.braid.step]);
-  }
-}
-
-export function lockstep(): readonly [Both, Both] {
-  const terms = { name: 'Bea', relay: 'https://relay.example', mailbox: new Uint8Array(16), token: new Uint8Array(16), expiresAt: 1 };
-  const host = oracle.invitation(oracle.identity(seeded('host')), terms, seeded('terms'));
-  const ours = initiate(createIdentity(seeded('guest')), openCard(parseLink(host.link), host.card, 0), seeded('i'));
-  const theirs = oracle.initiate(oracle.identity(seeded('guest')), oracle.openInvitation(host.link, host.card), seeded('i'));
-  const ourHost = respond(createIdentity(seeded('host')), host.secret, ours.flight, seeded('r'));
-  const theirHost = oracle.respond(oracle.identity(seeded('host')), host.secret, theirs.flight, seeded('r'));
-  return [new Both(ours.session, theirs.session, 'guest side', 0), new Both(ourHost.session, theirHost.session, 'host side', 0)];
 }

@@ -1,7 +1,6 @@
 // What the tests of crypto/ share: replayable randomness, two people with a session, and published vectors.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { blake2b } from '@noble/hashes/blake2.js';
 import { expect } from 'vitest';
 import { firstDevices } from '../../crypto/devices.js';
 import { type ErrorCode, SottoError } from '../../crypto/error.js';
@@ -10,16 +9,9 @@ import { createIdentity, type Identity } from '../../crypto/identity.js';
 import { type Bundle, createInvitation, openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
 import { decrypt, encrypt, type Session } from '../../crypto/session.js';
+import { seeded } from '../vectors/chance.js';
 
-/** The same bytes for the same seed, however they are drawn. */
-export function seeded(seed: string): Random {
-  let drawn = 0;
-  const stream: number[] = [];
-  return (length) => {
-    while (stream.length < length) stream.push(...blake2b(new TextEncoder().encode(`${seed}/${drawn++}`)));
-    return Uint8Array.from(stream.splice(0, length));
-  };
-}
+export { seeded };
 
 export function invite(random: Random, overrides: Partial<Parameters<typeof createInvitation>[0]> = {}) {
   const identity = overrides.identity ?? createIdentity(random);

@@ -25,6 +25,7 @@ const CLIENT_BODIES: readonly Body[] = [
   { case: 'put', value: PUT },
   { case: 'put', value: { ...PUT, envelope: random(65_536), ttlSeconds: 2_592_000 } },
   { case: 'putCard', value: PUT_CARD },
+  { case: 'putCard', value: { ...PUT_CARD, ttlSeconds: 36 * 86_400, reusable: true } },
   { case: 'takeCard', value: TAKE_CARD },
   { case: 'ping', value: {} },
 ];
@@ -57,6 +58,7 @@ const MALFORMED_CLIENT_BODIES: readonly Body[] = [
   { case: 'putCard', value: { ...PUT_CARD, card: random(0) } },
   { case: 'putCard', value: { ...PUT_CARD, card: random(4_097) } },
   { case: 'putCard', value: { ...PUT_CARD, ttlSeconds: 604_801 } },
+  { case: 'putCard', value: { ...PUT_CARD, ttlSeconds: 36 * 86_400 + 1, reusable: true } },
   { case: 'takeCard', value: { ...TAKE_CARD, lookup: random(15) } },
   { case: 'takeCard', value: { ...TAKE_CARD, claim: random(17) } },
 ];

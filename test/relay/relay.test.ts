@@ -177,6 +177,16 @@ test('a card is for the first claim alone, which may come again', async () => {
   expect(await take(random(16))).toMatchObject({ case: 'refused', value: { code: 'card-taken' } });
 });
 
+test('a reusable card is for every claim', async () => {
+  const { owner, sender } = await pair();
+  const [lookup, card] = [random(16), random(2_088)];
+  expect(await owner.try({ case: 'putCard', value: { lookup, card, ttlSeconds: 36 * 86_400, reusable: true } })).toBe('done');
+  for (let guest = 0; guest < 3; guest += 1) {
+    const taken = await sender.ask({ case: 'takeCard', value: { lookup, claim: random(16) } });
+    expect(taken.case === 'card' && bytes(taken.value.card).equals(card)).toBe(true);
+  }
+});
+
 describe('connections', () => {
   test('Welcome names the STUN port and a challenge that no other connection gets', async () => {
     const { relay, owner, sender } = await pair();
@@ -271,11 +281,12 @@ describe('what a relay shows', () => {
     const relay = await testRelay();
     const base = `http://127.0.0.1:${relay.port}`;
     expect(await (await fetch(`${base}/health`)).json()).toEqual({ status: 'ok' });
-    for (const path of ['/', '/i']) {
+    for (const [path, words] of [['/', 'works once'], ['/i', 'works once'], ['/a', 'until they approve it']] as const) {
       const response = await fetch(base + path);
       const page = await response.text();
       expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none';style-src 'sha256-[^']+'/);
       expect(page).toContain('sotto accept');
+      expect(page).toContain(words);
       expect(page).not.toMatch(/<script|src=|href=|@import|url\(/);
     }
     const missing = await fetch(`${base}/<b>x`);

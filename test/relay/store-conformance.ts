@@ -186,26 +186,42 @@ export function describeStore(name: string, openStore: (folder: string) => Store
       const [lookup, card, claim] = [random(16), random(2_088), random(16)];
       const take = (who: Uint8Array): Operation => ({ kind: 'take-card', lookup, claim: who });
       expect(await run(take(claim))).toEqual(refusal('card-unknown'));
-      expect(await run({ kind: 'put-card', lookup, card, expiresAt: NOW + 100 })).toEqual(DONE);
-      expect(await run({ kind: 'put-card', lookup, card, expiresAt: NOW + 100 })).toEqual(DONE);
-      expect(await run({ kind: 'put-card', lookup, card: random(2_088), expiresAt: NOW + 100 })).toEqual(refusal('card-taken'));
+      expect(await run({ kind: 'put-card', lookup, card, reusable: false, expiresAt: NOW + 100 })).toEqual(DONE);
+      expect(await run({ kind: 'put-card', lookup, card, reusable: false, expiresAt: NOW + 100 })).toEqual(DONE);
+      expect(await run({ kind: 'put-card', lookup, card: random(2_088), reusable: false, expiresAt: NOW + 100 })).toEqual(refusal('card-taken'));
       for (let again = 0; again < 2; again += 1) {
         const taken = await run(take(claim));
         expect(taken.kind === 'card' && Buffer.from(taken.card).equals(card)).toBe(true);
       }
       expect(await run(take(random(16)))).toEqual(refusal('card-taken'));
-      expect(await run({ kind: 'put-card', lookup, card, expiresAt: NOW + 100 })).toEqual(DONE);
+      expect(await run({ kind: 'put-card', lookup, card, reusable: false, expiresAt: NOW + 100 })).toEqual(DONE);
       expect(await run(take(random(16)))).toEqual(refusal('card-taken'));
     });
 
     test('a card that has expired is unknown, is swept away, and its place is free', async () => {
       const { run } = await fresh();
       const lookup = random(16);
-      await run({ kind: 'put-card', lookup, card: random(10), expiresAt: NOW + 100 });
+      await run({ kind: 'put-card', lookup, card: random(10), reusable: false, expiresAt: NOW + 100 });
       expect(await run({ kind: 'take-card', lookup, claim: random(16) }, NOW + 100)).toEqual(refusal('card-unknown'));
-      expect(await run({ kind: 'put-card', lookup, card: random(11), expiresAt: NOW + 900 }, NOW + 100)).toEqual(DONE);
+      expect(await run({ kind: 'put-card', lookup, card: random(11), reusable: false, expiresAt: NOW + 900 }, NOW + 100)).toEqual(DONE);
       expect(await run({ kind: 'expire', limit: 10 }, NOW + 100)).toEqual({ kind: 'expired', nextAt: NOW + 900 });
       expect(await run({ kind: 'expire', limit: 10 }, NOW + 900)).toEqual({ kind: 'expired', nextAt: null });
+    });
+
+    test('a reusable card is given to everybody until it expires, also after closing and opening', async () => {
+      const folder = temporaryFolder();
+      const [lookup, card] = [random(16), random(2_088)];
+      const keep = { kind: 'put-card', lookup, card, reusable: true, expiresAt: NOW + 100 } as const;
+      const take = (): Operation => ({ kind: 'take-card', lookup, claim: random(16) });
+      const isCard = (answer: Answer | undefined): boolean => answer?.kind === 'card' && Buffer.from(answer.card).equals(card);
+      const before = openStore(folder);
+      expect(await before.run([keep, keep, { ...keep, reusable: false }, { ...keep, card: random(2_088) }], NOW)).toEqual([DONE, DONE, refusal('card-taken'), refusal('card-taken')]);
+      expect((await before.run([take(), take()], NOW)).every(isCard)).toBe(true);
+      await before.close();
+      const after = openStore(folder);
+      onTestFinished(() => after.close());
+      expect((await after.run([take(), take()], NOW + 99)).every(isCard)).toBe(true);
+      expect(await after.run([take()], NOW + 100)).toEqual([refusal('card-unknown')]);
     });
 
     test('groups that overlap keep their order', async () => {
@@ -220,7 +236,7 @@ export function describeStore(name: string, openStore: (folder: string) => Store
       const place = newPlace();
       const [lookup, claim] = [random(16), random(16)];
       const before = openStore(folder);
-      await before.run([open(place), put(place, random(10)), put(place, random(20)), { kind: 'put-card', lookup, card: random(9), expiresAt: NOW + 9 }], NOW);
+      await before.run([open(place), put(place, random(10)), put(place, random(20)), { kind: 'put-card', lookup, card: random(9), reusable: false, expiresAt: NOW + 9 }], NOW);
       await before.run([{ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] }, { kind: 'take-card', lookup, claim }], NOW);
       await before.close();
       const after = openStore(folder);

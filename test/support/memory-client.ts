@@ -1,7 +1,7 @@
 // A Client that lives in memory, for tests of what stands in front of one. It keeps what it is told and reports what a test lets happen.
 
 import { SottoError } from '../../crypto/error.js';
-import type { Client, ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus, Wait } from '../../client/client.js';
+import type { Client, ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus, RequestView, Wait } from '../../client/client.js';
 
 export const BOB: ContactView = { id: 'b0'.repeat(32), name: 'Bob' };
 export const CAROL: ContactView = { id: 'ca'.repeat(32), name: 'Carol' };
@@ -11,6 +11,7 @@ export class MemoryClient implements Client {
   readonly messages: MessageView[] = [];
   readonly listeners = new Set<(event: ClientEvent) => void>();
   people: ContactView[] = [BOB];
+  waiting: RequestView[] = [{ ...CAROL, at: 1_760_000_000_000, text: 'It is me', messages: 2 }];
   relay: RelayStatus = { url: 'http://127.0.0.1:8080', online: true, rttMs: 12, reason: null };
   /** What sent messages become before send() answers. */
   sendState: MessageView['state'] = 'accepted';
@@ -39,6 +40,32 @@ export class MemoryClient implements Client {
   async invite() {
     this.calls.push(['invite']);
     return { link: 'sotto://invitation', expiresAt: Date.now() + 7 * 24 * 3_600_000 };
+  }
+
+  async address() {
+    this.calls.push(['address']);
+    return { link: 'sotto://address' };
+  }
+
+  async newAddress() {
+    this.calls.push(['newAddress']);
+    return { link: 'sotto://new' };
+  }
+
+  async closeAddress() {
+    this.calls.push(['closeAddress']);
+  }
+
+  async requests() {
+    return this.waiting;
+  }
+
+  async approve(id: string) {
+    return { contact: this.#take(id) };
+  }
+
+  async refuse(id: string) {
+    this.#take(id);
   }
 
   async accept(link: string) {
@@ -100,6 +127,13 @@ export class MemoryClient implements Client {
 
   async close() {
     this.closed = true;
+  }
+
+  #take(beginning: string): ContactView {
+    const request = this.waiting.find(({ id }) => id.startsWith(beginning));
+    if (!request) throw new SottoError('request-unknown');
+    this.waiting = this.waiting.filter((other) => other !== request);
+    return { id: request.id, name: request.name };
   }
 
   #resolve(reference: string): ContactView {

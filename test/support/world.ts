@@ -8,7 +8,9 @@ import { Core } from '../../client/core/core.js';
 import type { Input } from '../../client/core/input.js';
 import type { Output, Result } from '../../client/core/output.js';
 import { RECENT_MAX } from '../../client/core/records.js';
-import type { Change, ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, SelfRecord, Snapshot } from '../../client/core/records.js';
+import type {
+  AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, RequestRecord, SelfRecord, Snapshot, WeekRecord,
+} from '../../client/core/records.js';
 
 /** A small seeded generator (mulberry32): numbers in [0, 1). */
 export function seeded(seed: number): () => number {
@@ -24,21 +26,34 @@ export function seeded(seed: number): () => number {
 export const RELAY = 'https://relay.test';
 
 /** What a client has on its disk: what a store would give back after a crash. */
-class Disk {
+export class Disk {
   self: SelfRecord;
-  readonly contacts = new Map<string, ContactRecord>();
-  readonly invitations = new Map<string, InvitationRecord>();
-  readonly outgoing = new Map<string, OutgoingRecord>();
-  readonly messages = new Map<string, MessageRecord>();
+  readonly contacts: Map<string, ContactRecord>;
+  readonly invitations: Map<string, InvitationRecord>;
+  address: AddressRecord | null;
+  readonly weeks: Map<string, WeekRecord>;
+  readonly flights: Map<string, FlightRecord>;
+  readonly requests: Map<string, RequestRecord>;
+  readonly closing: Map<string, OwnMailbox>;
+  readonly outgoing: Map<string, OutgoingRecord>;
+  readonly messages: Map<string, MessageRecord>;
 
-  constructor(self: SelfRecord) {
+  constructor(self: SelfRecord, other?: Disk) {
     this.self = self;
+    this.contacts = new Map(other?.contacts);
+    this.invitations = new Map(other?.invitations);
+    this.address = other?.address ?? null;
+    this.weeks = new Map(other?.weeks);
+    this.flights = new Map(other?.flights);
+    this.requests = new Map(other?.requests);
+    this.closing = new Map(other?.closing);
+    this.outgoing = new Map(other?.outgoing);
+    this.messages = new Map(other?.messages);
   }
 
+  /** An old copy, to be put back later. */
   copy(): Disk {
-    const copy = new Disk(this.self);
-    for (const kind of ['contacts', 'invitations', 'outgoing', 'messages'] as const) for (const [key, record] of this[kind]) (copy[kind] as Map<string, unknown>).set(key, record);
-    return copy;
+    return new Disk(this.self, this);
   }
 
   commit(changes: readonly Change[]): void {
@@ -48,14 +63,25 @@ class Disk {
         case 'contact': this.contacts.set(change.record.id, change.record); break;
         case 'invitation': this.invitations.set(change.record.lookup, change.record); break;
         case 'invitation-removed': this.invitations.delete(change.lookup); break;
+        case 'address': this.address = change.record; break;
+        case 'address-removed': this.address = null; break;
+        case 'week': this.weeks.set(change.record.lookup, change.record); break;
+        case 'week-removed':
+          this.weeks.delete(change.lookup);
+          for (const { flight, lookup } of this.flights.values()) if (lookup === change.lookup) this.flights.delete(flight);
+          break;
+        case 'flight': this.flights.set(change.record.flight, change.record); break;
+        case 'request': this.requests.set(change.record.id, change.record); break;
+        case 'request-removed': this.requests.delete(change.id); break;
+        case 'closing': this.closing.set(change.record.mailbox, change.record); break;
+        case 'closing-removed': this.closing.delete(change.mailbox); break;
         case 'outgoing': this.outgoing.set(change.record.envelope, change.record); break;
         case 'outgoing-removed': this.outgoing.delete(change.envelope); break;
-        case 'message': this.messages.set(`${change.record.direction} ${change.record.contact} ${change.record.number}`, change.record); break;
+        case 'message': this.messages.set(`${change.record.direction} ${change.record.id}`, change.record); break;
         case 'renumbered': {
-          const key = `out ${change.contact} ${change.from}`;
-          const message = this.messages.get(key)!;
-          this.messages.delete(key);
-          this.messages.set(`out ${change.contact} ${change.to}`, { ...message, number: change.to });
+          const { contact, from, to } = change;
+          const message = [...this.messages.values()].find((one) => one.direction === 'out' && one.contact === contact && one.number === from)!;
+          this.messages.set(`out ${message.id}`, { ...message, number: to });
         }
       }
     }
@@ -67,6 +93,11 @@ class Disk {
       self: this.self,
       contacts: [...this.contacts.values()],
       invitations: [...this.invitations.values()],
+      address: this.address,
+      weeks: [...this.weeks.values()],
+      flights: [...this.flights.values()],
+      requests: [...this.requests.values()],
+      closing: [...this.closing.values()],
       outgoing: [...this.outgoing.values()],
       pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered', 'failed'].includes(state)),
       held: messages.filter(({ direction, position }) => direction === 'in' && position === null),
@@ -91,6 +122,19 @@ export interface Weather {
   readonly direct: number;
 }
 
+/** Where a process can die while it handles one input: before the commit, after it, or in the middle of the sending. */
+export type Death = 'before-commit' | 'after-commit' | 'while-sending';
+
+/** Somebody who watches all clients and decides nothing. */
+export interface Observer {
+  /** Something is durable now. */
+  committed(client: VirtualClient): void;
+  /** An envelope leaves a client, by whichever path. */
+  left(client: VirtualClient, envelope: Uint8Array): void;
+  /** A person sees a text. */
+  shown(client: VirtualClient, message: MessageRecord): void;
+}
+
 export const FAIR: Weather = { delayMs: 10, crash: 0, cut: 0, direct: 1 };
 
 export class World {
@@ -101,8 +145,10 @@ export class World {
   /** Mailboxes by id: who collects, and what waits. */
   readonly mailboxes = new Map<string, { token: string; owner: VirtualClient; envelopes: Map<number, Envelope> }>();
   readonly cards = new Map<string, Uint8Array>();
+  readonly cardsExpireAt = new Map<string, number>();
   /** Every byte string that a relay or network saw. */
   readonly seen: Uint8Array[] = [];
+  observer: Observer | null = null;
   #queue: { at: number; order: number; act: () => void }[] = [];
   #order = 0;
   #sequence = 0;
@@ -179,6 +225,8 @@ export class VirtualClient {
   core: Core;
   /** Counts process lives; what belonged to an earlier one is gone. */
   life = 0;
+  /** How the process dies of its next input, and for how long. */
+  doom: { readonly death: Death; readonly downMs: number } | null = null;
   #isDown = false;
   /** Everything that became ready to be shown, ever: by position, as a person would read it. */
   readonly notices: string[] = [];
@@ -221,12 +269,6 @@ export class VirtualClient {
     });
   }
 
-  /** Ends the process and starts it again on an old copy of its disk. */
-  putBack(disk: Disk): void {
-    this.crash();
-    this.disk = disk;
-  }
-
   disconnect(): void {
     for (const role of this.#online) {
       this.#online.delete(role);
@@ -244,14 +286,24 @@ export class VirtualClient {
     const { weather, chance, now } = this.world;
     const outputs = this.core.handle(input, now);
     const fate = chance();
-    // Killed before the commit, or between the commit and the sending.
-    if (fate < weather.crash / 2) return this.crash();
-    if (fate < weather.crash) {
-      this.disk.commit(changesOf(outputs));
-      return this.crash();
+    const death = this.doom?.death ?? (fate < weather.crash / 2 ? 'before-commit' : fate < weather.crash ? 'after-commit' : null);
+    const downMs = this.doom?.downMs;
+    this.doom = null;
+    if (death === 'before-commit') return this.crash(downMs);
+    if (death === 'after-commit') {
+      this.#commit(outputs);
+      return this.crash(downMs);
     }
     if (chance() < weather.cut) this.cutDirect();
-    this.#release(outputs);
+    const actions = outputs.filter(({ type }) => type !== 'save').length;
+    this.#release(outputs, death === null ? actions : Math.floor(actions / 2));
+    if (death === 'while-sending') this.crash(downMs);
+  }
+
+  /** An old copy of the disk is put back, and the process starts with it. */
+  restore(old: Disk): void {
+    this.disk = old.copy();
+    this.crash();
   }
 
   ask(make: (request: number) => Input): Result | SottoError | null {
@@ -273,6 +325,22 @@ export class VirtualClient {
     const result = this.ask((request) => ({ type: 'accept', request, link }));
     if (result === null || result instanceof SottoError || result.type !== 'accepted') throw new Error(`not accepted: ${String(result)}`);
     return result.contact;
+  }
+
+  address(change: 'show' | 'new' = 'show'): string {
+    const result = this.ask((request) => ({ type: 'address', request, change }));
+    if (result === null || result instanceof SottoError || result.type !== 'address') throw new Error(`no address: ${String(result)}`);
+    return result.link;
+  }
+
+  approve(id: string): void {
+    const result = this.ask((request) => ({ type: 'approve', request, id }));
+    if (result === null || result instanceof SottoError) throw new Error(`not approved: ${String(result)}`);
+  }
+
+  refuse(id: string): void {
+    const result = this.ask((request) => ({ type: 'refuse', request, id }));
+    if (result === null || result instanceof SottoError) throw new Error(`not refused: ${String(result)}`);
   }
 
   send(contact: string, text: string): void {
@@ -302,10 +370,16 @@ export class VirtualClient {
     });
   }
 
-  #release(outputs: readonly Output[]): void {
-    this.disk.commit(changesOf(outputs));
+  /** Makes outputs durable and performs the first `limit` of what is to be done after that. */
+  #release(outputs: readonly Output[], limit = outputs.length): void {
+    this.#commit(outputs);
     const { life } = this;
-    for (const output of outputs) if (life === this.life) this.#perform(output);
+    for (const output of outputs.filter(({ type }) => type !== 'save').slice(0, limit)) if (life === this.life) this.#perform(output);
+  }
+
+  #commit(outputs: readonly Output[]): void {
+    this.disk.commit(changesOf(outputs));
+    this.world.observer?.committed(this);
   }
 
   #connect(role: 'collect' | 'deposit'): void {
@@ -336,23 +410,34 @@ export class VirtualClient {
         return;
       }
       case 'acknowledge': return void world.mailboxes.get(output.mailbox)?.envelopes.delete(output.sequence);
-      case 'close-mailbox': return void world.mailboxes.delete(output.mailbox.mailbox);
+      case 'close-mailbox': {
+        const { mailbox } = output.mailbox;
+        const isOnline = this.#online.has('collect');
+        if (isOnline) world.mailboxes.delete(mailbox);
+        return this.#later(world.delay(), () => this.input({ type: 'closed', mailbox, error: isOnline ? null : 'relay-unreachable' }));
+      }
       case 'publish': {
         world.cards.set(output.lookup, output.card);
+        world.cardsExpireAt.set(output.lookup, world.now + output.ttlSeconds * 1000);
         return this.#later(world.delay(), () => this.input({ type: 'published', lookup: output.lookup, error: null }));
       }
       case 'take': {
-        const card = world.cards.get(Buffer.from(output.lookup).toString('hex')) ?? null;
+        const lookup = Buffer.from(output.lookup).toString('hex');
+        const card = (world.cardsExpireAt.get(lookup) ?? 0) > world.now ? world.cards.get(lookup)! : null;
         return this.#later(world.delay(), () => this.input({ type: 'card', request: output.request, card, error: card === null ? 'card-unknown' : null }));
       }
       case 'put': {
         const { contact, envelope, to, bytes, ttlSeconds } = output;
+        world.observer?.left(this, bytes);
         const error = this.#online.has('deposit') ? world.put(to.mailbox, to.token, bytes, ttlSeconds) : 'relay-unreachable';
         return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error }));
       }
       case 'dial': return this.#dial(output.call);
       case 'peer-remote': return this.#remote(output.call, output.description.ufrag);
-      case 'peer-send': return this.#send(output.call, output.frame);
+      case 'peer-send': {
+        world.observer?.left(this, output.frame);
+        return this.#send(output.call, output.frame);
+      }
       case 'hang-up': return this.#hangUp(output.call);
       case 'wake': {
         this.#wakes += 1;
@@ -362,10 +447,11 @@ export class VirtualClient {
         });
       }
       case 'notice': return void this.notices.push(output.code);
+      case 'message': return world.observer?.shown(this, output.message);
       case 'save':
-      case 'message':
       case 'state':
       case 'contact':
+      case 'request':
       case 'path':
       case 'peer-candidates': return;
     }

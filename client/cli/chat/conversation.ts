@@ -111,6 +111,8 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
       return { ...before, relays: [...before.relays.filter(({ url }) => url !== event.relay.url), event.relay] };
     case 'contact':
       return { ...before, notice: `${event.contact.name} is your contact now.` };
+    case 'request':
+      return { ...before, notice: `${event.request.name} asks to be your contact; see "sotto requests".` };
     case 'notice':
       return event.contact && event.contact.id !== contact.id ? before : { ...before, notice: event.text };
   }

@@ -360,4 +360,9 @@ describe('what the screen keeps', () => {
     expect(after.messages).toEqual([]);
     expect(after.notice).toBe('Carol has written to you as well.');
   });
+
+  it('mentions somebody who waits for approval, and shows nothing of them', () => {
+    const after = afterEvent(NOTHING, { type: 'request', request: new MemoryClient().waiting[0]! }, BOB);
+    expect(after).toMatchObject({ messages: [], notice: 'Carol asks to be your contact; see "sotto requests".' });
+  });
 });

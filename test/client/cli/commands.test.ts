@@ -80,6 +80,27 @@ describe('a command', () => {
     }
   });
 
+  it('shows the address, and who waits for approval', async () => {
+    const [shown, replaced, closed, both, list, plain] = await Promise.all(
+      [['address', '--json'], ['address', '--new', '--json'], ['address', '--close', '--json'], ['address', '--new', '--close'], ['requests', '--json'], ['requests']].map((args) => sotto(args)));
+    expect([shown, replaced, closed].map((ended) => JSON.parse(ended!.stdout))).toEqual([{ link: 'sotto://address' }, { link: 'sotto://new' }, { link: null }]);
+    expect(both).toMatchObject({ code: 2, stdout: '' });
+    expect(JSON.parse(list!.stdout)).toEqual({ requests: client.waiting });
+    expect(plain!.stdout).toMatch(/ {2}Carol \(cacacaca\) asks to be your contact: It is me {2}\(and 1 more\)\n/);
+  });
+
+  it('approves and refuses by the id alone, and says whom', async () => {
+    const [before] = client.waiting;
+    expect(await sotto(['approve', 'Carol'])).toMatchObject({ code: 2, stderr: expect.stringContaining('sotto requests') });
+    expect(await sotto(['refuse'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
+    const { stdout } = await sotto(['approve', 'caca', '--json']);
+    expect(JSON.parse(stdout)).toEqual({ contact: { id: before!.id, name: 'Carol' } });
+    client.waiting = [before!, { ...before!, id: 'cb'.repeat(32) }];
+    expect(JSON.parse((await sotto(['refuse', '--all', '--json'])).stdout)).toEqual({ refused: 2 });
+    expect(client.waiting).toEqual([]);
+    client.waiting = [before!];
+  });
+
   it('says what is wrong with a command line, and where its help is', async () => {
     const wrong = [
       [['sned', 'Bob', 'x'], 'There is no command sned (did you mean send?); see "npx sotto --help".'],

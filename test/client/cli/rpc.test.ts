@@ -51,16 +51,23 @@ describe('a client over the socket', () => {
     expect(await remote.invite()).toEqual({ link: 'sotto://invitation', expiresAt: expect.any(Number) });
     expect(await remote.accept('sotto://invitation')).toEqual({ contact: BOB });
     expect(await remote.contacts()).toEqual([BOB, CAROL]);
+    client.calls.splice(0, 2);
+    expect([await remote.address(), await remote.newAddress()]).toEqual([{ link: 'sotto://address' }, { link: 'sotto://new' }]);
+    await remote.closeAddress();
+    expect(client.calls.splice(0)).toEqual([['address'], ['newAddress'], ['closeAddress']]);
+    expect(await remote.requests()).toEqual([{ ...CAROL, at: 1_760_000_000_000, text: 'It is me', messages: 2 }]);
+    expect(await remote.approve('ca')).toEqual({ contact: CAROL });
+    await expect(remote.refuse('ca')).rejects.toMatchObject({ code: 'request-unknown' });
     const sent = await remote.send('Bob', 'hi', { wait: 'accepted', timeoutMs: 5 });
     expect(sent).toEqual(client.messages[1]);
     await remote.send('Bob', 'plain');
-    expect(client.calls.slice(2)).toEqual([['send', 'Bob', 'hi', { wait: 'accepted', timeoutMs: 5 }], ['send', 'Bob', 'plain', {}]]);
+    expect(client.calls).toEqual([['send', 'Bob', 'hi', { wait: 'accepted', timeoutMs: 5 }], ['send', 'Bob', 'plain', {}]]);
     expect(await remote.history(null, { after: 1, limit: 1 })).toEqual([sent]);
     expect(await remote.history('Bob', { limit: 10, before: 2, direction: 'in' })).toEqual([client.messages[0]]);
     expect(await remote.search('hell', 5)).toEqual([client.messages[0]]);
     await remote.markRead('Bob', 1);
     await remote.setPolicy('Bob', 'relay-only');
-    expect(client.calls.slice(4)).toEqual([['markRead', 'Bob', 1], ['setPolicy', 'Bob', 'relay-only']]);
+    expect(client.calls.slice(2)).toEqual([['markRead', 'Bob', 1], ['setPolicy', 'Bob', 'relay-only']]);
     expect(await remote.verify('Bob')).toEqual({ contact: BOB, number: '12345'.repeat(12) });
     expect(await remote.status()).toEqual({ ...(await client.status()), contacts: expect.arrayContaining([expect.objectContaining(BOB)]) });
   });
@@ -80,6 +87,7 @@ describe('a client over the socket', () => {
     const others: ClientEvent[] = [
       { type: 'state', message },
       { type: 'contact', contact: CAROL },
+      { type: 'request', request: client.waiting[0]! },
       { type: 'path', contact: client.contactStatus(BOB) },
       { type: 'relay', relay: client.relay },
       { type: 'notice', contact: null, code: 'gap', text: 'x' },
@@ -89,7 +97,7 @@ describe('a client over the socket', () => {
     unsubscribe();
     client.receive(BOB, 'more');
     await connection.client.contacts();
-    expect(seen).toHaveLength(6);
+    expect(seen).toHaveLength(7);
   });
 
   it('stops listening to the client when the connection ends', async () => {

@@ -159,6 +159,22 @@ describe('a clock', () => {
 });
 
 describe('a relay', () => {
+  it('that confirms a text and loses it is found out, though both have been quiet for hours and stay connected', () => {
+    const { world, alice, bob } = acquaint(13);
+    const put = world.put.bind(world);
+    // Nothing but texts and receipts is said where no direct path is wanted.
+    for (const [one, other] of [[alice, bob], [bob, alice]] as const) one.input({ type: 'policy', contact: idOf(other), policy: 'relay-only' });
+    world.run(5 * 3_600_000);
+    world.put = () => null;
+    alice.send(idOf(bob), 'lost');
+    world.run(60_000);
+    expect(alice.states()).toEqual(['accepted']);
+    world.put = put;
+    world.run(DAY);
+    expect(bob.shown()).toEqual(['lost']);
+    expect(alice.states()).toEqual(['delivered']);
+  });
+
   it('that repeats an envelope without end makes us speak once a minute at most', () => {
     const { world, alice, bob } = acquaint(11);
     const { mailbox } = alice.core.memory.contacts.get(idOf(bob))!.record.inbox;

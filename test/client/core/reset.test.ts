@@ -66,7 +66,7 @@ function restore(client: VirtualClient, backup: VirtualClient['disk']): void {
   }
   backup.invitations.clear();
   backup.outgoing.clear();
-  client.putBack(backup);
+  client.restore(backup);
 }
 
 describe('an old copy of a home', () => {
@@ -83,7 +83,7 @@ describe('an old copy of a home', () => {
     bob.crash(HOUR);
     world.run(1_000);
     world.put = put;
-    alice.putBack(copy);
+    alice.restore(copy);
     world.run(5_000);
     for (const text of ['new 1', 'new 2', 'new 3', 'new 4']) alice.send(atAlice, text);
     for (let waited = 0; waited < 2_000; waited += 1) {
@@ -104,7 +104,7 @@ describe('an old copy of a home', () => {
       talk(two, 2, 'before');
       const copy = alice.disk.copy();
       talk(two, turns, 'since');
-      alice.putBack(copy);
+      alice.restore(copy);
       world.run(2_000);
       if (first === 'alice') alice.send(atAlice, 'hello?');
       else bob.send(atBob, 'hello?');
@@ -128,7 +128,7 @@ describe('an old copy of a home', () => {
     const copy = alice.disk.copy();
     world.run(2 * HOUR);
     expect(bob.shown()).toContain('on its way');
-    alice.putBack(copy);
+    alice.restore(copy);
     world.run(3 * HOUR);
     expectTalk(two, ['before 0', 'on its way'], ['re before 0']);
   });
@@ -212,7 +212,7 @@ describe('a home from a backup', () => {
       old.contacts.set(id, { ...record, session: new Uint8Array(), resumptions: older, reset: null });
     }
     old.outgoing.clear();
-    alice.putBack(old);
+    alice.restore(old);
     world.run(2 * HOUR);
     expectTalk(two, [...said('before', 2), ...said('between', 3)], said('re before', 2));
   });
@@ -286,7 +286,7 @@ describe('resets that cross', () => {
       const backup = alice.disk.copy();
       const invitations = new Map(backup.invitations);
       restore(alice, backup);
-      for (const [lookup, record] of invitations) backup.invitations.set(lookup, record);
+      for (const [lookup, record] of invitations) alice.disk.invitations.set(lookup, record);
       // Bob's answer to the reset comes late: in every second case only after that by the link, which he wrote later.
       const { mailbox: inbox } = alice.core.memory.contacts.get(atAlice)!.record.inbox;
       const late: (() => void)[] = [];

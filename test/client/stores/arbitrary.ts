@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { toHex } from '../../../crypto/bytes.js';
-import type { Change, ContactRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PeerMailbox, SelfRecord } from '../../../client/core/records.js';
+import type { AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PeerMailbox, RequestRecord, RequestText, SelfRecord, WeekRecord } from '../../../client/core/records.js';
 
 /** Any text that UTF-8 can hold, with NUL, a byte order mark and what else may come. */
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.constantFrom('', '\0', 'before\0after', '\u{feff}marked'));
@@ -22,7 +22,7 @@ const id = (length: number) => fc.nat({ max: 5 }).map((n) => toHex(new Uint8Arra
 const contact: fc.Arbitrary<ContactRecord> = fc.record({
   id: id(32), name: text, identity: bytes, devices: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
   session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), begunAt: number,
-  resumptions: bytes, reset: orNull(bytes), resetReason: orNull(text), resetTakenAt: number, inbox: own, outbox: peer,
+  resumptions: bytes, reset: orNull(bytes), resetReason: orNull(text), resetTakenAt: number, inbox: own, helloOwed: fc.boolean(), outbox: peer,
   sentFirst: number, sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
   readyNumber: number, readyChain: bytes, readNumber: number, unread: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
 });
@@ -30,6 +30,16 @@ const contact: fc.Arbitrary<ContactRecord> = fc.record({
 const invitation: fc.Arbitrary<InvitationRecord> = fc.record({
   lookup: id(16), link: text, secret: bytes, card: bytes, published: fc.boolean(), mailbox: own, createdAt: number, expiresAt: number,
 });
+
+const address: fc.Arbitrary<AddressRecord> = fc.record({ link: text, linkKey: bytes, mailbox: own, createdAt: number });
+const week: fc.Arbitrary<WeekRecord> = fc.record({ lookup: id(16), week: number, secret: bytes, card: bytes, published: fc.boolean(), expiresAt: number });
+const flight: fc.Arbitrary<FlightRecord> = fc.record({ flight: hex(16), lookup: id(16) });
+const requestText: fc.Arbitrary<RequestText> = fc.record({ number: fc.nat(), id: hex(16), chain: hex(8), text, sentAt: fc.nat() });
+const request: fc.Arbitrary<RequestRecord> = fc.record({
+  id: id(32), name: text, identity: bytes, session: bytes, flightKey: bytes, devices: bytes, outbox: peer,
+  createdAt: number, heardAt: number, lastNumber: number, texts: fc.array(requestText, { maxLength: 3 }),
+});
+const closing = own.chain((mailbox) => id(16).map((address_) => ({ ...mailbox, mailbox: address_ })));
 
 const outgoing: fc.Arbitrary<OutgoingRecord> = fc.record({
   envelope: id(16), contact: id(32), order: number, bytes, number: orNull(number), createdAt: number, expiresAt: number, acceptedAt: orNull(number),
@@ -52,6 +62,15 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
   contact.map((record) => ({ kind: 'contact' as const, record })),
   invitation.map((record) => ({ kind: 'invitation' as const, record })),
   id(16).map((lookup) => ({ kind: 'invitation-removed' as const, lookup })),
+  address.map((record) => ({ kind: 'address' as const, record })),
+  fc.constant({ kind: 'address-removed' as const }),
+  week.map((record) => ({ kind: 'week' as const, record })),
+  id(16).map((lookup) => ({ kind: 'week-removed' as const, lookup })),
+  flight.map((record) => ({ kind: 'flight' as const, record })),
+  request.map((record) => ({ kind: 'request' as const, record })),
+  id(32).map((who) => ({ kind: 'request-removed' as const, id: who })),
+  closing.map((record) => ({ kind: 'closing' as const, record })),
+  id(16).map((mailbox) => ({ kind: 'closing-removed' as const, mailbox })),
   outgoing.map((record) => ({ kind: 'outgoing' as const, record })),
   id(16).map((envelope) => ({ kind: 'outgoing-removed' as const, envelope })),
   message.map((record) => ({ kind: 'message' as const, record })),

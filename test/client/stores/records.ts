@@ -15,7 +15,7 @@ export function bobAfter(n: number): ContactRecord {
   return {
     id: BOB, name: 'Bob Cratchit', identity: new Uint8Array(64).fill(5), devices: new Uint8Array(179).fill(6), createdAt: 1_760_000_000_000, policy: 'direct',
     session: new Uint8Array(700).fill(n), flight: null, flightKey: null, begunAt: 0,
-    resumptions: new Uint8Array(64).fill(7), reset: null, resetReason: null, resetTakenAt: 0, inbox: INBOX, outbox: OUTBOX,
+    resumptions: new Uint8Array(64).fill(7), reset: null, resetReason: null, resetTakenAt: 0, inbox: INBOX, helloOwed: false, outbox: OUTBOX,
     sentFirst: 1, sentNumber: n, sentChain: new Uint8Array(8).fill(n), receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(8),
     readNumber: 0, unread: 0, receiptOwed: false, unanswered: n, heardAt: 0,
   };

@@ -28,13 +28,28 @@ const numbers = (messages: readonly MessageRecord[]) => messages.map((record) =>
 
 /** The records that changes come to, in memory. */
 function after(changes: readonly Change[]) {
-  const kept = { self: new Map(), contact: new Map(), invitation: new Map(), outgoing: new Map(), message: new Map<number | null, MessageRecord>() };
+  const kept = {
+    self: new Map(), contact: new Map(), invitation: new Map(), address: new Map(), week: new Map(), flight: new Map<string, { flight: string; lookup: string }>(),
+    request: new Map(), closing: new Map(), outgoing: new Map(), message: new Map<number | null, MessageRecord>(),
+  };
   for (const one of changes) {
     switch (one.kind) {
       case 'self': kept.self.set('', one.record); break;
       case 'contact': kept.contact.set(one.record.id, one.record); break;
       case 'invitation': kept.invitation.set(one.record.lookup, one.record); break;
       case 'invitation-removed': kept.invitation.delete(one.lookup); break;
+      case 'address': kept.address.set('', one.record); break;
+      case 'address-removed': kept.address.delete(''); break;
+      case 'week': kept.week.set(one.record.lookup, one.record); break;
+      case 'week-removed':
+        kept.week.delete(one.lookup);
+        for (const { flight, lookup } of kept.flight.values()) if (lookup === one.lookup) kept.flight.delete(flight);
+        break;
+      case 'flight': kept.flight.set(one.record.flight, one.record); break;
+      case 'request': kept.request.set(one.record.id, one.record); break;
+      case 'request-removed': kept.request.delete(one.id); break;
+      case 'closing': kept.closing.set(one.record.mailbox, one.record); break;
+      case 'closing-removed': kept.closing.delete(one.mailbox); break;
       case 'outgoing': kept.outgoing.set(one.record.envelope, one.record); break;
       case 'outgoing-removed': kept.outgoing.delete(one.envelope); break;
       case 'message': kept.message.set(one.record.position, one.record);
@@ -69,6 +84,11 @@ describe('a store', () => {
       expect(snapshot!.self).toEqual(expected.self.get(''));
       expect(new Map(snapshot!.contacts.map((record) => [record.id, record]))).toEqual(expected.contact);
       expect(new Map(snapshot!.invitations.map((record) => [record.lookup, record]))).toEqual(expected.invitation);
+      expect(snapshot!.address).toEqual(expected.address.get('') ?? null);
+      expect(new Map(snapshot!.weeks.map((record) => [record.lookup, record]))).toEqual(expected.week);
+      expect(new Map(snapshot!.flights.map((record) => [record.flight, record]))).toEqual(expected.flight);
+      expect(new Map(snapshot!.requests.map((record) => [record.id, record]))).toEqual(expected.request);
+      expect(new Map(snapshot!.closing.map((record) => [record.mailbox, record]))).toEqual(expected.closing);
       expect(new Map(snapshot!.outgoing.map((record) => [record.envelope, record]))).toEqual(expected.outgoing);
       expect(messages).toEqual(byPosition);
       expect(snapshot!.pending).toEqual(byPosition.filter((record) => record.direction === 'out' && ['queued', 'accepted', 'delivered', 'failed'].includes(record.state)));

@@ -27,10 +27,12 @@ function open(role: PeerOptions['role'], options: Partial<PeerOptions> = {}, tim
     {
       role,
       stun: null,
+      turn: null,
       bindAddress: '127.0.0.1',
       onDescription: (description) => heard.descriptions.push(description),
       onCandidates: (candidates) => heard.candidates.push(...candidates),
       onOpen: (fingerprints) => heard.opened.push(fingerprints),
+      onRelayed: () => {},
       onFrame: (frame) => heard.frames.push(frame),
       onClosed: (reason) => heard.closed.push(reason),
       ...options,

@@ -39,9 +39,11 @@ function openEnd(open: typeof openWebPeer, role: PeerOptions['role']): End {
   const peer = open({
     role,
     stun: null,
+    turn: null,
     bindAddress: '127.0.0.1',
     onDescription: (description) => (report.description = { ...description, fingerprint: [...description.fingerprint] }),
     onCandidates: (candidates) => report.candidates.push(...candidates),
+    onRelayed: () => {},
     onOpen: ({ local, remote }) => (report.fingerprints = { local: [...local], remote: [...remote] }),
     onFrame: (frame) => report.frames.push([frame.length, frame[0] ?? -1]),
     onClosed: (reason) => report.closed.push(reason),

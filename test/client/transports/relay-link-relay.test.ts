@@ -76,7 +76,7 @@ test('a card is given to the first claim, again to the same claim, and to no oth
   const [publisher, taker] = [await open('collect'), await open('deposit')];
   const [lookup, claim, card] = [randomBytes(16), randomBytes(16), new Uint8Array(randomBytes(2_088))];
   await expect(taker.link.takeCard(lookup, claim)).rejects.toEqual(refused('card-unknown'));
-  await publisher.link.putCard(lookup, card, 60);
+  await publisher.link.putCard(lookup, card, false, 60);
   expect(await taker.link.takeCard(lookup, claim)).toEqual(card);
   expect(await taker.link.takeCard(lookup, claim)).toEqual(card);
   await expect(taker.link.takeCard(lookup, randomBytes(16))).rejects.toEqual(refused('card-taken'));

@@ -115,7 +115,7 @@ describe('a link', () => {
     const collector = await online(collecting);
     await collecting.link.acknowledge(MAILBOX.mailbox, Array.from({ length: 1_001 }, (_, at) => at + 1));
     await collecting.link.closeMailbox(MAILBOX.mailbox);
-    await collecting.link.putCard(new Uint8Array(16), Uint8Array.of(5), 60);
+    await collecting.link.putCard(new Uint8Array(16), Uint8Array.of(5), false, 60);
     expect(collector.requests.map(({ body }) => body.case)).toEqual(['acknowledge', 'acknowledge', 'close', 'putCard']);
     const depositing = open('deposit');
     const depositor = await online(depositing);

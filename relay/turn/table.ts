@@ -1,0 +1,99 @@
+// Every allocation of the server, found by whatever names it, and the ports that are held for a second one (RFC 8656 §7.2).
+// Pure: what happens with sockets is decided elsewhere.
+
+import type { Endpoint } from './address.js';
+import type { Allocation, Flow } from './allocation.js';
+import type { Family } from './attribute.js';
+import { RESERVATION_MS } from './limits.js';
+
+/** A socket that waits for the allocation that has its token. */
+export interface Reservation {
+  readonly socket: number;
+  readonly port: number;
+  readonly family: Family;
+  readonly username: string;
+  readonly expiresAt: number;
+}
+
+export class Table {
+  readonly #byFlow = new Map<string, Allocation>();
+  readonly #bySocket = new Map<number, Allocation>();
+  readonly #byRelayed = new Map<string, Allocation>();
+  readonly #perCredential = new Map<string, number>();
+  readonly #reservations = new Map<string, Reservation>();
+
+  /** Sockets in use. */
+  get size(): number {
+    return this.#bySocket.size + this.#reservations.size;
+  }
+
+  ofFlow({ id }: Flow): Allocation | undefined {
+    return this.#byFlow.get(id);
+  }
+
+  ofSocket(socket: number): Allocation | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  /** The allocation that is reached at this endpoint. */
+  ofRelayed(endpoint: Endpoint): Allocation | undefined {
+    return this.#byRelayed.get(nameOf(endpoint));
+  }
+
+  countOf(username: string): number {
+    return this.#perCredential.get(username) ?? 0;
+  }
+
+  add(allocation: Allocation): void {
+    this.#byFlow.set(allocation.flow.id, allocation);
+    this.#bySocket.set(allocation.socket, allocation);
+    this.#perCredential.set(allocation.username, this.countOf(allocation.username) + 1);
+  }
+
+  /** Says where an allocation is reached from now on. */
+  place(allocation: Allocation, relayed: Endpoint): void {
+    allocation.relayed = relayed;
+    this.#byRelayed.set(nameOf(relayed), allocation);
+  }
+
+  remove(allocation: Allocation): void {
+    this.#byFlow.delete(allocation.flow.id);
+    this.#bySocket.delete(allocation.socket);
+    if (allocation.relayed !== null) this.#byRelayed.delete(nameOf(allocation.relayed));
+    const rest = this.countOf(allocation.username) - 1;
+    if (rest > 0) this.#perCredential.set(allocation.username, rest);
+    else this.#perCredential.delete(allocation.username);
+  }
+
+  reserve(token: string, reservation: Omit<Reservation, 'expiresAt'>, now: number): void {
+    this.#reservations.set(token, { ...reservation, expiresAt: now + RESERVATION_MS });
+  }
+
+  /** Gives a reserved socket to whom it was reserved for. */
+  redeem(token: string, username: string, now: number): Reservation | null {
+    const reservation = this.#reservations.get(token);
+    if (reservation === undefined || reservation.username !== username || reservation.expiresAt <= now) return null;
+    this.#reservations.delete(token);
+    return reservation;
+  }
+
+  /** Forgets what has expired and says which sockets nobody needs any more. */
+  sweep(now: number): number[] {
+    const free: number[] = [];
+    for (const [token, { socket, expiresAt }] of this.#reservations) {
+      if (expiresAt > now) continue;
+      this.#reservations.delete(token);
+      free.push(socket);
+    }
+    for (const allocation of this.#bySocket.values()) {
+      if (allocation.expiresAt > now) continue;
+      this.remove(allocation);
+      free.push(allocation.socket);
+    }
+    return free;
+  }
+}
+
+function nameOf({ address, port }: Endpoint): string {
+  return `${port} ${address}`;
+}

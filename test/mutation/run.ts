@@ -1,0 +1,110 @@
+// Whether the tests would notice: weakens one guard at a time in a copy of the house (test/mutation/mutants.ts), runs the tests
+// that fit, and lists what survives. `npm run mutation` does all; `npm run mutation -- crypto/session.ts` what begins so.
+// It must never write to the house itself.
+
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isEquivalent } from './equivalent.js';
+import { type Mutant, mutantsOf } from './mutants.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Room → what vitest is asked to run: the short tests that notice most, and all of them for what those let live. */
+const TESTS: Record<string, readonly (readonly string[])[]> = {
+  'crypto': [['--no-isolate', ...['frozen', 'session', 'handshake', 'bytes', 'identity'].map((name) => `test/crypto/${name}.test.ts`)], ['test/crypto']],
+  'client/core': [['--no-isolate', ...['attacks', 'hostile', 'catalogue', 'sdp'].map((name) => `test/client/core/${name}.test.ts`)], ['test/client/core']],
+};
+
+/** A mutant that runs so much longer than all tests do has no end. */
+const PATIENCE_MS = 180_000;
+
+/** Without the set-up of the house's own configuration: nothing here needs the built program. */
+const CONFIGURATION = `export default { test: { include: ['test/**/*.test.ts'], testTimeout: 60_000 } };\n`;
+
+type Fate = 'killed' | 'survived' | 'endless';
+
+function find(prefixes: readonly string[]): Mutant[] {
+  const files = Object.keys(TESTS).flatMap((room) => readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`));
+  const wanted = files.filter((file) => /(?<!_pb|\.d)\.ts$/.test(file) && (prefixes.length === 0 || prefixes.some((prefix) => file.startsWith(prefix))));
+  return wanted.toSorted().flatMap((file) => mutantsOf(file, readFileSync(join(root, file), 'utf8')));
+}
+
+/** A copy of everything that the tests read, with the installed packages of the house beside it. */
+function copy(folder: string): string {
+  const house = join(folder, 'house');
+  const parts = ['crypto', 'client', 'relay', 'bench', 'test', 'package.json', 'tsconfig.json', 'PROTOCOL.md'];
+  for (const name of parts) cpSync(join(root, name), join(house, name), { recursive: true, filter: (path) => !path.endsWith('node_modules') });
+  symlinkSync(resolve(root, 'node_modules'), join(house, 'node_modules'));
+  if (existsSync(join(root, '../shared'))) symlinkSync(resolve(root, '../shared'), join(folder, 'shared'));
+  writeFileSync(join(house, 'vitest.config.ts'), CONFIGURATION);
+  return house;
+}
+
+function roomOf(file: string): string {
+  return Object.keys(TESTS).find((name) => file.startsWith(`${name}/`))!;
+}
+
+async function runTests(house: string, room: string): Promise<Fate> {
+  for (const tests of TESTS[room]!) {
+    const fate = await runVitest(house, tests);
+    if (fate !== 'survived') return fate;
+  }
+  return 'survived';
+}
+
+function runVitest(house: string, tests: readonly string[]): Promise<Fate> {
+  const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+  const child = spawn(process.execPath, [vitest, 'run', '--bail=1', '--maxWorkers=1', '--reporter=dot', ...tests], { cwd: house, stdio: 'ignore', detached: true });
+  return new Promise((answer) => {
+    const patience = setTimeout(() => {
+      process.kill(-child.pid!, 'SIGKILL');
+      answer('endless');
+    }, PATIENCE_MS);
+    child.on('exit', (code) => {
+      clearTimeout(patience);
+      answer(code === 0 ? 'survived' : 'killed');
+    });
+  });
+}
+
+async function tryMutant(house: string, { file, from, to, after }: Mutant): Promise<Fate> {
+  const path = join(house, file);
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, text.slice(0, from) + after + text.slice(to));
+  try {
+    return await runTests(house, roomOf(file));
+  } finally {
+    writeFileSync(path, text);
+  }
+}
+
+async function main(prefixes: readonly string[]): Promise<void> {
+  const mutants = find(prefixes);
+  const survivors: Mutant[] = [];
+  const queue = mutants.entries();
+  const work = async (): Promise<void> => {
+    const folder = mkdtempSync(join(tmpdir(), 'sotto-mutation-'));
+    const house = copy(folder);
+    try {
+      for (const room of new Set(mutants.map(({ file }) => roomOf(file)))) {
+        if ((await runTests(house, room)) !== 'survived') throw new Error(`The tests of ${room} fail without any mutant.`);
+      }
+      for (const [index, mutant] of queue) {
+        const fate = isEquivalent(mutant) ? 'equivalent' : await tryMutant(house, mutant);
+        if (fate === 'survived') survivors.push(mutant);
+        const { file, line, before, after } = mutant;
+        if (fate !== 'killed') process.stdout.write(`${index + 1}/${mutants.length} ${fate}: ${file}:${line}  ${before}  ->  ${after}\n`);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  await Promise.all(Array.from({ length: Number(process.env['SOTTO_MUTATION_WORKERS'] ?? availableParallelism()) }, work));
+  process.stdout.write(`${mutants.length} mutants, ${survivors.length} survived\n`);
+  process.exitCode = survivors.length === 0 ? 0 : 1;
+}
+
+await main(process.argv.slice(2));
