@@ -117,6 +117,9 @@ export interface Client {
   /** The safety number: 60 digits, the same on both sides. */
   verify(contact: string): Promise<{ readonly contact: ContactView; readonly number: string }>;
   setPolicy(contact: string, policy: Policy): Promise<void>;
+  /** Writes everything but the sessions into a new file at this absolute path (PROTOCOL.md §12.2), as it is now. Resolves when it is whole.
+   *  @param passphrase locks it; without one, the 24 words of a recovery key are answered that is kept nowhere. */
+  backup(file: string, passphrase: string | null): Promise<{ readonly words: string | null }>;
   /** Calls back for each event until the returned function is called. */
   subscribe(listener: (event: ClientEvent) => void): () => void;
   /** Writes what is to be written, says goodbye to the network, closes the store. */

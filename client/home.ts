@@ -6,9 +6,10 @@ import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SottoError } from '../crypto/error.js';
-import { openKey, sealKey, stretch, type StretchCost } from '../crypto/passphrase.js';
+import { openKey, sealKey, type StretchCost } from '../crypto/passphrase.js';
 import { ready } from '../crypto/sodium.js';
 import type { StoreKey } from './stores/store.js';
+import { stretchApart } from './stretch.js';
 
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
@@ -25,6 +26,7 @@ const LOCK_TRIES = 100;
 const HELD = {
   lock: (pid: string) => `The process ${pid} has this home open and does not answer; end it and try again.`,
   listen: (pid: string) => `Another "sotto listen" shows the messages of this home already, as process ${pid}; end that one first, or use another home.`,
+  passphrase: (pid: string) => `The process ${pid} changes the passphrase of this home; wait for it, or end it.`,
 } as const;
 
 /** The files of a home. */
@@ -72,16 +74,21 @@ function makeFolder(path: string): void {
   fs.mkdirSync(path, { mode: 0o700 });
 }
 
-// The key file holds the store's key as it is (folder and file are closed to others), or sealed under a passphrase.
+// The key file has slots, each of which gives the store's key: as it is (folder and file are closed to others), or sealed under a
+// passphrase. Files of version 1 are one slot.
 
 const base64 = z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64')));
 const COST = z.strictObject({
   passes: z.int().min(1).max(STRETCH_MAX.passes),
   memoryBytes: z.int().min(8192).max(STRETCH_MAX.memoryBytes),
 });
+const OPEN_SLOT = z.strictObject({ key: base64.refine((key) => key.length === KEY_BYTES) });
+const PASSPHRASE_SLOT = z.strictObject({ cost: COST, salt: base64.refine((salt) => salt.length === SALT_BYTES), sealed: base64 });
+const SLOTS_MAX = 8;
 const KEY_FILE = z.union([
-  z.strictObject({ version: z.literal(1), key: base64.refine((key) => key.length === KEY_BYTES) }),
-  z.strictObject({ version: z.literal(1), cost: COST, salt: base64.refine((salt) => salt.length === SALT_BYTES), sealed: base64 }),
+  z.strictObject({ version: z.literal(2), slots: z.array(z.union([OPEN_SLOT, PASSPHRASE_SLOT])).min(1).max(SLOTS_MAX) }).transform(({ slots }) => slots),
+  OPEN_SLOT.extend({ version: z.literal(1) }).transform(({ key }) => [{ key }]),
+  PASSPHRASE_SLOT.extend({ version: z.literal(1) }).transform(({ cost, salt, sealed }) => [{ cost, salt, sealed }]),
 ]);
 
 /**
@@ -97,33 +104,70 @@ export async function createKey(home: string, passphrase: string | null): Promis
     throw new SottoError('home-exists', `There is a message store in ${home}, but its key file is missing; bring it back or choose another folder.`);
   }
   const key = new Uint8Array(randomBytes(KEY_BYTES));
-  const file = passphrase === null ? { version: 1, key: toBase64(key) } : await sealedKeyFile(key, passphrase);
-  writeWhole(files.key, `${JSON.stringify(file)}\n`);
+  await writeKey(home, key, passphrase);
   return key;
+}
+
+/**
+ * Locks a home with another passphrase, or with none. The key stays what it is, and so does the store; whoever is interrupted leaves the
+ * old lock or the new one.
+ * @throws SottoError `home-missing`, `home-in-use` while another process does the same, `passphrase-required`, `passphrase-wrong`
+ */
+export async function changePassphrase(home: string, current: string | null, next: string | null): Promise<void> {
+  if (!homeExists(home)) throw new SottoError('home-missing');
+  const unlock = lockHome(home, 'passphrase');
+  try {
+    await writeKey(home, await readKey(home, current), next);
+  } finally {
+    unlock();
+  }
+}
+
+async function writeKey(home: string, key: StoreKey, passphrase: string | null): Promise<void> {
+  const slot = passphrase === null ? { key: toBase64(key) } : await passphraseSlot(key, passphrase);
+  writeWhole(homeFiles(home).key, `${JSON.stringify({ version: 2, slots: [slot] })}\n`);
 }
 
 /** Whether the home asks for a passphrase. Throws `home-missing` or `store-damaged`. */
 export function keyIsSealed(home: string): boolean {
-  return 'sealed' in readKeyFile(home);
+  return readSlots(home).every((slot) => 'sealed' in slot);
 }
 
 /** The key of a home. Rejects with `home-missing`, `passphrase-required`, `passphrase-wrong` or `store-damaged`. */
 export async function readKey(home: string, passphrase: string | null): Promise<StoreKey> {
-  const file = readKeyFile(home);
-  if (!('sealed' in file)) return file.key;
+  const slots = readSlots(home);
+  for (const slot of slots) if ('key' in slot) return slot.key;
   if (passphrase === null) throw new SottoError('passphrase-required');
-  await ready();
-  return openKey(file.sealed, await stretch(passphrase, file.salt, file.cost));
+  for (const slot of slots) {
+    const key = 'sealed' in slot ? await openSlot(slot, passphrase) : null;
+    if (key !== null) return key;
+  }
+  throw new SottoError('passphrase-wrong');
 }
 
-async function sealedKeyFile(key: Uint8Array, passphrase: string): Promise<object> {
+async function openSlot({ sealed, salt, cost }: z.infer<typeof PASSPHRASE_SLOT>, passphrase: string): Promise<StoreKey | null> {
+  await ready();
+  const stretched = await stretchApart(passphrase, salt, cost);
+  try {
+    return openKey(sealed, stretched);
+  } catch (error) {
+    if (error instanceof SottoError && error.code === 'passphrase-wrong') return null;
+    throw error;
+  } finally {
+    stretched.fill(0);
+  }
+}
+
+async function passphraseSlot(key: Uint8Array, passphrase: string): Promise<object> {
   await ready();
   const salt = new Uint8Array(randomBytes(SALT_BYTES));
-  const sealed = sealKey(key, await stretch(passphrase, salt, STRETCH_COST), (length) => new Uint8Array(randomBytes(length)));
-  return { version: 1, cost: STRETCH_COST, salt: toBase64(salt), sealed: toBase64(sealed) };
+  const stretched = await stretchApart(passphrase, salt, STRETCH_COST);
+  const sealed = sealKey(key, stretched, (length) => new Uint8Array(randomBytes(length)));
+  stretched.fill(0);
+  return { cost: STRETCH_COST, salt: toBase64(salt), sealed: toBase64(sealed) };
 }
 
-function readKeyFile(home: string): z.infer<typeof KEY_FILE> {
+function readSlots(home: string): z.infer<typeof KEY_FILE> {
   if (!homeExists(home)) throw new SottoError('home-missing');
   try {
     return KEY_FILE.parse(JSON.parse(fs.readFileSync(homeFiles(home).key, 'utf8')));
@@ -145,6 +189,18 @@ function writeWhole(path: string, text: string): void {
   } catch (error) {
     throw notWritten(path, draft, error);
   }
+  syncFolder(dirname(path));
+}
+
+// A new name is on the disk when its folder is. Windows has no such call and needs none.
+function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = fs.openSync(folder, 'r');
+  try {
+    fs.fsyncSync(handle);
+  } finally {
+    fs.closeSync(handle);
+  }
 }
 
 /** The error of a file that could not be made, whose draft goes. */
@@ -160,7 +216,7 @@ function notWritten(path: string, draft: string, error: unknown): SottoError {
 
 /**
  * Makes this process the only one on this machine to hold a lock of the home. A dead holder's lock is taken over at once.
- * @param name 'lock' for the home itself, 'listen' for showing its messages.
+ * @param name 'lock' for the home itself, 'listen' for showing its messages, 'passphrase' for changing its passphrase.
  * @returns lets go.
  * @throws SottoError `home-in-use` while another process, or this one already, holds it.
  */

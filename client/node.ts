@@ -5,14 +5,21 @@ import { renameSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SottoError } from '../crypto/error.js';
+import { readArchive, writeArchive } from './archive-file.js';
+import { restoredChange } from './backup.js';
+import type { BackupRecord } from './backup.js';
 import type { Client } from './client.js';
+import type { Change } from './core/records.js';
 import { createKey, homeExists, homeFiles, lockHome, prepareHome, readKey } from './home.js';
 import { random } from './random.js';
 import { createHome, type Mode, type Platform, runClient } from './run.js';
 import { openNodeStore } from './stores/node.js';
+import type { Store } from './stores/store.js';
 import { openNodePeer, shutdownNodePeers } from './transports/peer-node.js';
 import { openRelayLink } from './transports/relay-link.js';
 import { NodeSocket } from './transports/socket-node.js';
+
+export { archiveKind } from './archive-file.js';
 
 /** How often the machine's addresses are looked at: a person who changes networks is back within this time. */
 const NETWORK_LOOK_MS = 2_000;
@@ -36,6 +43,11 @@ export interface NewHome {
  * @throws SottoError `home-exists`, `home-in-use`, `name-invalid`, `option-invalid`
  */
 export async function createNodeHome(home: string, { name, relay, passphrase }: NewHome): Promise<void> {
+  return makeHome(home, passphrase, (store) => createHome({ store, random, now: Date.now }, name, relay));
+}
+
+/** Makes a home of which `fill` writes the store; it is one when the store is whole. */
+async function makeHome<T>(home: string, passphrase: string | null, fill: (store: Store) => Promise<T>): Promise<T> {
   prepareHome(home);
   const unlock = lockHome(home);
   try {
@@ -43,15 +55,50 @@ export async function createNodeHome(home: string, { name, relay, passphrase }: 
     const key = await createKey(home, passphrase);
     for (const leftover of ['', '-journal', '-wal']) rmSync(files.newStore + leftover, { force: true });
     const store = await openNodeStore(files.newStore, key);
-    try {
-      await createHome({ store, random, now: Date.now }, name, relay);
-    } finally {
-      await store.close();
-    }
+    const made = await fill(store).finally(() => store.close());
     renameSync(files.newStore, files.store);
+    return made;
   } finally {
     unlock();
   }
+}
+
+/** What a backup gave back. */
+export interface RestoredHome {
+  readonly name: string;
+  readonly contacts: number;
+  readonly messages: number;
+  /** The last position that was given out. */
+  readonly position: number;
+}
+
+/** Changes of a restore in one transaction. */
+const RESTORE_BATCH = 500;
+
+/**
+ * Makes a home of a backup. If it is interrupted or the backup is not whole there is no home, and it can be done again.
+ * @param secret the words of the recovery key, or the passphrase of the backup.
+ * @throws SottoError `home-exists`, `home-in-use`, `option-invalid`, and what readArchive throws
+ */
+export async function restoreNodeHome(home: string, file: string, secret: string, passphrase: string | null): Promise<RestoredHome> {
+  if (homeExists(home)) throw new SottoError('home-exists');
+  return readArchive(file, secret, (records) => makeHome(home, passphrase, (store) => restoreRecords(store, records)));
+}
+
+async function restoreRecords(store: Store, records: AsyncGenerator<BackupRecord>): Promise<RestoredHome> {
+  const { value: owner } = await records.next();
+  if (owner?.kind !== 'owner') throw new SottoError('backup-invalid');
+  await store.create(owner.record);
+  const count = { contact: 0, message: 0 };
+  let batch: Change[] = [];
+  for await (const record of records) {
+    if (record.kind === 'owner') throw new SottoError('backup-invalid');
+    count[record.kind] += 1;
+    batch.push(restoredChange(record));
+    if (batch.length === RESTORE_BATCH) await store.commit(batch.splice(0));
+  }
+  await store.commit(batch);
+  return { name: owner.record.name, contacts: count.contact, messages: count.message, position: owner.record.position };
 }
 
 /**
@@ -63,7 +110,7 @@ export async function openHome(home: string, { passphrase, mode }: { readonly pa
   const unlock = lockHome(home);
   try {
     const store = await openNodeStore(homeFiles(home).store, await readKey(home, passphrase));
-    const platform: Platform = { store, openLink: openNodeLink, openPeer: openNodePeer, random, now: Date.now, nextTurn, watchNetwork };
+    const platform: Platform = { store, openLink: openNodeLink, openPeer: openNodePeer, random, now: Date.now, nextTurn, watchNetwork, writeArchive };
     const client = await runClient(platform, mode).catch(async (error: unknown) => {
       await store.close();
       throw error;

@@ -2,11 +2,13 @@
 // what the core saves, and only then lets the rest out (save precedes send). It decides nothing.
 
 import { SottoError } from '../crypto/error.js';
+import { firstDevices } from '../crypto/devices.js';
 import { isName } from '../crypto/name.js';
 import { createIdentity, packIdentity, unpackPublicIdentity } from '../crypto/identity.js';
 import type { Random } from '../crypto/random.js';
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
+import { type BackupRecord, contentOf } from './backup.js';
 import type { Client, ClientEvent, ContactView, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Input } from './core/input.js';
@@ -33,6 +35,8 @@ export interface Platform {
   readonly nextTurn: () => Promise<void>;
   /** Calls back when the machine's addresses have changed; returns how to stop. */
   readonly watchNetwork?: (onChange: () => void) => () => void;
+  /** Writes a backup into a file, where there are files. */
+  readonly writeArchive?: (file: string, passphrase: string | null, records: AsyncIterable<BackupRecord>) => Promise<{ readonly words: string | null }>;
 }
 
 /** How long a client stays: `offline` never connects, `brief` uses the relay only, `live` opens direct paths too. */
@@ -54,7 +58,9 @@ export async function createHome(platform: Pick<Platform, 'store' | 'random' | '
   await ready();
   if (!isName(name)) throw new SottoError('name-invalid');
   if (await platform.store.load() !== null) throw new SottoError('home-exists');
-  await platform.store.create({ name, relay, identity: packIdentity(createIdentity(platform.random)), createdAt: platform.now(), position: 0 });
+  const identity = createIdentity(platform.random);
+  const createdAt = platform.now();
+  await platform.store.create({ name, relay, identity: packIdentity(identity), devices: firstDevices(identity, createdAt), createdAt, position: 0 });
 }
 
 /** Opens the client of a store. Throws `home-missing`, `store-damaged`. */
@@ -388,6 +394,16 @@ class Runtime implements Client {
     const { id } = (await this.#contact(contact)).record;
     this.#handle({ type: 'policy', contact: id, policy });
     await this.#written();
+  }
+
+  async backup(file: string, passphrase: string | null): Promise<{ readonly words: string | null }> {
+    const { writeArchive, store } = this.#platform;
+    if (writeArchive === undefined) throw new SottoError('option-invalid', 'There are no files here to write a backup into.');
+    await this.#synced();
+    // What the memory holds is on the disk when nothing is on its way there.
+    do await this.#written();
+    while (this.#flushing !== null);
+    return writeArchive(file, passphrase, contentOf(this.#core.memory, store));
   }
 
   subscribe(listener: (event: ClientEvent) => void): () => void {

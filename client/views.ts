@@ -14,6 +14,7 @@ const AWAY_MS = 60_000;
 
 const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
+  'resetting': 'a new session with this contact begins as soon as they answer',
   'policy': 'you have chosen that no direct path is opened to this contact',
   'unconfirmed': 'nothing has come from them since you accepted their link; where it was an address, they answer only after approval',
   'away': 'they are away, or were a short while ago; a direct path is tried when they are here',
@@ -30,7 +31,10 @@ const NOTICES: Record<Notice, string> = {
   'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
   'session-replaced': 'This contact accepted another invitation and has a new session; compare safety numbers.',
-  'rolled-back': 'This contact has more of your messages than this home knows of: it is an old copy, and what you write may not arrive.',
+  'rolled-back': 'This home is an old copy: the contact has had more from it. A new session begins as soon as they answer; what you write waits until then.',
+  'session-reset': 'A new session with this contact begins. The safety number is the same.',
+  'restored': 'This contact has restored their home from a backup. The safety number is the same.',
+  'reset-impossible': 'No new session with this contact can begin, for their mailbox is gone; send them a new invitation.',
   'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
   'mailbox-lost': 'The relay no longer lets us collect the mailbox of this contact; what they write does not arrive.',
   'address-lost': 'The relay has other cards under your address than this home, and what is sent by them cannot be read: take a new one with "sotto address --new".',
@@ -76,11 +80,12 @@ export function contactStatus(memory: Memory, contact: Contact, network: Network
     policy: record.policy,
     heardAt: record.heardAt === 0 ? null : record.heardAt,
     undelivered: contact.undelivered.size,
-    unread: record.readyNumber - record.readNumber - record.lacking.filter((number) => number > record.readNumber && number <= record.readyNumber).length,
+    unread: record.unread,
   };
 }
 
 function whyRelay(contact: Contact, now: number): WhyRelay {
+  if (contact.session === null) return 'resetting';
   if (contact.record.policy === 'relay-only') return 'policy';
   if (contact.record.flight !== null) return 'unconfirmed';
   // Calls fail with whoever has left; that says nothing of the networks.

@@ -2,6 +2,7 @@
 // (PROTOCOL.md §3.2). Signed by the inviter; everything in it was chosen by whoever made it, so it is read as a stranger's.
 
 import { concat, Reader, text, utf8, Writer } from './bytes.js';
+import { checkDevices } from './devices.js';
 import { SottoError } from './error.js';
 import { hash } from './hash.js';
 import { isName } from './name.js';
@@ -19,12 +20,14 @@ const FLAGS_REUSABLE = 1;
 const LABEL = 'bundle';
 const SIGNATURE_BYTES = 64;
 
-/** What is signed, without name and relay. */
-const FIXED_BYTES = 1 + 1 + PUBLIC_IDENTITY_BYTES + 32 + XWING_PUBLIC_BYTES + 6 + 16 + 16 + 1 + 1;
+/** What is signed, without name, relay and device list. */
+const FIXED_BYTES = 1 + 1 + PUBLIC_IDENTITY_BYTES + 32 + XWING_PUBLIC_BYTES + 6 + 16 + 16 + 1 + 1 + 2;
 
 /** What the inviter signs. */
 export interface BundleContents {
   readonly identity: PublicIdentity;
+  /** The inviter's devices, as packDevices() writes them. */
+  readonly devices: Uint8Array;
   /** Whether the keys serve everybody who has the link (an address, §3.5), or one guest alone. */
   readonly reusable: boolean;
   /** What the inviter calls themselves, 1 to 64 bytes of UTF-8 without control characters. */
@@ -48,7 +51,7 @@ export function packBundle(contents: BundleContents & { readonly identity: Ident
   const name = utf8(contents.name);
   if (!isName(contents.name)) throw new SottoError('name-invalid');
   const relay = utf8(relayOrigin(contents.relay));
-  const signed = new Writer(FIXED_BYTES + name.length + relay.length)
+  const signed = new Writer(FIXED_BYTES + name.length + relay.length + contents.devices.length)
     .number(SUITE, 1)
     .number(contents.reusable ? FLAGS_REUSABLE : FLAGS_ONE_TIME, 1)
     .bytes(packPublicIdentity(contents.identity))
@@ -61,11 +64,13 @@ export function packBundle(contents: BundleContents & { readonly identity: Ident
     .bytes(name)
     .number(relay.length, 1)
     .bytes(relay)
+    .number(contents.devices.length, 2)
+    .bytes(contents.devices)
     .finish();
   return concat(signed, sign(contents.identity.edSeed, LABEL, signed));
 }
 
-/** Reads packBundle(…) and checks its signature. Throws a SottoError for anything wrong. */
+/** Reads packBundle(…) and checks its signature and that of the device list. Throws a SottoError for anything wrong. */
 export function unpackBundle(packed: Uint8Array): BundleContents {
   const reader = new Reader(packed);
   reader.expect(SUITE);
@@ -81,11 +86,13 @@ export function unpackBundle(packed: Uint8Array): BundleContents {
     token: reader.bytes(16),
     name: text(reader.bytes(reader.number(1))),
     relay: relayOrigin(text(reader.bytes(reader.number(1)))),
+    devices: reader.bytes(reader.number(2)),
   };
   const signature = reader.bytes(SIGNATURE_BYTES);
   reader.end();
   const signed = packed.subarray(0, packed.length - SIGNATURE_BYTES);
   if (!isName(contents.name) || !verify(contents.identity.ed, LABEL, signed, signature)) throw new SottoError('malformed');
+  checkDevices(contents.devices, contents.identity, null);
   return contents;
 }
 

@@ -127,6 +127,11 @@ export class Reader {
     if (this.number(1) !== expected) throw new SottoError('malformed');
   }
 
+  /** All that is left, in memory of its own. */
+  rest(): Uint8Array {
+    return this.bytes(this.#bytes.length - this.#at);
+  }
+
   /** Nothing may be left. */
   end(): void {
     if (this.#at !== this.#bytes.length) throw new SottoError('malformed');

@@ -3,6 +3,7 @@
 
 import { SUITE } from './bundle.js';
 import { concat } from './bytes.js';
+import { devicesHash } from './devices.js';
 import { SottoError } from './error.js';
 import { derive, hash } from './hash.js';
 import { type Identity, packPublicIdentity, PUBLIC_IDENTITY_BYTES, type PublicIdentity, unpackPublicIdentity } from './identity.js';
@@ -27,9 +28,10 @@ import {
 } from './sodium.js';
 
 const KEY_BYTES = 32;
-const SEALED_IDENTITY_BYTES = PUBLIC_IDENTITY_BYTES + TAG_BYTES;
+const HASH_BYTES = 32;
+const SEALED_IDENTITY_BYTES = PUBLIC_IDENTITY_BYTES + HASH_BYTES + TAG_BYTES;
 
-/** Length of a first flight: EK 32 | X-Wing ciphertext 1120 | sealed identity 80. */
+/** Length of a first flight: EK 32 | X-Wing ciphertext 1120 | sealed identity and hash of its device list 112. */
 export const FLIGHT_BYTES = KEY_BYTES + XWING_CIPHERTEXT_BYTES + SEALED_IDENTITY_BYTES;
 
 /** The key that seals the identity is used once. */
@@ -40,15 +42,18 @@ export interface Responded {
   readonly session: Session;
   /** Who the guest claims to be: proven when a message opens in the session. */
   readonly peer: PublicIdentity;
+  /** devicesHash of the list that the guest must show, 32 bytes. */
+  readonly peerDevices: Uint8Array;
   /** EK, 32 bytes: names the flight. */
   readonly flightKey: Uint8Array;
 }
 
 /**
  * The guest's side: a session that can send at once, and the flight that goes before every message until the inviter answers.
+ * `devices` is the guest's own list, which its first messages must show.
  * Draws 32 random bytes for EK, then 64 for X-Wing. Throws `card-invalid` if the bundle's keys are no keys.
  */
-export function initiate(identity: Identity, bundle: Bundle, random: Random): { session: Session; flight: Uint8Array } {
+export function initiate(identity: Identity, devices: Uint8Array, bundle: Bundle, random: Random): { session: Session; flight: Uint8Array } {
   const secret = random(KEY_BYTES);
   const flightKey = x25519PublicKey(secret);
   const kem = xwingEncapsulate(bundle.pq, random(XWING_RANDOM_BYTES));
@@ -57,8 +62,10 @@ export function initiate(identity: Identity, bundle: Bundle, random: Random): { 
   if (kem === null || dh1 === null || dh2 === null) throw new SottoError('card-invalid');
 
   const opening = hashOpening(bundle.hash, flightKey, kem.ciphertext);
-  const sealed = seal(identityKey(bundle.psk, kem.sharedSecret, dh1, opening), ZERO_NONCE, packPublicIdentity(identity), opening);
-  const keys = schedule(bundle.psk, [kem.sharedSecret, dh1, dh2], hashTranscript(opening, identity));
+  const ownDevices = devicesHash(devices);
+  const claim = concat(packPublicIdentity(identity), ownDevices);
+  const sealed = seal(identityKey(bundle.psk, kem.sharedSecret, dh1, opening), ZERO_NONCE, claim, opening);
+  const keys = schedule(bundle.psk, [kem.sharedSecret, dh1, dh2], hashTranscript(opening, identity, devicesHash(bundle.devices), ownDevices));
   const session = pack({
     transcript: keys.transcript,
     resumption: keys.resumption,
@@ -96,11 +103,12 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
 
   const opening = hashOpening(invitation.bundleHash, flightKey, ciphertext);
   const sealed = flight.subarray(KEY_BYTES + XWING_CIPHERTEXT_BYTES);
-  const claim = open(identityKey(invitation.psk, shared, dh1, opening), ZERO_NONCE, sealed, opening);
-  const peer = unpackPublicIdentity(claim ?? refuse());
+  const claim = open(identityKey(invitation.psk, shared, dh1, opening), ZERO_NONCE, sealed, opening) ?? refuse();
+  const peer = unpackPublicIdentity(claim.subarray(0, PUBLIC_IDENTITY_BYTES));
+  const peerDevices = claim.slice(PUBLIC_IDENTITY_BYTES);
   const dh2 = x25519(invitation.spkSecret, peer.x) ?? refuse();
 
-  const keys = schedule(invitation.psk, [shared, dh1, dh2], hashTranscript(opening, peer));
+  const keys = schedule(invitation.psk, [shared, dh1, dh2], hashTranscript(opening, peer, invitation.devicesHash, peerDevices));
   const secret = random(KEY_BYTES);
   const step = stepRoot(keys.root, x25519(secret, flightKey) ?? refuse());
   const session = pack({
@@ -122,7 +130,7 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
     skipped: [],
     braid: INVITER_BRAID,
   });
-  return { session, peer, flightKey };
+  return { session, peer, peerDevices, flightKey };
 }
 
 /** th0: what both know before the guest's identity is. */
@@ -130,9 +138,9 @@ function hashOpening(bundleHash: Uint8Array, flightKey: Uint8Array, ciphertext: 
   return hash('th0', Uint8Array.of(SUITE), bundleHash, flightKey, ciphertext);
 }
 
-/** th: adds the guest, and an empty device list until identities have several devices. */
-function hashTranscript(opening: Uint8Array, guest: PublicIdentity): Uint8Array {
-  return hash('th', opening, guest.ed, guest.x, hash('devices'));
+/** th: adds the guest, and the hashes of both device lists. */
+function hashTranscript(opening: Uint8Array, guest: PublicIdentity, hostDevices: Uint8Array, guestDevices: Uint8Array): Uint8Array {
+  return hash('th', opening, guest.ed, guest.x, hostDevices, guestDevices);
 }
 
 /** k0, under which the guest's identity is sealed. */

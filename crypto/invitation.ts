@@ -3,6 +3,7 @@
 
 import { bundleHash, type BundleContents, packBundle, unpackBundle } from './bundle.js';
 import { concat, equal, fromBase64url, Reader, toBase64url } from './bytes.js';
+import { devicesHash } from './devices.js';
 import { type ErrorCode, SottoError } from './error.js';
 import { derive, hash } from './hash.js';
 import { type Identity, identityId, type PublicIdentity } from './identity.js';
@@ -16,9 +17,9 @@ const LINK_VERSION = 1;
 export const LINK_KEY_BYTES = 16;
 /** Length of a card's name at the relay. */
 export const LOOKUP_BYTES = 16;
-const PACK_VERSION = 1;
+const PACK_VERSION = 2;
 
-/** Room for the largest bundle (1737 bytes); constant, so that a card tells nothing by its length. */
+/** Room for the largest bundle of an identity with one device (1918 bytes); constant, so that a card tells nothing by its length. */
 const BUNDLE_PADDED_BYTES = 2048;
 
 /** Length of every card: nonce, padded bundle, tag. */
@@ -37,6 +38,8 @@ export interface Invitation {
   readonly psk: Uint8Array;
   /** Stands for the bundle in the handshake, 32 bytes. */
   readonly bundleHash: Uint8Array;
+  /** Stands for our device list in the handshake, 32 bytes. */
+  readonly devicesHash: Uint8Array;
 }
 
 /** How a card is found, sealed and used: all of it follows from the link. */
@@ -102,12 +105,18 @@ export function createInvitation(terms: InvitationTerms, random: Random): NewInv
  * Throws `name-invalid` or `relay-url-invalid`.
  */
 export function createCard(terms: InvitationTerms, { linkKey, lookup, cardKey, reusable }: CardKeys, random: Random): NewCard {
-  const spkSecret = random(32);
-  const pqSeed = random(32);
-  const bundle = packBundle({ ...terms, reusable, spk: x25519PublicKey(spkSecret), pq: xwingPublicKey(pqSeed) });
+  const { bundle, secret } = createKeys({ ...terms, reusable }, pskOf(linkKey), random);
   const nonce = random(NONCE_BYTES);
   const card = concat(nonce, seal(cardKey, nonce, pad(bundle, BUNDLE_PADDED_BYTES), lookup));
-  return { lookup, card, secret: { spkSecret, pqSeed, psk: pskOf(linkKey), bundleHash: bundleHash(bundle) } };
+  return { lookup, card, secret };
+}
+
+/** Keys of a bundle: what shows them, and what is kept. Draws 32 and 32 random bytes. Throws `name-invalid` or `relay-url-invalid`. */
+export function createKeys(terms: InvitationTerms & { readonly reusable: boolean }, psk: Uint8Array, random: Random): { readonly bundle: Uint8Array; readonly secret: Invitation } {
+  const spkSecret = random(32);
+  const pqSeed = random(32);
+  const bundle = packBundle({ ...terms, spk: x25519PublicKey(spkSecret), pq: xwingPublicKey(pqSeed) });
+  return { bundle, secret: { spkSecret, pqSeed, psk, bundleHash: bundleHash(bundle), devicesHash: devicesHash(terms.devices) } };
 }
 
 /** The link of an invitation (path `i`) or of an address (path `a`). Throws `relay-url-invalid`. */
@@ -155,19 +164,19 @@ function unsealCard(link: InvitationLink, card: Uint8Array): Uint8Array | null {
   return padded && unpad(padded);
 }
 
-/** version 1 | spk secret 32 | pq seed 32 | psk 32 | bundle hash 32: 129 bytes. */
+/** version 2 | spk secret 32 | pq seed 32 | psk 32 | bundle hash 32 | devices hash 32: 161 bytes. */
 export function packInvitation(invitation: Invitation): Uint8Array {
-  const { spkSecret, pqSeed, psk, bundleHash: bundle } = invitation;
-  return concat(Uint8Array.of(PACK_VERSION), spkSecret, pqSeed, psk, bundle);
+  const { spkSecret, pqSeed, psk, bundleHash: bundle, devicesHash: devices } = invitation;
+  return concat(Uint8Array.of(PACK_VERSION), spkSecret, pqSeed, psk, bundle, devices);
 }
 
 /** Reads packInvitation(…). Throws `malformed`. */
 export function unpackInvitation(packed: Uint8Array): Invitation {
   const reader = new Reader(packed);
   reader.expect(PACK_VERSION);
-  const [spkSecret, pqSeed, psk, bundle] = [reader.bytes(32), reader.bytes(32), reader.bytes(32), reader.bytes(32)];
+  const [spkSecret, pqSeed, psk, bundle, devices] = [reader.bytes(32), reader.bytes(32), reader.bytes(32), reader.bytes(32), reader.bytes(32)];
   reader.end();
-  return { spkSecret, pqSeed, psk, bundleHash: bundle };
+  return { spkSecret, pqSeed, psk, bundleHash: bundle, devicesHash: devices };
 }
 
 function invitationKeys(linkKey: Uint8Array): CardKeys {

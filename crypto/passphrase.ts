@@ -1,6 +1,6 @@
 // A passphrase guards the key of a home: Argon2id makes it dear to guess, and the key is sealed under what comes out. The one
 // asynchronous room: Argon2id lives in another, larger build of libsodium that is loaded only when it is needed, and whose
-// memory never shrinks again (so browsers run it in a worker that they end).
+// memory never shrinks again: it is run in a worker that is ended (client/stretch.ts).
 
 import { concat, utf8 } from './bytes.js';
 import { SottoError } from './error.js';

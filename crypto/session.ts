@@ -32,6 +32,12 @@ const LARGER_MAX = 4;
 
 const SESSION_ID_BYTES = 16;
 
+/** A place in one direction of a session: the ordinal of a chain, and the number of the next message in it. */
+export interface Position {
+  readonly chain: number;
+  readonly next: number;
+}
+
 const NO_FLIGHT = new Uint8Array(0);
 
 /** A sealed message and the session after it. */
@@ -49,6 +55,22 @@ export interface Opened {
 /** 16 bytes that both sides name this session by. */
 export function sessionId(session: Session): Uint8Array {
   return session.transcript.slice(0, SESSION_ID_BYTES);
+}
+
+/** The secret by which the two can begin a new session when this one no longer carries, 32 bytes. */
+export function resumptionOf(session: Session): Uint8Array {
+  return session.resumption;
+}
+
+/** How far we have come in sending, as the other side counts it; the guest's chains begin one answer earlier. */
+export function sentPosition({ sending, receiving }: Session, isGuest: boolean): Position {
+  const received = receiving === null ? 0 : receiving.ordinal + 1;
+  return { chain: isGuest ? received : received - 1, next: sending.next };
+}
+
+/** How far we have come in receiving. */
+export function receivedPosition({ receiving }: Session): Position {
+  return receiving === null ? { chain: 0, next: 0 } : { chain: receiving.ordinal, next: receiving.next };
 }
 
 /**

@@ -2,6 +2,7 @@
 // of the usual lengths. The lengths and turns are the same in every run; nothing here measures time.
 
 import { utf8 } from '../../crypto/bytes.js';
+import { firstDevices } from '../../crypto/devices.js';
 import { initiate, respond } from '../../crypto/handshake.js';
 import { createIdentity } from '../../crypto/identity.js';
 import { createInvitation, openCard, parseLink } from '../../crypto/invitation.js';
@@ -92,10 +93,10 @@ export async function measureEpochs(messages: number, burst: number): Promise<Ep
 
 /** A session whose first messages have gone both ways. */
 function introduce(): [Session, Session] {
-  const host = createIdentity(random);
-  const terms = { identity: host, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: START_MS + 1 };
+  const [host, guest] = [createIdentity(random), createIdentity(random)];
+  const terms = { identity: host, devices: firstDevices(host, START_MS), name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: START_MS + 1 };
   const { link, card, secret } = createInvitation(terms, random);
-  const { session, flight } = initiate(createIdentity(random), openCard(parseLink(link), card, START_MS), random);
+  const { session, flight } = initiate(guest, firstDevices(guest, START_MS), openCard(parseLink(link), card, START_MS), random);
   const first = encrypt(session, textBody(START_MS, 1, TEXT_MEDIAN_BYTES), random, START_MS, flight);
   const inviter = decrypt(respond(host, secret, flight, random).session, first.message.subarray(flight.length), random, START_MS);
   const answer = encrypt(inviter.session, textBody(START_MS, 1, TEXT_MEDIAN_BYTES), random, START_MS);

@@ -2,6 +2,7 @@
 // lies packed between two messages. It must never know what it is compared with.
 
 import type * as RandomModule from '../../client/random.js';
+import type * as DevicesModule from '../../crypto/devices.js';
 import type * as HandshakeModule from '../../crypto/handshake.js';
 import type * as IdentityModule from '../../crypto/identity.js';
 import type * as InvitationModule from '../../crypto/invitation.js';
@@ -11,6 +12,7 @@ import { shipped } from '../shipped.js';
 import type { Line } from './race.js';
 
 const { random } = await shipped<typeof RandomModule>('client/random.js');
+const { firstDevices } = await shipped<typeof DevicesModule>('crypto/devices.js');
 const { initiate, respond } = await shipped<typeof HandshakeModule>('crypto/handshake.js');
 const { createIdentity } = await shipped<typeof IdentityModule>('crypto/identity.js');
 const { createInvitation, openCard, parseLink } = await shipped<typeof InvitationModule>('crypto/invitation.js');
@@ -34,6 +36,8 @@ interface Side {
 
 const host = createIdentity(random);
 const guest = createIdentity(random);
+const hostDevices = firstDevices(host, Date.now());
+const guestDevices = firstDevices(guest, Date.now());
 
 /** A message of `length` bytes, sealed and opened; nobody answers. */
 export function oneWay(length: number): Line {
@@ -130,12 +134,12 @@ function acquaint(): [Side, Side] {
 }
 
 function invite(): InvitationModule.NewInvitation {
-  return createInvitation({ identity: host, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: Date.now() + HOUR_MS }, random);
+  return createInvitation({ identity: host, devices: hostDevices, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: Date.now() + HOUR_MS }, random);
 }
 
 /** The guest's side and the inviter's, once the inviter has opened the first message. */
 function accept({ link, card, secret }: InvitationModule.NewInvitation, body: Uint8Array): [Side, Side] {
-  const { session, flight } = initiate(guest, openCard(parseLink(link), card, Date.now()), random);
+  const { session, flight } = initiate(guest, guestDevices, openCard(parseLink(link), card, Date.now()), random);
   const first = encrypt(session, body, random, Date.now(), flight);
   const responded = respond(host, secret, first.message.subarray(0, flight.length), random);
   const opened = decrypt(responded.session, first.message.subarray(flight.length), random, Date.now());

@@ -52,6 +52,16 @@ export function addClientCommands(program: Command): void {
     .argument(...CONTACT)
     .argument('<policy>', 'direct, or relay-only')
     .action(action(async () => (await import('./policy.js')).policy));
+  addCommand(program, 'backup', 'write identity, contacts and messages into a sealed file')
+    .argument('<file>', 'the file to make')
+    .option('--with-passphrase', 'lock it with a passphrase instead of a recovery key of 24 words')
+    .action(action(async () => (await import('./backup.js')).backup));
+  addCommand(program, 'restore', 'make a home out of a backup')
+    .argument('<file>', 'what "sotto backup" has written')
+    .action(action(async () => (await import('./restore.js')).restore));
+  addCommand(program, 'passphrase', 'lock the home with a passphrase, or change it')
+    .option('--remove', 'let the home open without a passphrase')
+    .action(action(async () => (await import('./change-passphrase.js')).passphrase));
   addCommand(program, 'doctor', 'find out what this network lets through')
     .option('--relay <url>', 'the relay to ask; that of the home if absent')
     .action(action(async () => (await import('./doctor.js')).doctor));

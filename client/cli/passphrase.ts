@@ -15,9 +15,28 @@ export async function askPassphrase(): Promise<string> {
 /** The passphrase of a new home, typed twice; null if the person wants none. Rejects with `passphrase-required`, `passphrase-wrong` or `interrupted`. */
 export async function newPassphrase(wanted: boolean): Promise<string | null> {
   if (process.env['SOTTO_PASSPHRASE']) return process.env['SOTTO_PASSPHRASE'];
-  if (!wanted) return null;
+  return wanted ? typeTwice() : null;
+}
+
+/** A passphrase that takes the place of what a home has now: from SOTTO_NEW_PASSPHRASE, or typed twice. */
+export async function chooseNewPassphrase(): Promise<string> {
+  return process.env['SOTTO_NEW_PASSPHRASE'] || typeTwice();
+}
+
+/** The passphrase that locks a new backup: from SOTTO_BACKUP_PASSPHRASE, or typed twice. */
+export async function chooseBackupPassphrase(): Promise<string> {
+  return process.env['SOTTO_BACKUP_PASSPHRASE'] || typeTwice();
+}
+
+/** What opens a backup: from SOTTO_RECOVERY_KEY or SOTTO_BACKUP_PASSPHRASE, or typed. */
+export async function askBackupSecret(kind: 'recovery-key' | 'passphrase'): Promise<string> {
+  if (kind === 'recovery-key') return process.env['SOTTO_RECOVERY_KEY'] || readHidden('The 24 words of the recovery key: ');
+  return process.env['SOTTO_BACKUP_PASSPHRASE'] || readHidden('Passphrase of the backup: ');
+}
+
+async function typeTwice(): Promise<string> {
   const passphrase = await readHidden('New passphrase: ');
-  if (passphrase === '') throw new SottoError('passphrase-required', 'An empty passphrase protects nothing; type one, or leave --passphrase out.');
+  if (passphrase === '') throw new SottoError('passphrase-required', 'An empty passphrase protects nothing; type one.');
   if ((await readHidden('The same again: ')) !== passphrase) throw new SottoError('passphrase-wrong', 'The two passphrases differ; try again.');
   return passphrase;
 }

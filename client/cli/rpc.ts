@@ -17,6 +17,8 @@ const ANSWER_MAX_CHARACTERS = 128 * 1024 * 1024;
 const BACKLOG_MAX_BYTES = 64 * 1024 * 1024;
 /** How long an owner may take to answer, beside what it was asked to wait: longer than it takes to reach a relay. One that is stopped never answers. */
 const ANSWER_MAX_MS = 30_000;
+/** How long a backup of a large home may take. */
+const BACKUP_MAX_MS = 600_000;
 /** An owner begins no request this shortly before its caller gives up: what is done unseen would be done again. */
 const BEGIN_MARGIN_MS = 5_000;
 /** How long the answers of requests under way may take when the home is being closed. */
@@ -55,6 +57,7 @@ const METHODS = {
   status: z.tuple([]),
   verify: z.tuple([z.string()]),
   setPolicy: z.tuple([z.string(), z.enum(['direct', 'relay-only'])]),
+  backup: z.tuple([z.string(), z.string().nullable()]),
 } satisfies { readonly [M in Method]: z.ZodType<Parameters<Client[M]>> };
 
 /** A Client being served. */
@@ -185,7 +188,7 @@ export async function connect(path: string): Promise<Connection | null> {
   let requests = 0;
   const call = async <M extends Method | 'subscribe'>(method: M, ...params: M extends Method ? Parameters<Client[M]> : []) => {
     const options: unknown = params[2];
-    const waitMs = typeof options === 'object' && options !== null && 'timeoutMs' in options ? Number(options.timeoutMs) : 0;
+    const waitMs = method === 'backup' ? BACKUP_MAX_MS : typeof options === 'object' && options !== null && 'timeoutMs' in options ? Number(options.timeoutMs) : 0;
     const request: JSONRPCRequest & { deadline: number } = { jsonrpc: '2.0', id: ++requests, method, params, deadline: Date.now() + ANSWER_MAX_MS - BEGIN_MARGIN_MS };
     const answer = socket.closed ? Promise.resolve(null) : Promise.resolve(rpc.requestAdvanced(request));
     const response = await within(ANSWER_MAX_MS + waitMs, answer);
@@ -212,6 +215,7 @@ export async function connect(path: string): Promise<Connection | null> {
     status: () => call('status'),
     verify: (contact) => call('verify', contact),
     setPolicy: (contact, policy) => call('setPolicy', contact, policy),
+    backup: (file, passphrase) => call('backup', file, passphrase),
     subscribe: (listener) => {
       // The owner takes lines in order: events of whatever is asked after this are not missed.
       if (listeners.size === 0) call('subscribe').catch(() => {});

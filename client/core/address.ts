@@ -2,13 +2,13 @@
 // secrets that no flight can need any more are erased. Who comes by the address is not known here (requests.ts).
 
 import { createAddress, createWeekCard, WEEK_MS, weekOf } from '../../crypto/address.js';
-import { fromHex, toHex } from '../../crypto/bytes.js';
+import { toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { packInvitation } from '../../crypto/invitation.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import type { RequestId } from './input.js';
-import { closeMailbox, collect, createMailbox } from './mailboxes.js';
+import { bundleAddress, closeMailbox, collect, createMailbox } from './mailboxes.js';
 import type { Memory } from './memory.js';
 import type { AddressRecord, WeekRecord } from './records.js';
 
@@ -76,7 +76,8 @@ function keepWeeks(memory: Memory): void {
 
 function addWeek(memory: Memory, { linkKey, mailbox }: AddressRecord, week: number): void {
   const expiresAt = (week + 1) * WEEK_MS + LATE_MS;
-  const terms = { identity: memory.identity, name: memory.self.name, relay: mailbox.relay, mailbox: fromHex(mailbox.mailbox), token: mailbox.token, expiresAt };
+  const { name, devices } = memory.self;
+  const terms = { identity: memory.identity, devices, name, ...bundleAddress(mailbox), expiresAt };
   const { lookup, card, secret } = createWeekCard(terms, linkKey, week, memory.random);
   save(memory, { lookup: toHex(lookup), week, secret: packInvitation(secret), card, published: false, expiresAt });
 }

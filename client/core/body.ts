@@ -4,13 +4,14 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { SottoError } from '../../crypto/error.js';
+import { BODY_MAX_BYTES } from '../../crypto/session.js';
 import { isName } from '../../crypto/name.js';
 import { LOOKUP_BYTES, MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
 import { CANDIDATES_MAX, isDescription } from './description.js';
 import { BodySchema } from './message_pb.js';
 import type { Body, Hello } from './message_pb.js';
 
-/** Most numbers in Receipt.lacking: a gap longer than this is given up from its old end. */
+/** Most numbers in Receipt.lacking and in Settled: a gap longer than this is given up from its old end. */
 export const LACKING_MAX = 1_000;
 /** Length of a call id and of a message id: random, unguessable. */
 export const ID_BYTES = LOOKUP_BYTES;
@@ -23,6 +24,9 @@ const TIME_MAX_MS = 8_640_000_000_000_000n;
 
 /** What a message says; the cases of Body.content in message.proto. */
 export type Content = NonNullable<MessageInitShape<typeof BodySchema>['content']>;
+
+/** Longest text in bytes: leaves room for what goes beside it in a body, a Hello with the longest names and device list included. */
+export const TEXT_MAX_BYTES = BODY_MAX_BYTES - 1_024;
 
 /** Encodes a body; `sentAt` in ms since 1970. */
 export function encodeBody(sentAt: number, content: Content | null, hello: MessageInitShape<typeof BodySchema>['hello'] | null): Uint8Array {
@@ -44,7 +48,7 @@ export function decodeBody(bytes: Uint8Array): Body {
 function isHelloValid(hello: Hello | undefined): boolean {
   if (hello === undefined) return true;
   const reply = hello.reply;
-  return isName(hello.name)
+  return isName(hello.name) && hello.first <= NUMBER_MAX
     && (reply === undefined || (reply.mailbox.length === MAILBOX_BYTES && reply.token.length === TOKEN_BYTES && /^https?:\/\/[^\s/]+$/.test(reply.relay)));
 }
 
@@ -55,8 +59,11 @@ function isContentValid(content: Body['content']): boolean {
     case 'text':
       return content.value.id.length === ID_BYTES && (content.value.chain.length === CHAIN_BYTES || content.value.chain.length === 0) && isNumber(content.value.number) && content.value.text !== '';
     case 'receipt':
-      return content.value.delivered <= NUMBER_MAX && content.value.read <= NUMBER_MAX
+      return content.value.delivered <= NUMBER_MAX && content.value.read <= NUMBER_MAX && content.value.last <= NUMBER_MAX
+        && content.value.lastId.length === (content.value.last === 0 ? 0 : ID_BYTES)
         && content.value.lacking.length <= LACKING_MAX && content.value.lacking.every(isNumber);
+    case 'settled':
+      return content.value.numbers.length <= LACKING_MAX && content.value.numbers.every(isNumber);
     case 'presence':
       return content.value.last <= NUMBER_MAX;
     case 'offer':

@@ -2,29 +2,38 @@
 // It knows nothing of links and cards.
 
 import { equal, toHex } from '../../crypto/bytes.js';
+import { checkDevices, devicesHash } from '../../crypto/devices.js';
 import { SottoError } from '../../crypto/error.js';
 import { FLIGHT_BYTES } from '../../crypto/handshake.js';
+import type { Responded } from '../../crypto/handshake.js';
 import { identityId, packPublicIdentity } from '../../crypto/identity.js';
 import type { PublicIdentity } from '../../crypto/identity.js';
 import { hostOf, relayOrigin } from '../../crypto/origin.js';
+import { decrypt } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
-import { CHAIN_BYTES } from './body.js';
+import { CHAIN_BYTES, decodeBody } from './body.js';
 import { sendAllAgain } from './conversation.js';
+import { hangUp } from './direct.js';
 import { closeMailbox } from './mailboxes.js';
+import { resumptionsAfter } from './memory.js';
 import type { Contact, Memory } from './memory.js';
-import type { Address } from './message_pb.js';
+import type { Address, Body } from './message_pb.js';
 import { flush } from './outbox.js';
 import type { ContactId, ContactRecord, OwnMailbox, PeerMailbox } from './records.js';
 import { isThisMachine } from './sdp.js';
 
+/** How far ahead of ours a contact's clock may be: two machines never agree. */
+export const CLOCK_AHEAD_MS = 24 * 3_600_000;
+
 /** A contact without a word said. */
-export function createContact(identity: PublicIdentity, name: string, inbox: OwnMailbox, outbox: PeerMailbox, now: number): ContactRecord {
+export function createContact(identity: PublicIdentity, devices: Uint8Array, name: string, inbox: OwnMailbox, outbox: PeerMailbox, now: number): ContactRecord {
   return {
-    id: contactId(identity), name, identity: packPublicIdentity(identity), createdAt: now, policy: 'direct',
-    session: new Uint8Array(), flight: null, flightKey: null, inbox, helloOwed: false, outbox,
-    sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
+    id: contactId(identity), name, identity: packPublicIdentity(identity), devices, createdAt: now, policy: 'direct',
+    session: new Uint8Array(), flight: null, flightKey: null, begunAt: 0, resumptions: new Uint8Array(), reset: null, resetReason: null, resetTakenAt: 0,
+    inbox, helloOwed: false, outbox,
+    sentFirst: 1, sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
     receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(CHAIN_BYTES),
-    readNumber: 0, receiptOwed: false, unanswered: 0, heardAt: 0,
+    readNumber: 0, unread: 0, receiptOwed: false, unanswered: 0, heardAt: 0,
   };
 }
 
@@ -45,11 +54,59 @@ export function begin(memory: Memory, record: ContactRecord, session: Session): 
     return contact;
   }
   if (known.record.flight === null) memory.emit({ type: 'notice', contact: record.id, code: 'session-replaced' });
-  const { flight, flightKey, inbox, helloOwed, outbox } = record;
+  const { flight, flightKey, devices, begunAt, inbox, helloOwed, outbox } = record;
   if (inbox.mailbox !== known.record.inbox.mailbox) closeMailbox(memory, known.record.inbox);
-  memory.advance(known, session, { flight, flightKey, inbox, helloOwed, outbox, unanswered: 0, createdAt: memory.now });
-  sendAllAgain(memory, known);
+  replaceSession(memory, known, session, { flight, flightKey, devices, begunAt, inbox, helloOwed, outbox, reset: null });
   return known;
+}
+
+/** Gives a contact a new session: what was not delivered in the old one is sealed anew, and its direct paths end with it. */
+export function replaceSession(memory: Memory, contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
+  hangUp(memory, contact);
+  const begunAt = Math.max(contact.record.begunAt, patch.begunAt ?? 0);
+  memory.advance(contact, session, { ...patch, begunAt, resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
+  sendAllAgain(memory, contact);
+}
+
+/** What a first flight and the first message behind it say, once both have opened. */
+export interface OpenedFlight {
+  readonly session: Session;
+  readonly peer: PublicIdentity;
+  readonly name: string;
+  readonly flightKey: Uint8Array;
+  readonly devices: Uint8Array;
+  readonly outbox: PeerMailbox;
+  /** No text of the guest's below this number will come. */
+  readonly first: number;
+  /** When it was written, by the guest's clock. */
+  readonly sentAt: number;
+  readonly body: Body;
+}
+
+/** The message behind a flight, which must open and say who the guest is. Throws `undecryptable` or `malformed`; nothing is changed either way. */
+export function openFirst(memory: Memory, { session: begun, peer, peerDevices, flightKey }: Responded, envelope: Uint8Array): OpenedFlight {
+  const { session, body: bytes } = decrypt(begun, envelope.subarray(FLIGHT_BYTES), memory.random, memory.now);
+  const body = decodeBody(bytes);
+  const { hello } = body;
+  if (hello?.reply === undefined || !equal(devicesHash(hello.devices), peerDevices)) throw new SottoError('malformed');
+  const devices = checkNewest(memory, peer, hello.devices);
+  const sentAt = Math.min(Number(body.sentAt), memory.now + CLOCK_AHEAD_MS);
+  return { session, peer, name: hello.name, flightKey, devices, outbox: peerMailbox(memory, hello.reply), first: hello.first, sentAt, body };
+}
+
+/** The list, if it may stand in the place of the one that we know. Throws `malformed`. */
+export function checkNewest(memory: Memory, identity: PublicIdentity, devices: Uint8Array): Uint8Array {
+  const known = memory.contacts.get(contactId(identity))?.record.devices ?? null;
+  checkDevices(devices, identity, known?.length === 0 ? null : known);
+  return devices;
+}
+
+/**
+ * Whether a flight of a known contact crosses one of ours, which wins: the session that the lower identity id began is kept on both sides,
+ * whenever the other flight comes. A flight by keys of ours that are younger than our session is no crossing: the contact begins anew.
+ */
+export function isCrossing(memory: Memory, { session, record }: Contact, keysMadeAt: number): boolean {
+  return session !== null && record.flightKey === null && memory.id < record.id && keysMadeAt <= record.createdAt;
 }
 
 /** Whether an envelope repeats the flight that made this contact's session; its ratchet message follows the flight. */

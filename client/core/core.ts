@@ -18,8 +18,9 @@ import { Memory, pathOfCall } from './memory.js';
 import type { Call, Contact } from './memory.js';
 import type { Body } from './message_pb.js';
 import * as outbox from './outbox.js';
+import * as reset from './reset.js';
 import type { Output } from './output.js';
-import type { AddressRecord, ContactId, InvitationRecord, MailboxId, PathName, Snapshot } from './records.js';
+import type { AddressRecord, ContactId, EnvelopeId, InvitationRecord, MailboxId, PathName, Snapshot } from './records.js';
 import * as requests from './requests.js';
 
 /** Wait before a mailbox that the relay refused for now is collected again. */
@@ -98,8 +99,10 @@ export class Core {
 // After a start: what the last process still owed to this contact.
 function resume(memory: Memory, contact: Contact): void {
   if (contact.record.receiptOwed) conversation.owe(memory, contact);
-  if (contact.undelivered.size > 0) memory.timers.start(`ask:${contact.record.id}`, memory.now + outbox.ASK_AFTER_MS);
+  if (contact.undelivered.size > 0) outbox.awaitReceipt(memory, contact);
   conversation.watchGap(memory, contact);
+  // A contact that was restored has neither.
+  if (contact.session === null && contact.record.reset === null) reset.begin(memory, contact, 'restored');
 }
 
 function dispatch(memory: Memory, input: Input): void {
@@ -109,7 +112,7 @@ function dispatch(memory: Memory, input: Input): void {
     case 'address': return onAddress(memory, input.request, input.change);
     case 'approve': return requests.approve(memory, input.request, input.id);
     case 'refuse': return requests.refuse(memory, input.request, input.id);
-    case 'send': return conversation.sendText(memory, knownContact(memory, input.contact), input.request, input.text);
+    case 'send': return onSend(memory, knownContact(memory, input.contact), input.request, input.text);
     case 'read': return conversation.markRead(memory, knownContact(memory, input.contact), input.number);
     case 'policy': return onPolicy(memory, knownContact(memory, input.contact), input.policy);
     case 'link': return onLink(memory, input);
@@ -118,7 +121,7 @@ function dispatch(memory: Memory, input: Input): void {
     case 'published': return (memory.weeks.has(input.lookup) ? address : invitations).onPublished(memory, input.lookup, input.error);
     case 'card': return invitations.onCard(memory, input.request, input.card, input.error);
     case 'delivery': return onDelivery(memory, input);
-    case 'put': return withContact(memory, input.contact, (contact) => outbox.onPut(memory, contact, input.envelope, input.error));
+    case 'put': return withContact(memory, input.contact, (contact) => onPut(memory, contact, input.envelope, input.error));
     case 'peer-description': return withCall(memory, input.call, (call, contact) => direct.onDescription(memory, call, contact, input.description));
     case 'peer-candidates': return withCall(memory, input.call, (call, contact) => direct.onLocalCandidates(memory, call, contact, input.candidates));
     case 'peer-open': return withCall(memory, input.call, (call, contact) => direct.onOpen(memory, call, contact, input.local, input.remote));
@@ -141,7 +144,7 @@ function onTimer(memory: Memory, timer: string): void {
     case 'addressing': return address.fail(memory, 'relay-unreachable');
     case 'collect': return collectAgain(memory, key!);
     case 'call': return withCall(memory, key!, (call, contact) => direct.onCallEnded(memory, call, contact, 'timed-out'));
-    default: return withContact(memory, key!, (contact) => onContactTimer(memory, contact, name));
+    default: return withContact(memory, key!, (contact) => orReset(memory, contact, () => onContactTimer(memory, contact, name)));
   }
 }
 
@@ -154,8 +157,30 @@ function onContactTimer(memory: Memory, contact: Contact, name: string): void {
     case 'put': return outbox.retry(memory, contact);
     case 'ask': return direct.askForReceipt(memory, contact);
     case 'redial': return direct.redial(memory, contact);
+    case 'reset': return reset.repeat(memory, contact);
+    case 'doubt': return reset.doubt(memory, contact);
     case 'upgrade': return direct.upgrade(memory, contact);
   }
+}
+
+// What a session that has used up its keys cannot seal is done after it has ended: then it waits for the next one.
+function orReset(memory: Memory, contact: Contact, act: () => void): void {
+  try {
+    act();
+  } catch (error) {
+    if (!(error instanceof SottoError && error.code === 'session-exhausted')) throw error;
+    reset.begin(memory, contact, 'session-exhausted');
+    act();
+  }
+}
+
+function onSend(memory: Memory, contact: Contact, request: RequestId, text: string): void {
+  orReset(memory, contact, () => conversation.sendText(memory, contact, request, text));
+}
+
+function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null): void {
+  outbox.onPut(memory, contact, envelope, error);
+  reset.onPut(memory, contact, envelope, error);
 }
 
 function knownContact(memory: Memory, id: ContactId): Contact {
@@ -214,6 +239,7 @@ function onDepositOnline(memory: Memory, relay: string): void {
   for (const contact of memory.contacts.values()) {
     if (contact.record.outbox.relay !== relay) continue;
     outbox.flush(memory, contact);
+    reset.repeat(memory, contact);
     direct.greet(memory, contact);
   }
 }
@@ -233,6 +259,7 @@ function onCollected(memory: Memory, mailbox: MailboxId, error: ErrorCode | null
   if (own !== null) address.onCollected(memory, own, null);
   if (contact === null) return;
   outbox.flush(memory, contact);
+  reset.repeat(memory, contact);
   // Whoever has just been approved could not be greeted before there was a mailbox for the answer.
   if (contact.record.helloOwed) direct.greet(memory, contact);
 }
@@ -278,14 +305,16 @@ function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path
   const message = hasFlight ? envelope.subarray(FLIGHT_BYTES) : envelope;
   let opened: ReturnType<typeof decrypt>;
   try {
+    if (contact.session === null) throw new SottoError('undecryptable');
     opened = decrypt(contact.session, message, memory.random, memory.now);
   } catch (error) {
+    if (error instanceof SottoError && error.code === 'undecryptable') return onUnopened(memory, contact, envelope, path, isFresh);
     onRejected(memory, contact, error);
     return false;
   }
   if (path !== 'relay') contact.heardDirectAt = memory.now;
   // Who leaves the flight out has opened a message of ours, and each of them said where we collect.
-  memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null, helloOwed: helloOwed && hasFlight });
+  memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null, reset: null, helloOwed: helloOwed && hasFlight });
   try {
     const body = decodeBody(opened.body);
     // Once per session, so that nobody sends us from relay to relay.
@@ -295,6 +324,18 @@ function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path
     onRejected(memory, contact, error);
   }
   return true;
+}
+
+// Not of the session: the answer to our reset, or sealed by the secret of a session. Or nobody's.
+function onUnopened(memory: Memory, contact: Contact, envelope: Uint8Array, path: PathName, isFresh: boolean): boolean {
+  const body = reset.onFlight(memory, contact, envelope);
+  if (body !== null) {
+    onBody(memory, contact, body, path, isFresh);
+    return true;
+  }
+  if (reset.onSealed(memory, contact, envelope) || contact.session === null) return false;
+  memory.emit({ type: 'notice', contact: contact.record.id, code: 'undecryptable' });
+  return false;
 }
 
 function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array, isFresh: boolean): Contact | null {
@@ -337,7 +378,10 @@ function onBody(memory: Memory, contact: Contact, body: Body, path: PathName, is
   switch (content.case) {
     case undefined: return;
     case 'text': return conversation.onText(memory, contact, content.value, Number(body.sentAt), path);
-    case 'receipt': return conversation.onReceipt(memory, contact, content.value);
+    case 'receipt':
+      if (!conversation.onReceipt(memory, contact, content.value)) reset.begin(memory, contact, 'rolled-back');
+      return;
+    case 'settled': return conversation.onSettled(memory, contact, content.value);
     case 'presence':
       conversation.noteLast(memory, contact, content.value.last);
       return isFresh ? direct.onPresence(memory, contact, content.value, path) : undefined;

@@ -78,6 +78,11 @@ export function onNetworkChanged(memory: Memory): void {
   }
 }
 
+/** Ends every call: the session that it was proven in is over. */
+export function hangUp(memory: Memory, contact: Contact): void {
+  for (const call of memory.calls.values()) if (call.contact === contact.record.id) end(memory, contact, call, 'replaced');
+}
+
 /** The person's policy has changed. */
 export function onPolicy(memory: Memory, contact: Contact): void {
   if (contact.record.policy === 'direct') {
@@ -89,7 +94,7 @@ export function onPolicy(memory: Memory, contact: Contact): void {
 }
 
 function isWanted(memory: Memory, contact: Contact): boolean {
-  return memory.direct && contact.record.policy === 'direct' && contact.record.flight === null && contact.record.heardAt > 0;
+  return memory.direct && contact.session !== null && contact.record.policy === 'direct' && contact.record.flight === null && contact.record.heardAt > 0;
 }
 
 function isDialer(memory: Memory, contact: Contact): boolean {
@@ -197,7 +202,7 @@ export function onBind(memory: Memory, contact: Contact, bind: Bind): void {
 }
 
 function proof(contact: Contact, call: Call, role: Call['role'], local: Uint8Array, remote: Uint8Array): Uint8Array {
-  return derive(hash('bind', sessionId(contact.session)), 'bind', fromHex(call.id), utf8(role), local, remote).left;
+  return derive(hash('bind', sessionId(contact.session!)), 'bind', fromHex(call.id), utf8(role), local, remote).left;
 }
 
 function check(memory: Memory, contact: Contact, call: Call, theirs: Uint8Array): void {

@@ -2,19 +2,17 @@
 // The one-time private keys of an invitation are erased in the same transaction that stores the session they made.
 
 import { parseAnyLink } from '../../crypto/address.js';
-import { fromHex, toHex } from '../../crypto/bytes.js';
+import { toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
 import { createInvitation, openCard, packInvitation, unpackInvitation } from '../../crypto/invitation.js';
-import { decrypt } from '../../crypto/session.js';
 import { CLAIM_BYTES, ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
-import { decodeBody } from './body.js';
-import { begin, createContact, peerMailbox } from './contacts.js';
-import { owe } from './conversation.js';
+import { begin, checkNewest, createContact, isCrossing, openFirst, peerMailbox } from './contacts.js';
+import { owe, settleBelow } from './conversation.js';
 import type { RequestId } from './input.js';
-import { closeMailbox, collect, createMailbox } from './mailboxes.js';
+import { bundleAddress, closeMailbox, collect, createMailbox } from './mailboxes.js';
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
 import { enqueue } from './outbox.js';
@@ -28,8 +26,8 @@ const GRACE_MS = ENVELOPE_MAX_TTL_SECONDS * 1000;
 export function invite(memory: Memory, request: RequestId, lifetimeMs: number): void {
   const mailbox = createMailbox(memory);
   const expiresAt = memory.now + lifetimeMs;
-  const { name, relay } = memory.self;
-  const created = createInvitation({ identity: memory.identity, name, relay, mailbox: fromHex(mailbox.mailbox), token: mailbox.token, expiresAt }, memory.random);
+  const { name, devices } = memory.self;
+  const created = createInvitation({ identity: memory.identity, devices, name, ...bundleAddress(mailbox), expiresAt }, memory.random);
   const record: InvitationRecord = {
     lookup: toHex(created.lookup), link: created.link, secret: packInvitation(created.secret), card: created.card,
     published: false, mailbox, createdAt: memory.now, expiresAt,
@@ -121,8 +119,9 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   const id = toHex(link.idHash);
   if (memory.requests.has(id)) return approve(memory, request, id);
   refuseKnown(memory, id, toHex(bundle.mailbox));
-  const { session, flight } = initiate(memory.identity, bundle, memory.random);
-  const record = { ...createContact(bundle.identity, bundle.name, createMailbox(memory), peerMailbox(memory, bundle), memory.now), flight };
+  const devices = checkNewest(memory, bundle.identity, bundle.devices);
+  const { session, flight } = initiate(memory.identity, memory.self.devices, bundle, memory.random);
+  const record = { ...createContact(bundle.identity, devices, bundle.name, createMailbox(memory), peerMailbox(memory, bundle), memory.now), flight };
   collect(memory, record.inbox);
   const contact = begin(memory, record, session);
   enqueue(memory, contact, null, null);
@@ -140,25 +139,15 @@ function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
 /** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */
 export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
   if (envelope.length <= FLIGHT_BYTES) throw new SottoError('undecryptable');
-  const secret = unpackInvitation(invitation.secret);
-  const opened = respond(memory.identity, secret, envelope.subarray(0, FLIGHT_BYTES), memory.random);
-  const { session, body: bytes } = decrypt(opened.session, envelope.subarray(FLIGHT_BYTES), memory.random, memory.now);
-  const body = decodeBody(bytes);
-  const reply = body.hello?.reply;
-  if (body.hello === undefined || reply === undefined) throw new SottoError('malformed');
-  const record = { ...createContact(opened.peer, body.hello.name, invitation.mailbox, peerMailbox(memory, reply), memory.now), flightKey: opened.flightKey };
+  const opened = openFirst(memory, respond(memory.identity, unpackInvitation(invitation.secret), envelope.subarray(0, FLIGHT_BYTES), memory.random), envelope);
+  const { session, flightKey, devices, outbox, body } = opened;
+  const record = { ...createContact(opened.peer, devices, opened.name, invitation.mailbox, outbox, memory.now), flightKey, begunAt: opened.sentAt };
   const known = memory.contacts.get(record.id);
-  if (known !== undefined && isCrossing(memory, known, invitation)) return null;
+  if (known !== undefined && isCrossing(memory, known, invitation.createdAt)) return null;
   forget(memory, invitation);
   const contact = begin(memory, record, session);
   memory.update(contact, { heardAt: memory.now });
+  settleBelow(memory, contact, opened.first);
   owe(memory, contact);
   return { contact, body };
-}
-
-// Two flights that cross: the session that the lower identity id began wins on both sides, whenever the other flight comes. An
-// invitation that is younger than our session is no crossing: the contact begins anew.
-function isCrossing(memory: Memory, known: Contact, invitation: InvitationRecord): boolean {
-  const { flightKey, createdAt } = known.record;
-  return flightKey === null && memory.id < known.record.id && invitation.createdAt <= createdAt;
 }

@@ -1,7 +1,7 @@
 // Our own mailboxes: how one is made, and how one is given up. A mailbox that is given up stays known until its relay has closed it, so
 // that nobody goes on writing where nobody reads.
 
-import { toHex } from '../../crypto/bytes.js';
+import { fromHex, toHex } from '../../crypto/bytes.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
 import type { Memory } from './memory.js';
@@ -13,6 +13,11 @@ const SEED_BYTES = 32;
 /** A new mailbox at our relay; it exists when the relay has been asked to collect it. */
 export function createMailbox(memory: Memory): OwnMailbox {
   return { relay: memory.self.relay, mailbox: toHex(memory.random(MAILBOX_BYTES)), ownerSeed: memory.random(SEED_BYTES), token: memory.random(TOKEN_BYTES) };
+}
+
+/** One of our mailboxes as a bundle says it. */
+export function bundleAddress({ relay, mailbox, token }: OwnMailbox): { readonly relay: string; readonly mailbox: Uint8Array; readonly token: Uint8Array } {
+  return { relay, mailbox: fromHex(mailbox), token };
 }
 
 /** A new mailbox is collected at once; if the relay is away, with all others when it is back. */

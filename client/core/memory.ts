@@ -1,20 +1,22 @@
 // What the core holds in memory, and the way everything leaves it: records that change are saved, the rest is emitted.
 // Nothing here decides anything.
 
-import { packSession, unpackSession } from '../../crypto/session.js';
+import { packSession, resumptionOf, unpackSession } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
+import { firstDevices } from '../../crypto/devices.js';
 import { identityId, unpackIdentity } from '../../crypto/identity.js';
 import type { Identity } from '../../crypto/identity.js';
 import type { InvitationLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
-import { toHex } from '../../crypto/bytes.js';
+import { concat, toHex } from '../../crypto/bytes.js';
 import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
 import type { Output } from './output.js';
 import type {
-  AddressRecord, ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageRecord, OutgoingRecord, OwnMailbox, PathName, RequestRecord, SelfRecord,
+  AddressRecord, ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageId, MessageRecord, MessageState, OutgoingRecord, OwnMailbox, PathName, RequestRecord, SelfRecord,
   Snapshot, WeekRecord,
 } from './records.js';
+import { GIVEN_UP } from './records.js';
 import { Timers } from './timers.js';
 
 /** An envelope on its way out, and where it is in flight now. */
@@ -44,17 +46,20 @@ export interface Call {
 }
 
 /** Why a conversation does not go directly (sentences in client/run.ts). */
-export type WhyRelay = 'short-lived' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
+export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
 
 /** A contact, its session, and what is under way with it. */
 export interface Contact {
   record: ContactRecord;
-  session: Session;
+  /** Null from the beginning of a reset until it is answered. */
+  session: Session | null;
   /** Our Texts by number: not yet delivered; delivered and not yet read. */
   readonly undelivered: Map<number, MessageRecord>;
   readonly unread: Map<number, MessageRecord>;
   /** Our Texts that have failed here; a late receipt may still prove otherwise. */
   readonly failed: Map<number, MessageRecord>;
+  /** Ids of the newest of the contact's Texts that are here, by number. */
+  readonly recent: Map<number, MessageId>;
   /** The contact's Texts that wait behind a gap. */
   readonly held: Map<number, MessageRecord>;
   /** Everything that is on its way out, and the part of it that is not in flight, in order. */
@@ -75,10 +80,17 @@ export interface Contact {
   pathSince: number;
   why: WhyRelay;
   lastReceiptAt: number;
+  /** When we last sent what the contact had asked for. */
+  lastAgainAt: number;
   lastRepeatedAt: number;
   /** Offers before this time are too many. */
   nextOfferAt: number;
   gapAsked: number;
+  /** The contact's texts do not continue what is here: no more of them are taken in this session. */
+  differs: boolean;
+  /** Earliest next answer about where the session stands; whether our reset has no mailbox to go to (reset.ts). */
+  nextTellAt: number;
+  resetFailed: boolean;
 }
 
 /** Somebody who waits for approval, and the session in which they write. */
@@ -99,6 +111,27 @@ export function keep(contact: Contact, record: OutgoingRecord): Outgoing {
   contact.outgoing.set(record.envelope, outgoing);
   if (record.number !== null) contact.byNumber.set(record.number, outgoing);
   return outgoing;
+}
+
+function textsIn(contact: Contact, state: MessageState): Map<number, MessageRecord> {
+  return state === 'delivered' ? contact.unread : state === 'failed' ? contact.failed : contact.undelivered;
+}
+
+const RESUMPTION_BYTES = 32;
+/** Secrets of earlier sessions that are kept: so many sessions old may a backup be that still finds us. */
+const EARLIER_MAX = 4;
+
+/** The secrets by which a new session with this contact can begin: that of the session, if there is one, then earlier ones. */
+export function resumptionsOf({ session, record }: Contact): readonly Uint8Array[] {
+  const earlier = Array.from({ length: record.resumptions.length / RESUMPTION_BYTES }, (_, n) => record.resumptions.subarray(n * RESUMPTION_BYTES, (n + 1) * RESUMPTION_BYTES));
+  return session === null ? earlier : [resumptionOf(session), ...earlier];
+}
+
+/** ContactRecord.resumptions when the session has ended. One that the contact never answered may be unknown to it and gives way to an earlier one. */
+export function resumptionsAfter(contact: Contact): Uint8Array {
+  const [last, ...earlier] = resumptionsOf(contact);
+  const isUnknown = contact.session !== null && contact.record.flight !== null && earlier.length > 0;
+  return concat(...(last === undefined || isUnknown ? earlier : [last, ...earlier]).slice(0, EARLIER_MAX));
 }
 
 /** The path that a peer connection is. */
@@ -152,8 +185,9 @@ export class Memory {
     this.random = random;
     this.direct = direct;
     this.now = now;
-    this.self = snapshot.self;
     this.identity = unpackIdentity(snapshot.self.identity);
+    const { devices, createdAt } = snapshot.self;
+    this.self = { ...snapshot.self, devices: devices.length > 0 ? devices : firstDevices(this.identity, createdAt) };
     this.id = toHex(identityId(this.identity));
     for (const record of snapshot.invitations) this.invitations.set(record.lookup, record);
     this.address = snapshot.address;
@@ -161,15 +195,19 @@ export class Memory {
     for (const { flight, lookup } of snapshot.flights) this.flights.set(flight, lookup);
     for (const record of snapshot.requests) this.requests.set(record.id, { record, session: unpackSession(record.session) });
     for (const mailbox of snapshot.closing) this.closing.set(mailbox.mailbox, mailbox);
-    for (const record of snapshot.contacts) this.addContact(record, unpackSession(record.session));
+    for (const record of snapshot.contacts) this.addContact(record, record.session.length === 0 ? null : unpackSession(record.session));
     for (const record of snapshot.outgoing.toSorted((a, b) => a.order - b.order)) this.#load(record);
     for (const text of snapshot.pending.toSorted((a, b) => a.number - b.number)) {
       const contact = this.contacts.get(text.contact);
-      const texts = text.state === 'delivered' ? contact?.unread : text.state === 'failed' ? contact?.failed : contact?.undelivered;
-      texts?.set(text.number, text);
+      if (contact !== undefined && text.reason !== GIVEN_UP) textsIn(contact, text.state).set(text.number, text);
+    }
+    for (const { contact, number, id } of snapshot.recent) this.contacts.get(contact)?.recent.set(number, id);
+    for (const text of snapshot.held) {
+      const contact = this.contacts.get(text.contact);
+      contact?.held.set(text.number, text);
+      contact?.recent.set(text.number, text.id);
     }
     for (const contact of this.contacts.values()) forgetOldUnread(contact);
-    for (const text of snapshot.held) this.contacts.get(text.contact)?.held.set(text.number, text);
   }
 
   #load(record: OutgoingRecord): void {
@@ -180,13 +218,13 @@ export class Memory {
     this.order = Math.max(this.order, record.order);
   }
 
-  addContact(record: ContactRecord, session: Session): Contact {
+  addContact(record: ContactRecord, session: Session | null): Contact {
     const contact: Contact = {
       record, session,
-      undelivered: new Map(), unread: new Map(), failed: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
+      undelivered: new Map(), unread: new Map(), failed: new Map(), recent: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, putPaused: false,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
-      lastReceiptAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0,
+      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, resetFailed: false,
     };
     this.contacts.set(record.id, contact);
     return contact;
@@ -209,11 +247,13 @@ export class Memory {
     this.timers.shift(ms);
     for (const contact of this.contacts.values()) {
       contact.lastReceiptAt -= ms;
+      contact.lastAgainAt -= ms;
       contact.lastRepeatedAt -= ms;
       contact.heardDirectAt -= ms;
       contact.nextCallAt -= ms;
       contact.nextGreetAt -= ms;
       contact.nextOfferAt -= ms;
+      contact.nextTellAt -= ms;
       for (const outgoing of contact.outgoing.values()) outgoing.sentAt -= ms;
     }
   }
@@ -256,7 +296,7 @@ export class Memory {
   takeOutputs(): Output[] {
     if (this.#selfChanged) this.emit({ type: 'save', change: { kind: 'self', record: this.self } });
     for (const contact of this.#changed) {
-      contact.record = { ...contact.record, session: packSession(contact.session) };
+      contact.record = { ...contact.record, session: contact.session === null ? new Uint8Array() : packSession(contact.session) };
       this.emit({ type: 'save', change: { kind: 'contact', record: contact.record } });
     }
     this.#selfChanged = false;

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file client/core/message.proto.
  */
 export const file_client_core_message: GenFile = /*@__PURE__*/
-  fileDesc("ChljbGllbnQvY29yZS9tZXNzYWdlLnByb3RvEhBzb3R0by5tZXNzYWdlLnYxIoIDCgRCb2R5Eg8KB3NlbnRfYXQYASABKAQSJgoFaGVsbG8YAiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLkhlbGxvEiYKBHRleHQYAyABKAsyFi5zb3R0by5tZXNzYWdlLnYxLlRleHRIABIsCgdyZWNlaXB0GAQgASgLMhkuc290dG8ubWVzc2FnZS52MS5SZWNlaXB0SAASLgoIcHJlc2VuY2UYBSABKAsyGi5zb3R0by5tZXNzYWdlLnYxLlByZXNlbmNlSAASKAoFb2ZmZXIYBiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLk9mZmVySAASKgoGYW5zd2VyGAcgASgLMhguc290dG8ubWVzc2FnZS52MS5BbnN3ZXJIABIyCgpjYW5kaWRhdGVzGAggASgLMhwuc290dG8ubWVzc2FnZS52MS5DYW5kaWRhdGVzSAASJgoEYmluZBgJIAEoCzIWLnNvdHRvLm1lc3NhZ2UudjEuQmluZEgAQgkKB2NvbnRlbnQiPwoFSGVsbG8SDAoEbmFtZRgBIAEoCRIoCgVyZXBseRgCIAEoCzIZLnNvdHRvLm1lc3NhZ2UudjEuQWRkcmVzcyI4CgdBZGRyZXNzEg0KBXJlbGF5GAEgASgJEg8KB21haWxib3gYAiABKAwSDQoFdG9rZW4YAyABKAwiPwoEVGV4dBIKCgJpZBgBIAEoDBIOCgZudW1iZXIYAiABKA0SDQoFY2hhaW4YAyABKAwSDAoEdGV4dBgEIAEoCSJKCgdSZWNlaXB0EhEKCWRlbGl2ZXJlZBgBIAEoDRIPCgdsYWNraW5nGAIgAygNEgwKBHJlYWQYAyABKA0SDQoFYWdhaW4YBCABKAgiKAoIUHJlc2VuY2USDgoGYW5zd2VyGAEgASgIEgwKBGxhc3QYAiABKA0iXwoFT2ZmZXISDAoEY2FsbBgBIAEoDBIyCgtkZXNjcmlwdGlvbhgCIAEoCzIdLnNvdHRvLm1lc3NhZ2UudjEuRGVzY3JpcHRpb24SFAoMcmVsYXlfcnR0X21zGAMgASgNIl4KBkFuc3dlchIMCgRjYWxsGAEgASgMEhIKCm9mZmVyX2hhc2gYAiABKAwSMgoLZGVzY3JpcHRpb24YAyABKAsyHS5zb3R0by5tZXNzYWdlLnYxLkRlc2NyaXB0aW9uIi4KCkNhbmRpZGF0ZXMSDAoEY2FsbBgBIAEoDBISCgpjYW5kaWRhdGVzGAIgAygJIiMKBEJpbmQSDAoEY2FsbBgBIAEoDBINCgVwcm9vZhgCIAEoDCJhCgtEZXNjcmlwdGlvbhINCgV1ZnJhZxgBIAEoCRILCgNwd2QYAiABKAkSEwoLZmluZ2VycHJpbnQYAyABKAwSDQoFc2V0dXAYBCABKAkSEgoKY2FuZGlkYXRlcxgFIAMoCWIGcHJvdG8z");
+  fileDesc("ChljbGllbnQvY29yZS9tZXNzYWdlLnByb3RvEhBzb3R0by5tZXNzYWdlLnYxIrADCgRCb2R5Eg8KB3NlbnRfYXQYASABKAQSJgoFaGVsbG8YAiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLkhlbGxvEiYKBHRleHQYAyABKAsyFi5zb3R0by5tZXNzYWdlLnYxLlRleHRIABIsCgdyZWNlaXB0GAQgASgLMhkuc290dG8ubWVzc2FnZS52MS5SZWNlaXB0SAASLgoIcHJlc2VuY2UYBSABKAsyGi5zb3R0by5tZXNzYWdlLnYxLlByZXNlbmNlSAASKAoFb2ZmZXIYBiABKAsyFy5zb3R0by5tZXNzYWdlLnYxLk9mZmVySAASKgoGYW5zd2VyGAcgASgLMhguc290dG8ubWVzc2FnZS52MS5BbnN3ZXJIABIyCgpjYW5kaWRhdGVzGAggASgLMhwuc290dG8ubWVzc2FnZS52MS5DYW5kaWRhdGVzSAASJgoEYmluZBgJIAEoCzIWLnNvdHRvLm1lc3NhZ2UudjEuQmluZEgAEiwKB3NldHRsZWQYCiABKAsyGS5zb3R0by5tZXNzYWdlLnYxLlNldHRsZWRIAEIJCgdjb250ZW50Il8KBUhlbGxvEgwKBG5hbWUYASABKAkSKAoFcmVwbHkYAiABKAsyGS5zb3R0by5tZXNzYWdlLnYxLkFkZHJlc3MSDwoHZGV2aWNlcxgDIAEoDBINCgVmaXJzdBgEIAEoDSI4CgdBZGRyZXNzEg0KBXJlbGF5GAEgASgJEg8KB21haWxib3gYAiABKAwSDQoFdG9rZW4YAyABKAwiPwoEVGV4dBIKCgJpZBgBIAEoDBIOCgZudW1iZXIYAiABKA0SDQoFY2hhaW4YAyABKAwSDAoEdGV4dBgEIAEoCSJpCgdSZWNlaXB0EhEKCWRlbGl2ZXJlZBgBIAEoDRIPCgdsYWNraW5nGAIgAygNEgwKBHJlYWQYAyABKA0SDQoFYWdhaW4YBCABKAgSDAoEbGFzdBgFIAEoDRIPCgdsYXN0X2lkGAYgASgMIhoKB1NldHRsZWQSDwoHbnVtYmVycxgBIAMoDSIoCghQcmVzZW5jZRIOCgZhbnN3ZXIYASABKAgSDAoEbGFzdBgCIAEoDSJfCgVPZmZlchIMCgRjYWxsGAEgASgMEjIKC2Rlc2NyaXB0aW9uGAIgASgLMh0uc290dG8ubWVzc2FnZS52MS5EZXNjcmlwdGlvbhIUCgxyZWxheV9ydHRfbXMYAyABKA0iXgoGQW5zd2VyEgwKBGNhbGwYASABKAwSEgoKb2ZmZXJfaGFzaBgCIAEoDBIyCgtkZXNjcmlwdGlvbhgDIAEoCzIdLnNvdHRvLm1lc3NhZ2UudjEuRGVzY3JpcHRpb24iLgoKQ2FuZGlkYXRlcxIMCgRjYWxsGAEgASgMEhIKCmNhbmRpZGF0ZXMYAiADKAkiIwoEQmluZBIMCgRjYWxsGAEgASgMEg0KBXByb29mGAIgASgMImEKC0Rlc2NyaXB0aW9uEg0KBXVmcmFnGAEgASgJEgsKA3B3ZBgCIAEoCRITCgtmaW5nZXJwcmludBgDIAEoDBINCgVzZXR1cBgEIAEoCRISCgpjYW5kaWRhdGVzGAUgAygJYgZwcm90bzM");
 
 /**
  * @generated from message sotto.message.v1.Body
@@ -77,6 +77,12 @@ export type Body = Message<"sotto.message.v1.Body"> & {
      */
     value: Bind;
     case: "bind";
+  } | {
+    /**
+     * @generated from field: sotto.message.v1.Settled settled = 10;
+     */
+    value: Settled;
+    case: "settled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -88,7 +94,7 @@ export const BodySchema: GenMessage<Body> = /*@__PURE__*/
   messageDesc(file_client_core_message, 0);
 
 /**
- * Who I am and where I collect.
+ * Who I am, by which devices, and where I collect.
  *
  * @generated from message sotto.message.v1.Hello
  */
@@ -104,6 +110,20 @@ export type Hello = Message<"sotto.message.v1.Hello"> & {
    * @generated from field: sotto.message.v1.Address reply = 2;
    */
   reply?: Address | undefined;
+
+  /**
+   * my device list, which has the hash that is sealed in the flight
+   *
+   * @generated from field: bytes devices = 3;
+   */
+  devices: Uint8Array;
+
+  /**
+   * no Text of mine with a lower number will come
+   *
+   * @generated from field: uint32 first = 4;
+   */
+  first: number;
 };
 
 /**
@@ -221,6 +241,20 @@ export type Receipt = Message<"sotto.message.v1.Receipt"> & {
    * @generated from field: bool again = 4;
    */
   again: boolean;
+
+  /**
+   * the highest number whose Text is here; 0 if none …
+   *
+   * @generated from field: uint32 last = 5;
+   */
+  last: number;
+
+  /**
+   * … and its id: 16, or empty
+   *
+   * @generated from field: bytes last_id = 6;
+   */
+  lastId: Uint8Array;
 };
 
 /**
@@ -229,6 +263,25 @@ export type Receipt = Message<"sotto.message.v1.Receipt"> & {
  */
 export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_client_core_message, 4);
+
+/**
+ * Idempotent: of the numbers that you lack, these do not come any more.
+ *
+ * @generated from message sotto.message.v1.Settled
+ */
+export type Settled = Message<"sotto.message.v1.Settled"> & {
+  /**
+   * @generated from field: repeated uint32 numbers = 1;
+   */
+  numbers: number[];
+};
+
+/**
+ * Describes the message sotto.message.v1.Settled.
+ * Use `create(SettledSchema)` to create a new message.
+ */
+export const SettledSchema: GenMessage<Settled> = /*@__PURE__*/
+  messageDesc(file_client_core_message, 5);
 
 /**
  * Transient: I am here now.
@@ -256,7 +309,7 @@ export type Presence = Message<"sotto.message.v1.Presence"> & {
  * Use `create(PresenceSchema)` to create a new message.
  */
 export const PresenceSchema: GenMessage<Presence> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 5);
+  messageDesc(file_client_core_message, 6);
 
 /**
  * Transient: signaling of one peer connection (PROTOCOL.md §8).
@@ -287,7 +340,7 @@ export type Offer = Message<"sotto.message.v1.Offer"> & {
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 6);
+  messageDesc(file_client_core_message, 7);
 
 /**
  * @generated from message sotto.message.v1.Answer
@@ -316,7 +369,7 @@ export type Answer = Message<"sotto.message.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 7);
+  messageDesc(file_client_core_message, 8);
 
 /**
  * @generated from message sotto.message.v1.Candidates
@@ -338,7 +391,7 @@ export type Candidates = Message<"sotto.message.v1.Candidates"> & {
  * Use `create(CandidatesSchema)` to create a new message.
  */
 export const CandidatesSchema: GenMessage<Candidates> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 8);
+  messageDesc(file_client_core_message, 9);
 
 /**
  * The first frame on an open data channel: K(session id, "bind", call, role, fingerprints as seen).L
@@ -364,7 +417,7 @@ export type Bind = Message<"sotto.message.v1.Bind"> & {
  * Use `create(BindSchema)` to create a new message.
  */
 export const BindSchema: GenMessage<Bind> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 9);
+  messageDesc(file_client_core_message, 10);
 
 /**
  * One side of a peer connection. SDP is made from this by a template; no SDP is ever received.
@@ -407,5 +460,5 @@ export type Description = Message<"sotto.message.v1.Description"> & {
  * Use `create(DescriptionSchema)` to create a new message.
  */
 export const DescriptionSchema: GenMessage<Description> = /*@__PURE__*/
-  messageDesc(file_client_core_message, 10);
+  messageDesc(file_client_core_message, 11);
 

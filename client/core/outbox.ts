@@ -5,6 +5,7 @@ import { fromHex, toHex } from '../../crypto/bytes.js';
 import { hash } from '../../crypto/hash.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { encrypt } from '../../crypto/session.js';
+import type { Session } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import { encodeBody } from './body.js';
 import type { Content } from './body.js';
@@ -19,6 +20,10 @@ const IN_FLIGHT_MAX = 500;
 const DIRECT_PATIENCE_MS = 3_000;
 /** How long an accepted text may be without a receipt before the contact is asked for one. */
 export const ASK_AFTER_MS = 600_000;
+/** How long before the session itself is doubted (reset.ts): longer than a contact that is there takes to answer. */
+const DOUBT_AFTER_MS = 20_000;
+/** The reason of a text that was not delivered in the life of its envelope. */
+export const EXPIRED = 'expired';
 /** First and longest wait after a refused put. */
 const RETRY_MIN_MS = 2_000;
 const RETRY_MAX_MS = 300_000;
@@ -30,14 +35,19 @@ export const TRANSIENT_TTL_SECONDS = 30;
 const TRANSIENT_UNANSWERED_MAX = 100;
 
 /** Seals a body for a contact and moves the session on. Throws `message-too-large` or `session-exhausted` and then changes nothing. */
-function seal(memory: Memory, contact: Contact, content: Content | null): { readonly envelope: EnvelopeId; readonly bytes: Uint8Array } {
+function seal(memory: Memory, contact: Contact, ratchet: Session, content: Content | null): { readonly envelope: EnvelopeId; readonly bytes: Uint8Array } {
   const { record } = contact;
   // Until the contact has answered, they may have lost any earlier message: each one introduces us again.
-  const hello = isKnown(record) ? null : { name: memory.self.name, reply: address(contact) };
+  const hello = isKnown(record) ? null : { name: memory.self.name, reply: address(contact), devices: memory.self.devices, first: firstOf(contact) };
   const body = encodeBody(memory.now, content, hello);
-  const { session, message } = encrypt(contact.session, body, memory.random, memory.now, record.flight ?? undefined);
+  const { session, message } = encrypt(ratchet, body, memory.random, memory.now, record.flight ?? undefined);
   memory.advance(contact, session, { unanswered: record.unanswered + 1 });
   return { envelope: toHex(hash('envelope', message).subarray(0, 16)), bytes: message };
+}
+
+/** The lowest number that may still come from us. */
+function firstOf(contact: Contact): number {
+  return Math.min(...contact.undelivered.keys(), contact.record.sentNumber + 1);
 }
 
 // Whether the contact surely knows where we collect.
@@ -50,9 +60,13 @@ function address(contact: Contact): { relay: string; mailbox: Uint8Array; token:
   return { relay, mailbox: fromHex(mailbox), token };
 }
 
-/** Queues a durable or idempotent message: saved now, sent as soon as a path is there. `number` is the Text's, null for others. */
+/**
+ * Queues a durable or idempotent message: saved now, sent as soon as a path is there. `number` is the Text's, null for others.
+ * Without a session it is sealed when there is one: a text is undelivered until then, and all others are owed then.
+ */
 export function enqueue(memory: Memory, contact: Contact, content: Content | null, number: number | null): void {
-  const { envelope, bytes } = seal(memory, contact, content);
+  if (contact.session === null) return;
+  const { envelope, bytes } = seal(memory, contact, contact.session, content);
   memory.order += 1;
   const outgoing = keep(contact, {
     envelope, bytes, number, contact: contact.record.id, order: memory.order,
@@ -65,9 +79,10 @@ export function enqueue(memory: Memory, contact: Contact, content: Content | nul
 
 /** Sends a message that is worthless later: by the given call, or by the relay if that is reachable now. Dropped otherwise. */
 export function sendTransient(memory: Memory, contact: Contact, content: Content, call: CallId | null): void {
-  const { record } = contact;
+  const { record, session } = contact;
+  if (session === null) return;
   if (call === null && (record.unanswered >= TRANSIENT_UNANSWERED_MAX || record.flight !== null || !isReachable(memory, contact))) return;
-  const { envelope, bytes } = seal(memory, contact, content);
+  const { envelope, bytes } = seal(memory, contact, session, content);
   if (call !== null) memory.emit({ type: 'peer-send', call, frame: bytes });
   else memory.emit({ type: 'put', contact: record.id, envelope, to: record.outbox, bytes, ttlSeconds: TRANSIENT_TTL_SECONDS });
 }
@@ -168,10 +183,16 @@ function accepted(memory: Memory, contact: Contact, outgoing: Outgoing): void {
     outgoing.record = { ...outgoing.record, acceptedAt: memory.now };
     memory.emit({ type: 'save', change: { kind: 'outgoing', record: outgoing.record } });
     const text = textOf(contact, outgoing);
-    memory.timers.start(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
+    awaitReceipt(memory, contact);
     if (text?.state === 'queued') setText(memory, contact, { ...text, state: 'accepted', path: 'relay', reason: null, acceptedAt: memory.now });
   }
   flush(memory, contact);
+}
+
+/** Texts were accepted: asks after a while, if nothing comes. */
+export function awaitReceipt(memory: Memory, contact: Contact): void {
+  memory.timers.start(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
+  memory.timers.start(`doubt:${contact.record.id}`, memory.now + DOUBT_AFTER_MS);
 }
 
 function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: ErrorCode): void {
@@ -200,7 +221,7 @@ export function retry(memory: Memory, contact: Contact): void {
 export function expire(memory: Memory): void {
   for (const contact of memory.contacts.values()) {
     for (const outgoing of contact.outgoing.values()) {
-      if (outgoing.record.expiresAt <= memory.now) fail(memory, contact, outgoing, 'expired');
+      if (outgoing.record.expiresAt <= memory.now) fail(memory, contact, outgoing, EXPIRED);
     }
   }
   memory.timers.set('expiry', memory.now + EXPIRY_CHECK_MS);

@@ -47,7 +47,10 @@ export type Notice =
   | 'history-differs' // the contact's chain of texts does not continue what we have
   | 'gap' // texts of the contact are missing; they were asked for again
   | 'session-replaced' // the contact accepted a second invitation: a new session began
-  | 'rolled-back' // the contact has more of our texts than we have sent: this home is an old copy
+  | 'rolled-back' // the contact has had more from this home than it knows of: it is an old copy, and begins anew
+  | 'session-reset' // the session is over, by our side or theirs; a new one begins
+  | 'restored' // the same, because the contact has restored their home from a backup
+  | 'reset-impossible' // no new session can begin: the contact's mailbox is gone
   | 'fingerprint-mismatch' // somebody stood between on the direct path; it was closed
   | 'mailbox-lost' // the relay no longer lets us collect a mailbox
   | 'address-lost' // the relay has other cards under our address than we have

@@ -17,6 +17,8 @@ export interface SelfRecord {
   readonly relay: string;
   /** packIdentity(…), secret. */
   readonly identity: Uint8Array;
+  /** Our newest device list, packDevices(…); empty in a home that is older than such lists. */
+  readonly devices: Uint8Array;
   readonly createdAt: number;
   /** The last value given out as MessageRecord.position. */
   readonly position: number;
@@ -106,6 +108,8 @@ export interface RequestRecord {
   readonly session: Uint8Array;
   /** EK of the flight that made the session, 32 bytes. */
   readonly flightKey: Uint8Array;
+  /** The device list that it has shown, packDevices(…). */
+  readonly devices: Uint8Array;
   readonly outbox: PeerMailbox;
   readonly createdAt: number;
   readonly heardAt: number;
@@ -123,19 +127,31 @@ export interface ContactRecord {
   readonly name: string;
   /** 64 bytes: idEd | idX. */
   readonly identity: Uint8Array;
+  /** The newest device list that the contact has shown, packDevices(…); empty if none. */
+  readonly devices: Uint8Array;
   readonly createdAt: number;
   readonly policy: Policy;
-  /** packSession(…), secret. */
+  /** packSession(…), secret; empty while a reset is not answered. */
   readonly session: Uint8Array;
   /** While the contact has not answered: the first-flight prefix that every message repeats (PROTOCOL.md §4). */
   readonly flight: Uint8Array | null;
   /** EK of the first flight that made this session on our side as responder: a second flight with it is not a new session. */
   readonly flightKey: Uint8Array | null;
+  /** By the contact's clock: when the flight or reset was written that began this session. Older ones are void. */
+  readonly begunAt: number;
+  /** Resumption secrets of earlier sessions, 32 bytes each, newest first. */
+  readonly resumptions: Uint8Array;
+  /** packPendingReset(…), secret: our reset that has no answer yet, and why we made it. */
+  readonly reset: Uint8Array | null;
+  readonly resetReason: string | null;
+  /** When we last took a reset of the contact. */
+  readonly resetTakenAt: number;
   readonly inbox: OwnMailbox;
   /** Whether the contact came by our address and may not know `inbox` yet: every message to it says where that is. */
   readonly helloOwed: boolean;
   readonly outbox: PeerMailbox;
-  /** Our own Texts: the last number given out, and its chain value (8 bytes). */
+  /** Our own Texts: the first number since the last reset, the last one given out, and its chain value (8 bytes). */
+  readonly sentFirst: number;
   readonly sentNumber: number;
   readonly sentChain: Uint8Array;
   /** The contact's Texts: the highest number known to exist, and those up to it that we do not have. */
@@ -146,6 +162,8 @@ export interface ContactRecord {
   readonly readyChain: Uint8Array;
   /** The last number that our person has read. */
   readonly readNumber: number;
+  /** Texts of the contact that were shown and that our person has not read. */
+  readonly unread: number;
   /** A Receipt must be sent: something has changed since the last one. */
   readonly receiptOwed: boolean;
   /** Ratchet messages sent since anything came from this contact. */
@@ -153,6 +171,9 @@ export interface ContactRecord {
   /** When anything decrypted last came from this contact, 0 if never. */
   readonly heardAt: number;
 }
+
+/** The reason of a text that has failed for good: the contact was told that it does not come. */
+export const GIVEN_UP = 'given-up';
 
 export type MessageState = 'queued' | 'accepted' | 'delivered' | 'read' | 'failed' | 'received';
 /** How bytes went or came: kept by the relay as envelopes, forwarded by it packet by packet (TURN), or straight from one to the other. */
@@ -193,6 +214,9 @@ export interface OutgoingRecord {
   readonly acceptedAt: number | null;
 }
 
+/** Received Texts of a contact whose ids are held in memory: one that is sent again under another number is known by its id. */
+export const RECENT_MAX = 100;
+
 /** Everything the core holds in memory. */
 export interface Snapshot {
   readonly self: SelfRecord;
@@ -209,6 +233,8 @@ export interface Snapshot {
   readonly pending: readonly MessageRecord[];
   /** The contact's Texts held back by a gap (position null). */
   readonly held: readonly MessageRecord[];
+  /** The newest received Texts of each contact, at most RECENT_MAX, in ascending order of their numbers. */
+  readonly recent: readonly Pick<MessageRecord, 'contact' | 'number' | 'id'>[];
 }
 
 /** One write. A list of them is one transaction; a later change of the same record replaces an earlier one. */
@@ -229,4 +255,6 @@ export type Change =
   | { readonly kind: 'closing-removed'; readonly mailbox: MailboxId }
   | { readonly kind: 'outgoing'; readonly record: OutgoingRecord }
   | { readonly kind: 'outgoing-removed'; readonly envelope: EnvelopeId }
-  | { readonly kind: 'message'; readonly record: MessageRecord };
+  | { readonly kind: 'message'; readonly record: MessageRecord }
+  /** An own Text gets another number. */
+  | { readonly kind: 'renumbered'; readonly contact: ContactId; readonly from: number; readonly to: number };

@@ -12,13 +12,14 @@ import { unpackInvitation } from '../../crypto/invitation.js';
 import { decrypt, packSession } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
 import { decodeBody } from './body.js';
-import { begin, contactId, createContact, isFlightOf, peerMailbox } from './contacts.js';
+import { begin, contactId, createContact, isFlightOf, openFirst } from './contacts.js';
+import type { OpenedFlight } from './contacts.js';
 import { noteLast, onText, owe } from './conversation.js';
 import type { RequestId } from './input.js';
 import { collect, createMailbox } from './mailboxes.js';
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
-import type { ContactId, OwnMailbox, PeerMailbox, RequestRecord, RequestText, WeekRecord } from './records.js';
+import type { ContactId, OwnMailbox, RequestRecord, RequestText, WeekRecord } from './records.js';
 
 /** Most who wait. Newer ones are not kept: a flood must not push out those who came before it. */
 export const REQUESTS_MAX = 100;
@@ -31,11 +32,8 @@ const FLIGHT_KEY_BYTES = 32;
 const FLIGHT_ID_BYTES = 16;
 
 /** A flight that has opened, with the first message of its session. */
-interface Opened extends Responded {
+interface Opened extends OpenedFlight {
   readonly week: WeekRecord;
-  readonly body: Body;
-  readonly name: string;
-  readonly reply: PeerMailbox;
 }
 
 /**
@@ -59,9 +57,9 @@ export function onStranger(memory: Memory, envelope: Uint8Array): { readonly con
   const before = memory.requests.get(id)?.record;
   if (before === undefined && memory.requests.size >= REQUESTS_MAX) return null;
   remember(memory, opened);
-  const { name, reply: outbox, flightKey, session, body } = opened;
+  const { name, outbox, flightKey, devices, session, body } = opened;
   const kept = before ?? { id, identity: packPublicIdentity(opened.peer), createdAt: memory.now, lastNumber: 0, texts: [] };
-  take(memory, { ...kept, name, outbox, flightKey, session: new Uint8Array(), heardAt: 0 }, session, body);
+  take(memory, { ...kept, name, outbox, flightKey, devices, session: new Uint8Array(), heardAt: 0 }, session, body);
   if (before === undefined && memory.requests.size === REQUESTS_MAX) memory.emit({ type: 'notice', contact: null, code: 'requests-full' });
   return null;
 }
@@ -83,10 +81,7 @@ function open(memory: Memory, envelope: Uint8Array): Opened {
   for (const week of weeks) {
     const responded = attempt(memory, week, envelope.subarray(0, FLIGHT_BYTES));
     if (responded === null) continue;
-    const { session, body: bytes } = decrypt(responded.session, envelope.subarray(FLIGHT_BYTES), memory.random, memory.now);
-    const body = decodeBody(bytes);
-    if (body.hello?.reply === undefined) throw new SottoError('malformed');
-    return { ...responded, session, week, body, name: body.hello.name, reply: peerMailbox(memory, body.hello.reply) };
+    return { ...openFirst(memory, responded, envelope), week };
   }
   throw new SottoError('undecryptable');
 }
@@ -132,9 +127,9 @@ export function approve(memory: Memory, request: RequestId, id: ContactId): void
   const waiting = memory.requests.get(id);
   if (waiting === undefined) throw new SottoError('request-unknown');
   const { record, session } = waiting;
-  const { name, outbox: reply, flightKey } = record;
+  const { name, outbox, flightKey, devices } = record;
   // The mailbox of the address is everybody's; this contact gets one of their own, and is told of it until they surely know.
-  const contact = welcome(memory, { peer: unpackPublicIdentity(record.identity), name, reply, flightKey }, createMailbox(memory), session);
+  const contact = welcome(memory, { peer: unpackPublicIdentity(record.identity), name, outbox, flightKey, devices }, createMailbox(memory), session);
   memory.update(contact, { heardAt: record.heardAt });
   collect(memory, contact.record.inbox);
   noteLast(memory, contact, record.lastNumber);
@@ -144,8 +139,8 @@ export function approve(memory: Memory, request: RequestId, id: ContactId): void
   memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: id } });
 }
 
-function welcome(memory: Memory, { peer, name, reply, flightKey }: Pick<Opened, 'peer' | 'name' | 'reply' | 'flightKey'>, inbox: OwnMailbox, session: Session): Contact {
-  const contact = begin(memory, { ...createContact(peer, name, inbox, reply, memory.now), flightKey, helloOwed: true }, session);
+function welcome(memory: Memory, { peer, name, outbox, flightKey, devices }: Pick<Opened, 'peer' | 'name' | 'outbox' | 'flightKey' | 'devices'>, inbox: OwnMailbox, session: Session): Contact {
+  const contact = begin(memory, { ...createContact(peer, devices, name, inbox, outbox, memory.now), flightKey, helloOwed: true }, session);
   owe(memory, contact);
   return contact;
 }

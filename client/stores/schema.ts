@@ -77,6 +77,18 @@ export const MIGRATIONS: readonly string[] = [`
     createdAt INTEGER NOT NULL, heardAt INTEGER NOT NULL, lastNumber INTEGER NOT NULL, texts TEXT NOT NULL
   );
   CREATE TABLE closing (relay TEXT NOT NULL, mailbox BLOB NOT NULL UNIQUE, ownerSeed BLOB NOT NULL, token BLOB NOT NULL);
+`, `
+  ALTER TABLE self ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE requests ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE contacts ADD COLUMN devices BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE contacts ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
+  UPDATE contacts SET unread = readyNumber - readNumber;
+  ALTER TABLE contacts ADD COLUMN begunAt INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE contacts ADD COLUMN resumptions BLOB NOT NULL DEFAULT x'';
+  ALTER TABLE contacts ADD COLUMN reset BLOB;
+  ALTER TABLE contacts ADD COLUMN resetReason TEXT;
+  ALTER TABLE contacts ADD COLUMN resetTakenAt INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE contacts ADD COLUMN sentFirst INTEGER NOT NULL DEFAULT 1;
 `];
 
 const MESSAGE: Columns<MessageRecord> = {
@@ -90,17 +102,18 @@ const MESSAGE: Columns<MessageRecord> = {
 const MESSAGE_KEY = ['contact', 'direction', 'number'];
 
 export const SELF = table<SelfRecord>('self', ['id'], {
-  name: 'text', relay: 'text', identity: 'bytes', createdAt: 'number', position: 'number',
+  name: 'text', relay: 'text', identity: 'bytes', devices: 'bytes', createdAt: 'number', position: 'number',
 });
 
 export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
-  id: 'hex', name: 'text', identity: 'bytes', createdAt: 'number', policy: 'text',
-  session: 'bytes', flight: 'bytes', flightKey: 'bytes',
+  id: 'hex', name: 'text', identity: 'bytes', devices: 'bytes', createdAt: 'number', policy: 'text',
+  session: 'bytes', flight: 'bytes', flightKey: 'bytes', begunAt: 'number',
+  resumptions: 'bytes', reset: 'bytes', resetReason: 'text', resetTakenAt: 'number',
   'inbox.relay': 'text', 'inbox.mailbox': 'hex', 'inbox.ownerSeed': 'bytes', 'inbox.token': 'bytes',
   helloOwed: 'flag', 'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
-  sentNumber: 'number', sentChain: 'bytes',
+  sentFirst: 'number', sentNumber: 'number', sentChain: 'bytes',
   receivedNumber: 'number', lacking: 'list', readyNumber: 'number', readyChain: 'bytes',
-  readNumber: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
+  readNumber: 'number', unread: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
 });
 
 export const INVITATIONS = table<InvitationRecord>('invitations', ['lookup'], {
@@ -121,7 +134,7 @@ export const WEEKS = table<WeekRecord>('weeks', ['lookup'], {
 export const FLIGHTS = table<FlightRecord>('flights', ['flight'], { flight: 'hex', lookup: 'hex' });
 
 export const REQUESTS = table<RequestRecord>('requests', ['id'], {
-  id: 'hex', name: 'text', identity: 'bytes', session: 'bytes', flightKey: 'bytes',
+  id: 'hex', name: 'text', identity: 'bytes', session: 'bytes', flightKey: 'bytes', devices: 'bytes',
   'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
   createdAt: 'number', heardAt: 'number', lastNumber: 'number', texts: 'list',
 });

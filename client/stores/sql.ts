@@ -1,9 +1,10 @@
 // The store in SQL, the same on every platform. It takes an open database and keeps the records of client/core in it. It knows
 // nothing of files, keys, threads or the network, and understands no record.
 
-import { fromHex } from '../../crypto/bytes.js';
+import { fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
-import type { Change, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
+import { RECENT_MAX } from '../core/records.js';
+import type { Change, ContactRecord, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
 import { ADDRESS, CLOSING, CONTACTS, FLIGHTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, PENDING, REQUESTS, SELF, WEEKS } from './schema.js';
 import type { Database, SqlValue } from './sqlite.js';
 import type { MessageQuery, Store } from './store.js';
@@ -51,10 +52,11 @@ class SqlStore implements Store {
     return this.#inTurn(async () => {
       const [self] = await this.#records(SELF, 'FROM self');
       if (self === undefined) return null;
+      const contacts = await this.#records(CONTACTS, 'FROM contacts ORDER BY createdAt, id');
       const [address] = await this.#records(ADDRESS, 'FROM address');
       return {
         self,
-        contacts: await this.#records(CONTACTS, 'FROM contacts ORDER BY createdAt, id'),
+        contacts,
         invitations: await this.#records(INVITATIONS, 'FROM invitations ORDER BY createdAt, lookup'),
         address: address ?? null,
         weeks: await this.#records(WEEKS, 'FROM weeks ORDER BY week'),
@@ -64,6 +66,7 @@ class SqlStore implements Store {
         outgoing: await this.#records(OUTGOING, 'FROM outgoing ORDER BY "order"'),
         pending: await this.#records(MESSAGES, `FROM messages WHERE ${PENDING} ORDER BY position`),
         held: await this.#records(HELD, 'FROM held ORDER BY contact, number'),
+        recent: await this.#recent(contacts),
       };
     });
   }
@@ -131,6 +134,15 @@ class SqlStore implements Store {
     return turn;
   }
 
+  async #recent(contacts: readonly ContactRecord[]): Promise<Snapshot['recent']> {
+    const recent = [];
+    for (const { id: contact } of contacts) {
+      const rows = await this.#database.run("SELECT number, id FROM messages WHERE contact = ? AND direction = 'in' ORDER BY number DESC LIMIT ?", [fromHex(contact), RECENT_MAX]);
+      for (const [number, id] of rows.toReversed()) recent.push({ contact, number: Number(number), id: toHex(id as Uint8Array) });
+    }
+    return recent;
+  }
+
   async #records<T>(table: Table<T>, from: string, values: readonly SqlValue[] = []): Promise<T[]> {
     const rows = await this.#database.run(`SELECT ${table.select} ${from}`, values);
     return rows.map((row) => table.record(row));
@@ -147,6 +159,9 @@ class SqlStore implements Store {
       case 'invitation': return this.#put(INVITATIONS, change.record);
       case 'outgoing': return this.#put(OUTGOING, change.record);
       case 'message': return this.#writeMessage(change.record);
+      case 'renumbered':
+        await this.#database.run("UPDATE messages SET number = ? WHERE contact = ? AND direction = 'out' AND number = ?", [change.to, fromHex(change.contact), change.from]);
+        return;
       case 'address': return this.#put(ADDRESS, change.record);
       case 'week': return this.#put(WEEKS, change.record);
       case 'flight': return this.#put(FLIGHTS, change.record);
@@ -200,6 +215,7 @@ function recordKey(change: Change): string {
     case 'closing-removed': return `closing ${change.mailbox}`;
     case 'outgoing': return `outgoing ${change.record.envelope}`;
     case 'outgoing-removed': return `outgoing ${change.envelope}`;
+    case 'renumbered': return `renumbered ${change.contact} ${change.from}`;
     case 'message': return `message ${change.record.contact} ${change.record.direction} ${change.record.number}`;
   }
 }

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createKey, homeFiles, keyIsSealed, lockHome, prepareHome, readKey } from '../../client/home.js';
+import { changePassphrase, createKey, homeFiles, keyIsSealed, lockHome, prepareHome, readKey } from '../../client/home.js';
 import { defaultHome } from '../../client/folder.js';
 import type { ErrorCode } from '../../crypto/error.js';
 
@@ -66,6 +66,48 @@ describe('the key', () => {
     expect(await readKey(folder, 'correct horse')).toEqual(key);
     await expect(readKey(folder, 'wrong horse')).rejects.toThrow(code('passphrase-wrong'));
     await expect(readKey(folder, null)).rejects.toThrow(code('passphrase-required'));
+  });
+
+  it('gets, changes and loses its passphrase, and stays the same', async () => {
+    const key = await createKey(folder, null);
+    addStore();
+    for (const [current, next] of [[null, 'first'], ['first', 'second'], ['second', null]] as const) {
+      await changePassphrase(folder, current, next);
+      expect(keyIsSealed(folder)).toBe(next !== null);
+      expect(await readKey(folder, next)).toEqual(key);
+    }
+    await changePassphrase(folder, null, 'third');
+    const file = readFileSync(homeFiles(folder).key);
+    await expect(changePassphrase(folder, 'wrong', 'fourth')).rejects.toThrow(code('passphrase-wrong'));
+    await expect(changePassphrase(folder, null, 'fourth')).rejects.toThrow(code('passphrase-required'));
+    expect(readFileSync(homeFiles(folder).key)).toEqual(file);
+    expect(statSync(homeFiles(folder).key).mode & 0o777).toBe(0o600);
+  });
+
+  it('is read from files of version 1, and from any slot of several', async () => {
+    addStore();
+    const write = (file: unknown) => writeFileSync(homeFiles(folder).key, JSON.stringify(file));
+    const key = Buffer.alloc(32, 9).toString('base64');
+    write({ version: 1, key });
+    expect(await readKey(folder, null)).toEqual(new Uint8Array(32).fill(9));
+    await changePassphrase(folder, null, 'one');
+    const { slots: [one] } = JSON.parse(readFileSync(homeFiles(folder).key, 'utf8')) as { slots: object[] };
+    write({ version: 1, ...one });
+    expect(await readKey(folder, 'one')).toEqual(new Uint8Array(32).fill(9));
+    await changePassphrase(folder, 'one', 'two');
+    const { slots: [two] } = JSON.parse(readFileSync(homeFiles(folder).key, 'utf8')) as { slots: object[] };
+    write({ version: 2, slots: [one, two] });
+    expect(await readKey(folder, 'two')).toEqual(new Uint8Array(32).fill(9));
+    write({ version: 2, slots: [one, { key }] });
+    expect(keyIsSealed(folder)).toBe(false);
+  });
+
+  it('leaves none of the memory behind that a passphrase took', async () => {
+    await createKey(folder, 'once');
+    addStore();
+    const before = process.memoryUsage().arrayBuffers;
+    await readKey(folder, 'once');
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
   });
 
   it('is missing where nobody has made a home, and damaged where its file does not read as ours', async () => {

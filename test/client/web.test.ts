@@ -104,7 +104,7 @@ describe.skipIf(!hasChromium)('the client in a browser (skipped where there is n
     do identity = createIdentity((length) => randomBytes(length));
     while (toHex(identityId(identity)) < id !== (side === 'lower'));
     const store = await openNodeStore(homeFiles(home).store, await createKey(home, null));
-    await store.create({ name, relay: relayUrl, identity: packIdentity(identity), createdAt: Date.now(), position: 0 });
+    await store.create({ name, relay: relayUrl, identity: packIdentity(identity), devices: new Uint8Array(), createdAt: Date.now(), position: 0 });
     await store.close();
     const client = await openHome(home, { passphrase: null, mode: 'live' });
     const events: ClientEvent[] = [];

@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAddress, createWeekCard, isAddress, parseAnyLink, weekOf, WEEK_MS } from '../../crypto/address.js';
 import { fromBase64url, toBase64url } from '../../crypto/bytes.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { firstDevices } from '../../crypto/devices.js';
+import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
 import { createIdentity, identityId } from '../../crypto/identity.js';
 import { CARD_BYTES, openCard, parseLink } from '../../crypto/invitation.js';
 import { ready } from '../../crypto/sodium.js';
 import * as oracle from '../oracle/notation.js';
-import { codeOf, hex, invite, seeded } from './support.js';
+import { codeOf, hex, initiate, invite, seeded } from './support.js';
 
 await ready();
 
@@ -15,7 +16,7 @@ const RELAY = 'https://relay.example';
 const random = seeded('address');
 const identity = createIdentity(random);
 const { linkKey, link } = createAddress(RELAY, identity, random);
-const terms = { identity, name: 'Bea', relay: RELAY, mailbox: new Uint8Array(16).fill(1), token: new Uint8Array(16).fill(2), expiresAt: 3_000 * WEEK_MS };
+const terms = { identity, devices: firstDevices(identity, 0), name: 'Bea', relay: RELAY, mailbox: new Uint8Array(16).fill(1), token: new Uint8Array(16).fill(2), expiresAt: 3_000 * WEEK_MS };
 const card = (week: number) => createWeekCard(terms, linkKey, week, random);
 const at = (week: number) => parseAnyLink(link, week * WEEK_MS);
 

@@ -5,7 +5,8 @@ import sodium from 'libsodium-wrappers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { equal, toHex } from '../../crypto/bytes.js';
 import { derive } from '../../crypto/hash.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { firstDevices } from '../../crypto/devices.js';
+import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
 import { createIdentity } from '../../crypto/identity.js';
 import { createInvitation, openCard, parseLink } from '../../crypto/invitation.js';
 import { decrypt, encrypt, packSession, unpackSession } from '../../crypto/session.js';
@@ -16,7 +17,7 @@ import { initiate as secondInitiate } from '../oracle/handshake.js';
 import { openCard as secondOpenCard, parseLink as secondParseLink, sealCard } from '../oracle/invitation.js';
 import { join, k, sign, unpad, unseal } from '../oracle/notation.js';
 import { sides } from './side.js';
-import { bytes, codeOf, invite, seeded, string } from './support.js';
+import { bytes, codeOf, initiate, invite, seeded, string } from './support.js';
 
 await ready();
 
@@ -106,13 +107,13 @@ describe('identities that are not in the key', () => {
   function relabel() {
     const random = seeded('relabel');
     const [mallory, bea] = [secondIdentity(random), secondIdentity(random)];
-    const host = createInvitation({ identity: bea, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 1 }, random);
+    const host = createInvitation({ identity: bea, devices: firstDevices(bea, 0), name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 1 }, random);
     const { linkKey } = secondParseLink(host.link);
     const bundle = unpad(unseal(k(linkKey, 'card')[0], host.card.slice(0, 24), host.card.slice(24), host.lookup)!);
     // Mallory's name and Ed25519 key beside Bea's X25519 key, which Mallory does not have to know.
     const stolen = { ed: mallory.ed, x: bea.x, edSeed: mallory.edSeed, xSecret: mallory.xSecret };
-    const fields = join(bundle.slice(0, 2), stolen.ed, bundle.slice(34, -64));
-    const mallorys = createInvitation({ identity: stolen, name: 'Mallory', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 1 }, random);
+    const fields = join(bundle.slice(0, 2), stolen.ed, bundle.slice(34, -64 - 179), firstDevices(stolen, 0));
+    const mallorys = createInvitation({ identity: stolen, devices: firstDevices(stolen, 0), name: 'Mallory', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 1 }, random);
     const link = secondParseLink(mallorys.link);
     const card = sealCard(link.linkKey, join(fields, sign(mallory.edSeed, 'bundle', fields)), random(24));
     return { random, bea, host, mallory, link: mallorys.link, card };

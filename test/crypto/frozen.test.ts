@@ -102,7 +102,7 @@ describe.each(BOTH)('$name implementation', (implementation) => {
     const [{ guest, link, card }] = load('handshake').conversations as [Conversation];
     for (const { body, withFlight, now, envelope } of load('envelope').lengths) {
       const { end } = implementation.initiate(implementation.unpackIdentity(hex(guest)), implementation.openCard(link, hex(card), 0), seeded('length'));
-      const seal = () => end.seal(new Uint8Array(body), seeded('length'), now, withFlight ? new Uint8Array(1232) : undefined).length;
+      const seal = () => end.seal(new Uint8Array(body), seeded('length'), now, withFlight ? new Uint8Array(1264) : undefined).length;
       if (typeof envelope === 'number') expect(seal()).toBe(envelope);
       else expect(refusal(seal)).toBe(envelope);
     }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { devicesHash, firstDevices } from '../../crypto/devices.js';
+import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
 import { createIdentity } from '../../crypto/identity.js';
 import { type Bundle, openCard, parseLink } from '../../crypto/invitation.js';
 import { decrypt, encrypt, sessionId } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
 import { dh, encapsulate, h32, join, k, publicX, seal } from '../oracle/notation.js';
-import { bytes, codeOf, invite, seeded, string } from './support.js';
+import { bytes, codeOf, initiate, invite, seeded, string } from './support.js';
 
 await ready();
 
@@ -22,8 +23,9 @@ describe('the first flight', () => {
   const first = encrypt(guest, bytes('hello'), random, 0, flight);
 
   it('makes one session of two sides, and tells who the guest is', () => {
-    const { session, peer, flightKey } = respond(host.identity, host.secret, first.message.subarray(0, FLIGHT_BYTES), random);
+    const { session, peer, peerDevices, flightKey } = respond(host.identity, host.secret, first.message.subarray(0, FLIGHT_BYTES), random);
     expect(peer).toEqual({ ed: alice.ed, x: alice.x });
+    expect(peerDevices).toEqual(devicesHash(firstDevices(alice, 0)));
     expect(flightKey).toEqual(flight.slice(0, 32));
     expect(sessionId(session)).toEqual(sessionId(guest));
     const received = decrypt(session, first.message.subarray(FLIGHT_BYTES), random, 0);
@@ -33,11 +35,11 @@ describe('the first flight', () => {
   });
 
   it('goes before a message in an envelope of 4096 bytes at least, and of a bucket always', () => {
-    expect(flight).toHaveLength(1232);
+    expect(flight).toHaveLength(1264);
     expect(first.message).toHaveLength(4096);
     expect(first.message.subarray(0, FLIGHT_BYTES)).toEqual(flight);
-    expect(encrypt(guest, new Uint8Array(2760), random, 0, flight).message).toHaveLength(4096);
-    expect(encrypt(guest, new Uint8Array(2761), random, 0, flight).message).toHaveLength(8192);
+    expect(encrypt(guest, new Uint8Array(2728), random, 0, flight).message).toHaveLength(4096);
+    expect(encrypt(guest, new Uint8Array(2729), random, 0, flight).message).toHaveLength(8192);
   });
 
   it('opens with any of the messages behind it, if the first is lost', () => {
@@ -49,7 +51,7 @@ describe('the first flight', () => {
   });
 
   it('is refused when any part of it is changed, short, long, or of another invitation', () => {
-    for (const at of [0, 31, 32, 600, 1119, 1151, 1152, 1200, 1231]) {
+    for (const at of [0, 31, 32, 600, 1119, 1151, 1152, 1200, 1231, 1263]) {
       const changed = flight.with(at, flight[at]! ^ 1);
       expect(codeOf(() => respond(host.identity, host.secret, changed, random)), `byte ${at}`).toBe('undecryptable');
     }
@@ -58,6 +60,11 @@ describe('the first flight', () => {
     const other = initiate(alice, open(host), random).flight;
     const spliced = new Uint8Array([...flight.subarray(0, 32), ...other.subarray(32)]);
     expect(codeOf(() => respond(host.identity, host.secret, spliced, random))).toBe('undecryptable');
+  });
+
+  it('binds the device list of the inviter: with another one the first message does not open', () => {
+    const { session } = respond(host.identity, { ...host.secret, devicesHash: new Uint8Array(32) }, flight, random);
+    expect(codeOf(() => decrypt(session, first.message.subarray(FLIGHT_BYTES), random, 0))).toBe('undecryptable');
   });
 
   it('replayed after the one-time keys are erased finds nothing that opens it; before, it shows the same flight key', () => {
@@ -124,7 +131,7 @@ describe('a flight whose maker counts on a failure being taken for zeros', () =>
   const { ct, ss } = encapsulate(bundle.pq, random(64));
 
   /** A flight with the right seal, whatever the secrets are said to be. */
-  function flightOf({ ek = publicX(secret), kem = ct, shared = ss, dh1 = dh(secret, bundle.identity.x), claim = join(me.ed, me.x) }): Uint8Array {
+  function flightOf({ ek = publicX(secret), kem = ct, shared = ss, dh1 = dh(secret, bundle.identity.x), claim = join(me.ed, me.x, devicesHash(firstDevices(me, 0))) }): Uint8Array {
     const th0 = h32('th0', Uint8Array.of(1), bundle.hash, ek, kem);
     return join(ek, kem, seal(k(bundle.psk, 'k0', shared, dh1, th0)[0], new Uint8Array(24), claim, th0));
   }
@@ -135,10 +142,10 @@ describe('a flight whose maker counts on a failure being taken for zeros', () =>
     expect(respond(host.identity, host.secret, flightOf({}), random).peer).toEqual({ ed: me.ed, x: me.x });
     expect(refusal(flightOf({ ek: zero, dh1: zero }))).toBe('undecryptable');
     expect(refusal(flightOf({ kem: join(ct.slice(0, 1088), zero), shared: zero }))).toBe('undecryptable');
-    expect(refusal(flightOf({ claim: join(me.ed, zero) }))).toBe('undecryptable');
+    expect(refusal(flightOf({ claim: join(me.ed, zero, zero) }))).toBe('undecryptable');
   });
 
   it('is refused alike with an identity that is too long or too short, although the seal is right', () => {
-    for (const claim of [join(me.ed, me.x, zero), join(me.ed, me.x).slice(0, 63), new Uint8Array(0)]) expect(refusal(flightOf({ claim }))).toBe('undecryptable');
+    for (const claim of [join(me.ed, me.x, zero, zero), join(me.ed, me.x, zero).slice(0, 95), join(me.ed, me.x), new Uint8Array(0)]) expect(refusal(flightOf({ claim }))).toBe('undecryptable');
   });
 });

@@ -4,14 +4,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAddress, createWeekCard, parseAnyLink, WEEK_MS } from '../../crypto/address.js';
 import { fromBase64url, fromHex, text, toHex } from '../../crypto/bytes.js';
+import { firstDevices, unpackDevices } from '../../crypto/devices.js';
 import { type ErrorCode, SottoError } from '../../crypto/error.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
+import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
 import { createIdentity, packIdentity, packPublicIdentity, unpackIdentity, unpackPublicIdentity } from '../../crypto/identity.js';
 import { CARD_BYTES, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
 import { openKey, sealKey } from '../../crypto/passphrase.js';
 import { decrypt, encrypt, packSession, unpackSession } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
-import { bytes, invite, pair, seeded } from './support.js';
+import { bytes, initiate, invite, pair, seeded } from './support.js';
 
 await ready();
 
@@ -25,7 +26,7 @@ const second = encrypt(first.session, bytes('second'), random, 0);
 const { session: waiting } = decrypt(inviter, second.message, random, 0);
 const kek = random(32);
 const address = createAddress('https://relay.example', host.identity, random);
-const week = createWeekCard({ identity: host.identity, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 2 * WEEK_MS }, address.linkKey, 1, random);
+const week = createWeekCard({ identity: host.identity, devices: firstDevices(host.identity, 0), name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 2 * WEEK_MS }, address.linkKey, 1, random);
 
 /** Each decoder of bytes: something that it accepts, and the codes that it may refuse with. */
 const decoders: Record<string, { readonly valid: Uint8Array; readonly decode: (input: Uint8Array) => unknown; readonly codes: readonly ErrorCode[] }> = {
@@ -33,6 +34,7 @@ const decoders: Record<string, { readonly valid: Uint8Array; readonly decode: (i
   'openCard of an address': { valid: week.card, decode: (card) => openCard(parseAnyLink(address.link, WEEK_MS), card, WEEK_MS), codes: ['card-invalid'] },
   unpackIdentity: { valid: packIdentity(host.identity), decode: unpackIdentity, codes: ['malformed'] },
   unpackPublicIdentity: { valid: packPublicIdentity(host.identity), decode: unpackPublicIdentity, codes: ['malformed'] },
+  unpackDevices: { valid: firstDevices(host.identity, 1), decode: (packed) => unpackDevices(packed, host.identity), codes: ['malformed'] },
   unpackInvitation: { valid: packInvitation(host.secret), decode: unpackInvitation, codes: ['malformed'] },
   unpackSession: { valid: packSession(waiting), decode: unpackSession, codes: ['malformed'] },
   respond: { valid: flight, decode: (input) => respond(host.identity, host.secret, input, random), codes: ['undecryptable'] },

@@ -1,6 +1,7 @@
 // Both implementations of PROTOCOL.md §2 to §5 behind one face, so that each end of a conversation, and each vector, can be
 // either. What they share is bytes; neither knows the other.
 
+import { firstDevices } from '../../crypto/devices.js';
 import { initiate, respond } from '../../crypto/handshake.js';
 import { createIdentity, identityId, packIdentity, unpackIdentity } from '../../crypto/identity.js';
 import { createInvitation, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
@@ -79,12 +80,12 @@ export const ours: Implementation = {
   packIdentity,
   unpackIdentity,
   safetyNumber,
-  invite: (identity, terms, draw) => createInvitation({ identity, ...terms }, draw),
+  invite: (identity, terms, draw) => createInvitation({ identity, devices: firstDevices(identity, 0), ...terms }, draw),
   packSecret: packInvitation,
   unpackSecret: unpackInvitation,
   openCard: (link, card, now) => openCard(parseLink(link), card, now),
   initiate(me, bundle, draw) {
-    const { session, flight } = initiate(me, bundle, draw);
+    const { session, flight } = initiate(me, firstDevices(me, 0), bundle, draw);
     return { end: new OurEnd(session), flight };
   },
   respond(me, secret, flight, draw) {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { packBundle, unpackBundle } from '../../crypto/bundle.js';
 import { relayOrigin } from '../../crypto/origin.js';
 import { concat, fromBase64url, toBase64url } from '../../crypto/bytes.js';
+import { firstDevices } from '../../crypto/devices.js';
 import { derive } from '../../crypto/hash.js';
 import { createIdentity, identityId } from '../../crypto/identity.js';
 import { CARD_BYTES, createInvitation, openCard, packInvitation, parseLink, unpackInvitation } from '../../crypto/invitation.js';
@@ -30,7 +31,8 @@ describe('an invitation', () => {
   });
 
   it('is byte for byte what a second implementation makes of the same randomness', () => {
-    const ours = createInvitation({ ...terms, identity: createIdentity(seeded('host')) }, seeded('draw'));
+    const identity = createIdentity(seeded('host'));
+    const ours = createInvitation({ ...terms, identity, devices: firstDevices(identity, 0) }, seeded('draw'));
     const theirs = secondInvite(secondIdentity(seeded('host')), terms, seeded('draw'));
     expect(ours).toEqual(theirs);
   });
@@ -57,7 +59,7 @@ describe('an invitation', () => {
 
   it('comes back from its packed form', () => {
     const { secret } = invite(seeded('pack'));
-    expect(packInvitation(secret)).toHaveLength(129);
+    expect(packInvitation(secret)).toHaveLength(161);
     expect(unpackInvitation(packInvitation(secret))).toEqual(secret);
   });
 
@@ -101,6 +103,9 @@ describe('a link', () => {
   });
 });
 
+/** A list of one device. */
+const DEVICES_BYTES = 179;
+
 describe('a card', () => {
   const random = seeded('card');
   const { link, card, identity } = invite(random);
@@ -121,11 +126,11 @@ describe('a card', () => {
     return concat(nonce, seal(derive(parsed.linkKey, 'card').left, nonce, pad(packed, 2048), parsed.lookup));
   }
 
-  const contents = { ...terms, reusable: false, spk: x25519PublicKey(new Uint8Array(32).fill(1)), pq: xwingPublicKey(new Uint8Array(32)) };
+  const contents = { ...terms, devices: firstDevices(identity, 0), reusable: false, spk: x25519PublicKey(new Uint8Array(32).fill(1)), pq: xwingPublicKey(new Uint8Array(32)) };
 
   it('is refused when it carries another identity, even sealed under the link key', () => {
     const mallory = createIdentity(random);
-    expect(codeOf(() => openCard(parsed, forge(packBundle({ ...contents, identity: mallory })), 0))).toBe('card-invalid');
+    expect(codeOf(() => openCard(parsed, forge(packBundle({ ...contents, identity: mallory, devices: firstDevices(mallory, 0) })), 0))).toBe('card-invalid');
     // The same by the right identity is accepted: the identity was what failed.
     expect(openCard(parsed, forge(packBundle({ ...contents, identity })), 0).name).toBe('Bea');
   });
@@ -144,7 +149,9 @@ describe('a card', () => {
     ['the flag of an address', (fields: Uint8Array) => fields.with(1, 1)],
     ['unknown flags', (fields: Uint8Array) => fields.with(1, 2)],
     ['a name that speaks to a terminal', (fields: Uint8Array) => fields.with(1353, 0x1b)],
-    ['a relay that is no origin', (fields: Uint8Array) => fields.with(fields.length - 1, 0x3f)],
+    ['a relay that is no origin', (fields: Uint8Array) => fields.with(fields.length - DEVICES_BYTES - 3, 0x3f)],
+    ['a device list that the inviter has not signed', (fields: Uint8Array) => fields.with(fields.length - 1, fields.at(-1)! ^ 1)],
+    ['the device list of another', (fields: Uint8Array) => concat(fields.slice(0, -DEVICES_BYTES), firstDevices(createIdentity(random), 0))],
     ['bytes behind its fields', (fields: Uint8Array) => concat(fields, Uint8Array.of(0))],
   ])('is refused with %s, even if the inviter signed it', (_, change) => {
     const resigned = (fields: Uint8Array) => concat(fields, sign(identity.edSeed, 'bundle', fields));

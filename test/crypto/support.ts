@@ -2,10 +2,11 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
+import { firstDevices } from '../../crypto/devices.js';
 import { type ErrorCode, SottoError } from '../../crypto/error.js';
-import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
-import { createIdentity } from '../../crypto/identity.js';
-import { createInvitation, openCard, parseLink } from '../../crypto/invitation.js';
+import { FLIGHT_BYTES, initiate as initiateWith, respond } from '../../crypto/handshake.js';
+import { createIdentity, type Identity } from '../../crypto/identity.js';
+import { type Bundle, createInvitation, openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
 import { decrypt, encrypt, type Session } from '../../crypto/session.js';
 import { seeded } from '../vectors/chance.js';
@@ -15,10 +16,15 @@ export { seeded };
 export function invite(random: Random, overrides: Partial<Parameters<typeof createInvitation>[0]> = {}) {
   const identity = overrides.identity ?? createIdentity(random);
   const invitation = createInvitation(
-    { identity, name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 1_000, ...overrides },
+    { identity, devices: firstDevices(identity, 0), name: 'Bea', relay: 'https://relay.example', mailbox: random(16), token: random(16), expiresAt: 1_000, ...overrides },
     random,
   );
   return { identity, ...invitation };
+}
+
+/** initiate() of a guest with one device. */
+export function initiate(identity: Identity, bundle: Bundle, random: Random) {
+  return initiateWith(identity, firstDevices(identity, 0), bundle, random);
 }
 
 /** A guest and an inviter whose first message `hello` has arrived. */

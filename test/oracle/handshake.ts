@@ -1,12 +1,12 @@
 // The second implementation, §4: the first flight, from both ends.
 
-import { type Identity, type Public, unpackPublic } from './identity.js';
+import { firstDevices, type Identity, type Public, unpackPublic } from './identity.js';
 import type { Bundle, Secret } from './invitation.js';
 import { be, decapsulate, dh, type Draw, encapsulate, h32, join, k, publicX, refuse, seal, unseal, ZERO_NONCE } from './notation.js';
 import { Session } from './session.js';
 
 const opening = (bundleHash: Uint8Array, ek: Uint8Array, ct: Uint8Array): Uint8Array => h32('th0', be(1, 1), bundleHash, ek, ct);
-const transcript = (th0: Uint8Array, guest: Public): Uint8Array => h32('th', th0, guest.ed, guest.x, h32('devices'));
+const transcript = (th0: Uint8Array, guest: Public, inviterList: Uint8Array, guestList: Uint8Array): Uint8Array => h32('th', th0, guest.ed, guest.x, inviterList, guestList);
 
 /** Everything that (RK, x) = K(psk, "sk", …) leads to. */
 function schedule(psk: Uint8Array, ss: Uint8Array, dh1: Uint8Array, dh2: Uint8Array, th: Uint8Array) {
@@ -22,24 +22,26 @@ export function initiate(me: Identity, bundle: Bundle, draw: Draw): { session: S
   const th0 = opening(bundle.hash, EK, ct);
   const dh1 = dh(ek, bundle.identity.x, 'card-invalid');
   const [k0] = k(bundle.psk, 'k0', ss, dh1, th0);
-  const encId = seal(k0, ZERO_NONCE, join(me.ed, me.x), th0);
+  const list = h32('devices', firstDevices(me, 0));
+  const encId = seal(k0, ZERO_NONCE, join(me.ed, me.x, list), th0);
   const dh2 = dh(me.xSecret, bundle.spk, 'card-invalid');
-  const th = transcript(th0, me);
+  const th = transcript(th0, me, h32('devices', bundle.devices), list);
   const { rk, ckA, hkA, hkB, rs, nhkA } = schedule(bundle.psk, ss, dh1, dh2, th);
   const session = new Session({ th, rs, rk, dhs: ek, hks: hkA, nhks: nhkA, cks: ckA, other: null, nhkr: hkB, braid: { step: 'idle' } });
   return { session, flight: join(EK, ct, encId) };
 }
 
 export function respond(me: Identity, secret: Secret, flight: Uint8Array, draw: Draw): { session: Session; peer: Public } {
-  if (flight.length !== 1232) refuse('undecryptable');
+  if (flight.length !== 1264) refuse('undecryptable');
   const [EK, ct, encId] = [flight.slice(0, 32), flight.slice(32, 1152), flight.slice(1152)];
   const ss = decapsulate(ct, secret.pqSeed);
   const th0 = opening(secret.bundleHash, EK, ct);
   const dh1 = dh(me.xSecret, EK);
   const [k0] = k(secret.psk, 'k0', ss, dh1, th0);
-  const peer = unpackPublic(unseal(k0, ZERO_NONCE, encId, th0) ?? refuse('undecryptable'));
+  const claim = unseal(k0, ZERO_NONCE, encId, th0) ?? refuse('undecryptable');
+  const peer = unpackPublic(claim.slice(0, 64));
   const dh2 = dh(secret.spkSecret, peer.x);
-  const th = transcript(th0, peer);
+  const th = transcript(th0, peer, secret.devicesHash, claim.slice(64));
   const { rk, ckA, hkA, hkB, rs, nhkA } = schedule(secret.psk, ss, dh1, dh2, th);
   const b = draw(32);
   const [rk2, t] = k(rk, 'rk', dh(b, EK));

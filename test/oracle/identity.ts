@@ -1,6 +1,6 @@
-// The second implementation, §2: identities and the safety number.
+// The second implementation, §2: identities, the safety number and device lists.
 
-import { be, type Draw, Fields, h32, hash512, join, publicEd, publicX } from './notation.js';
+import { be, type Draw, Fields, h32, hash512, join, publicEd, publicX, refuse, sign, verifies } from './notation.js';
 
 export interface Public {
   readonly ed: Uint8Array;
@@ -47,4 +47,23 @@ export function safetyNumber(mine: Public, theirs: Public): string {
   };
   const [a, b] = [half(mine), half(theirs)];
   return a < b ? a + b : b + a;
+}
+
+// §2.2
+
+/** The first list of an identity, which has had one device since a time. */
+export function firstDevices(me: Identity, addedAt: number): Uint8Array {
+  const signed = join(be(1, 4), new Uint8Array(32), be(1, 1), h32('device', me.ed, me.x).slice(0, 8), me.ed, me.x, be(addedAt, 6));
+  return join(signed, sign(me.edSeed, 'devices', signed));
+}
+
+/** Refuses what is no device list of this identity. */
+export function checkDevices(list: Uint8Array, owner: Public): void {
+  const fields = new Fields(list);
+  const [version, previous, count] = [fields.number(4), fields.take(32), fields.number(1)];
+  if (version === 0 || (version === 1) !== previous.every((byte) => byte === 0) || count === 0 || count > 5) refuse('malformed');
+  const ids = Array.from({ length: count }, () => Buffer.from(fields.take(78).slice(0, 8)).toString('hex'));
+  const signature = fields.take(64);
+  fields.done();
+  if (new Set(ids).size < count || ids.join() !== ids.toSorted().join() || !verifies(owner.ed, 'devices', list.slice(0, -64), signature)) refuse('malformed');
 }

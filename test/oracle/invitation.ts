@@ -1,6 +1,6 @@
 // The second implementation, §3: links, bundles and cards.
 
-import { type Identity, idOf, type Public, unpackPublic } from './identity.js';
+import { checkDevices, firstDevices, type Identity, idOf, type Public, unpackPublic } from './identity.js';
 import { be, type Draw, Fields, h32, join, k, kemPublic, orRefuse, pad, publicX, Refusal, refuse, same, seal, sign, unpad, unseal, utf8, verifies } from './notation.js';
 
 export interface Terms {
@@ -22,10 +22,12 @@ export interface Secret {
   readonly pqSeed: Uint8Array;
   readonly psk: Uint8Array;
   readonly bundleHash: Uint8Array;
+  readonly devicesHash: Uint8Array;
 }
 
 export interface Bundle extends Terms {
   readonly identity: Public;
+  readonly devices: Uint8Array;
   readonly spk: Uint8Array;
   readonly pq: Uint8Array;
   readonly reusable: boolean;
@@ -55,21 +57,24 @@ export function sealCard(linkKey: Uint8Array, bundle: Uint8Array, nonce: Uint8Ar
 }
 
 export function invite(host: Identity, terms: Terms, draw: Draw): { link: string; lookup: Uint8Array; card: Uint8Array; secret: Secret } {
-  const [linkKey, spkSecret, pqSeed] = [draw(16), draw(32), draw(32)];
+  const linkKey = draw(16);
+  const { bundle, secret } = makeKeys(host, terms, pskOf(linkKey), draw);
+  const fragment = Buffer.from(join(be(1, 1), linkKey, idOf(host))).toString('base64url');
+  return { link: `${origin(terms.relay)}/i#${fragment}`, lookup: lookupOf(linkKey), card: sealCard(linkKey, bundle, draw(24)), secret };
+}
+
+/** One-time keys, the bundle that shows them, and what is kept. */
+export function makeKeys(host: Identity, terms: Terms, psk: Uint8Array, draw: Draw): { bundle: Uint8Array; secret: Secret } {
+  const [spkSecret, pqSeed] = [draw(32), draw(32)];
   if (!isName(terms.name)) refuse('name-invalid');
   const [name, relay] = [utf8(terms.name), utf8(origin(terms.relay))];
+  const list = firstDevices(host, 0);
   const signed = join(
     be(1, 1), be(0, 1), host.ed, host.x, publicX(spkSecret), kemPublic(pqSeed), be(terms.expiresAt, 6), terms.mailbox, terms.token,
-    be(name.length, 1), name, be(relay.length, 1), relay,
+    be(name.length, 1), name, be(relay.length, 1), relay, be(list.length, 2), list,
   );
   const bundle = join(signed, sign(host.edSeed, 'bundle', signed));
-  const fragment = Buffer.from(join(be(1, 1), linkKey, idOf(host))).toString('base64url');
-  return {
-    link: `${origin(terms.relay)}/i#${fragment}`,
-    lookup: lookupOf(linkKey),
-    card: sealCard(linkKey, bundle, draw(24)),
-    secret: { spkSecret, pqSeed, psk: pskOf(linkKey), bundleHash: h32('bundle', bundle) },
-  };
+  return { bundle, secret: { spkSecret, pqSeed, psk, bundleHash: h32('bundle', bundle), devicesHash: h32('devices', list) } };
 }
 
 export function parseLink(text: string): Link {
@@ -92,10 +97,11 @@ function readBundle(bundle: Uint8Array): Omit<Bundle, 'reusable' | 'psk' | 'hash
   fields.must(0);
   const text = (): string => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(fields.take(fields.number(1)));
   const [identity, spk, pq, expiresAt] = [unpackPublic(fields.take(64)), fields.take(32), fields.take(1216), fields.number(6)];
-  const read = { identity, spk, pq, expiresAt, mailbox: fields.take(16), token: fields.take(16), name: text(), relay: origin(text()) };
+  const read = { identity, spk, pq, expiresAt, mailbox: fields.take(16), token: fields.take(16), name: text(), relay: origin(text()), devices: fields.take(fields.number(2)) };
   const signature = fields.take(64);
   fields.done();
   if (!isName(read.name) || !verifies(identity.ed, 'bundle', bundle.slice(0, -64), signature)) refuse('malformed');
+  checkDevices(read.devices, identity);
   return read;
 }
 
@@ -110,12 +116,12 @@ export function openCard({ linkKey, idHash }: Link, card: Uint8Array, now: numbe
   return { ...read, reusable: false, psk: pskOf(linkKey), hash: h32('bundle', bundle) };
 }
 
-export const packSecret = ({ spkSecret, pqSeed, psk, bundleHash }: Secret): Uint8Array => join(be(1, 1), spkSecret, pqSeed, psk, bundleHash);
+export const packSecret = ({ spkSecret, pqSeed, psk, bundleHash, devicesHash }: Secret): Uint8Array => join(be(2, 1), spkSecret, pqSeed, psk, bundleHash, devicesHash);
 
 export function unpackSecret(packed: Uint8Array): Secret {
   const fields = new Fields(packed);
-  fields.must(1);
-  const secret = { spkSecret: fields.take(32), pqSeed: fields.take(32), psk: fields.take(32), bundleHash: fields.take(32) };
+  fields.must(2);
+  const secret = { spkSecret: fields.take(32), pqSeed: fields.take(32), psk: fields.take(32), bundleHash: fields.take(32), devicesHash: fields.take(32) };
   fields.done();
   return secret;
 }

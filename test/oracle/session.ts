@@ -76,7 +76,7 @@ export class Session {
   /** §5.4 and §5.7. */
   seal(body: Uint8Array, draw: Draw, now: number, flight: Uint8Array = NOTHING): Uint8Array {
     const s = { ...this.#state };
-    if (body.length > 64_200) refuse('message-too-large');
+    if (body.length > 64_168) refuse('message-too-large');
     if (s.ns === 10_000) refuse('session-exhausted');
     if (s.other !== null) s.braid = begin(s.braid, s.epochs, draw);
     const used = flight.length + 100 + 4 + body.length;

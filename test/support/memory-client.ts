@@ -115,6 +115,11 @@ export class MemoryClient implements Client {
     this.calls.push(['setPolicy', contact, policy]);
   }
 
+  async backup(file: string, passphrase: string | null) {
+    this.calls.push(['backup', file, passphrase]);
+    return { words: passphrase === null ? 'abandon '.repeat(24).trim() : null };
+  }
+
   subscribe(listener: (event: ClientEvent) => void) {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);

@@ -2,10 +2,12 @@
 // Delays, losses and crashes come from one seed, so that hours run in milliseconds and every run can be had again.
 
 import { SottoError } from '../../crypto/error.js';
+import { firstDevices } from '../../crypto/devices.js';
 import { createIdentity, packIdentity } from '../../crypto/identity.js';
 import { Core } from '../../client/core/core.js';
 import type { Input } from '../../client/core/input.js';
 import type { Output, Result } from '../../client/core/output.js';
+import { RECENT_MAX } from '../../client/core/records.js';
 import type {
   AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, RequestRecord, SelfRecord, Snapshot, WeekRecord,
 } from '../../client/core/records.js';
@@ -76,6 +78,11 @@ export class Disk {
         case 'outgoing': this.outgoing.set(change.record.envelope, change.record); break;
         case 'outgoing-removed': this.outgoing.delete(change.envelope); break;
         case 'message': this.messages.set(`${change.record.direction} ${change.record.id}`, change.record); break;
+        case 'renumbered': {
+          const { contact, from, to } = change;
+          const message = [...this.messages.values()].find((one) => one.direction === 'out' && one.contact === contact && one.number === from)!;
+          this.messages.set(`out ${message.id}`, { ...message, number: to });
+        }
       }
     }
   }
@@ -92,8 +99,9 @@ export class Disk {
       requests: [...this.requests.values()],
       closing: [...this.closing.values()],
       outgoing: [...this.outgoing.values()],
-      pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered'].includes(state)),
+      pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered', 'failed'].includes(state)),
       held: messages.filter(({ direction, position }) => direction === 'in' && position === null),
+      recent: messages.filter(({ direction, position }) => direction === 'in' && position !== null).toSorted((a, b) => a.number - b.number).slice(-RECENT_MAX),
     };
   }
 }
@@ -232,7 +240,8 @@ export class VirtualClient {
     this.world = world;
     this.name = name;
     this.live = live;
-    this.disk = new Disk({ name, relay: RELAY, identity: packIdentity(createIdentity(world.random)), createdAt: world.now, position: 0 });
+    const identity = createIdentity(world.random);
+    this.disk = new Disk({ name, relay: RELAY, identity: packIdentity(identity), devices: firstDevices(identity, world.now), createdAt: world.now, position: 0 });
     this.core = this.#open();
     this.#release(this.core.start(world.now));
   }

@@ -145,7 +145,7 @@ function wrongFlights() {
   const other = make(TERMS, 'other flights').secret;
   const weak: Identity = { ...ANN, x: ZERO };
   const wrong: (readonly [string, Uint8Array, Secret?, Identity?])[] = [
-    ['EK altered', flip(0)], ['the ML-KEM part of ct altered', flip(600)], ['the X25519 part of ct altered', flip(1130)], ['encId altered', flip(1160)], ['the tag altered', flip(1231)],
+    ['EK altered', flip(0)], ['the ML-KEM part of ct altered', flip(600)], ['the X25519 part of ct altered', flip(1130)], ['encId altered', flip(1160)], ['the tag altered', flip(1263)],
     ['a byte less', flight.slice(0, -1)], ['a byte more', join(flight, be(0, 1))], ['nothing', new Uint8Array(0)],
     ['EK of low order', join(ZERO, flight.slice(32))], ['EK of low order, not zero', join(ONE, flight.slice(32))], ['the X25519 part of ct of low order', join(flight.slice(0, 1120), ZERO, flight.slice(1152))],
     ['an identity of low order', initiate(weak, bundle, seeded('weak')).flight],
@@ -277,14 +277,14 @@ function envelopeVectors() {
   const lengthOf = (body: number, withFlight: boolean): number | string => {
     const talk = new Writer('lengths', ANN, BEA);
     try {
-      return talk.ends.guest.seal(new Uint8Array(body), seeded('length'), NOW, withFlight ? new Uint8Array(1232) : undefined).length;
+      return talk.ends.guest.seal(new Uint8Array(body), seeded('length'), NOW, withFlight ? new Uint8Array(1264) : undefined).length;
     } catch (error) {
       if (error instanceof Refusal) return error.code;
       throw error;
     }
   };
-  const bodies = [0, 1, 408, 409, 920, 921, 1944, 1945, 3992, 3993, 8088, 8089, 16_280, 16_281, 32_664, 32_665, 64_200, 64_201];
-  const behind = [0, 2760, 2761, 6856, 6857, 64_200, 64_201];
+  const bodies = [0, 1, 408, 409, 920, 921, 1944, 1945, 3992, 3993, 8088, 8089, 16_280, 16_281, 32_664, 32_665, 64_168, 64_169];
+  const behind = [0, 2760, 2761, 6856, 6857, 64_168, 64_169];
   const envelopes = [512, 4096].map((length) => seeded(`envelope ${length}`)(length));
   return {
     lengths: [...bodies.map((body) => ({ body, withFlight: false, now: NOW, envelope: lengthOf(body, false) })), ...behind.map((body) => ({ body, withFlight: true, now: NOW, envelope: lengthOf(body, true) }))],
@@ -299,13 +299,13 @@ function packedVectors() {
   const wrong = (form: 'identity' | 'invitation') => {
     const right = forms[form];
     const bytes: (readonly [string, Uint8Array])[] = [
-      ['nothing', new Uint8Array(0)], ['the version alone', right.slice(0, 1)], ['one byte less', right.slice(0, -1)], ['one byte more', join(right, be(0, 1))], ['version 0', right.with(0, 0)], ['version 2', right.with(0, 2)],
+      ['nothing', new Uint8Array(0)], ['the version alone', right.slice(0, 1)], ['one byte less', right.slice(0, -1)], ['one byte more', join(right, be(0, 1))], ['version 0', right.with(0, 0)], ['version 3', right.with(0, 3)],
     ];
     return bytes.map(([name, packed]) => ({ form, name, packed: hex(packed), code: refusal(() => unpack[form](packed)) }));
   };
   return {
     identity: { edSeed: hex(ANN.edSeed), xSecret: hex(ANN.xSecret), ed: hex(ANN.ed), x: hex(ANN.x), id: hex(idOf(ANN)), packed: hex(forms.identity) },
-    invitation: { spkSecret: hex(secret.spkSecret), pqSeed: hex(secret.pqSeed), psk: hex(secret.psk), bundleHash: hex(secret.bundleHash), spk: hex(publicX(secret.spkSecret)), packed: hex(forms.invitation) },
+    invitation: { spkSecret: hex(secret.spkSecret), pqSeed: hex(secret.pqSeed), psk: hex(secret.psk), bundleHash: hex(secret.bundleHash), devicesHash: hex(secret.devicesHash), spk: hex(publicX(secret.spkSecret)), packed: hex(forms.invitation) },
     refused: [...wrong('identity'), ...wrong('invitation')],
     // How a session is packed is each implementation's own; what it must refuse is not.
     refusedSessions: ['', '00', 'ff', 'ff'.repeat(312), '00'.repeat(600), hex(h32('nothing'))].map((packed) => ({ packed, code: 'malformed' })),

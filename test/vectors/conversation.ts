@@ -37,7 +37,7 @@ export const utf8 = (text: string): Uint8Array => new Uint8Array(Buffer.from(tex
 export const TERMS = { name: 'Bea', relay: 'https://relay.example', mailbox: new Uint8Array(16).fill(1), token: new Uint8Array(16).fill(2), expiresAt: 1_900_000_000_000 };
 
 /** The envelope that the inviter gets has so much before the message, while the guest puts a flight before it. */
-const FLIGHT_BYTES = 1232;
+const FLIGHT_BYTES = 1264;
 
 export class Writer {
   readonly ends: Readonly<Record<Who, Session>>;

@@ -1,15 +1,10 @@
 // What a person enters: a text for the contact, or a command of the conversation. It knows the Client and no screen.
 
 import { SottoError } from '../../../crypto/error.js';
-import { BODY_MAX_BYTES } from '../../../crypto/session.js';
 import type { Client, ContactView } from '../../client.js';
+import { TEXT_MAX_BYTES } from '../../core/body.js';
 import { numberLines } from '../verify.js';
 import { HELP, statusWords } from './words.js';
-
-/** What a body carries beside the text: ids, numbers, time, and, until the contact has answered, our name and the address of our relay. */
-const BESIDE_TEXT_BYTES = 512;
-/** Longest text that is sent, in bytes of UTF-8; any shorter one fits. */
-export const TEXT_MAX_BYTES = BODY_MAX_BYTES - BESIDE_TEXT_BYTES;
 
 /**
  * Does what was entered. Resolves with what is to be shown to the person, or null, once a text is queued.

@@ -2,11 +2,10 @@ import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Chat, type ChatProps } from '../../../client/cli/chat/chat.js';
-import { TEXT_MAX_BYTES } from '../../../client/cli/chat/commands.js';
 import { afterEvent, afterNewest, merge, NOTHING } from '../../../client/cli/chat/conversation.js';
 import { createKeyboard } from '../../../client/cli/chat/keyboard.js';
 import type { MessageView } from '../../../client/client.js';
-import { encodeBody } from '../../../client/core/body.js';
+import { encodeBody, TEXT_MAX_BYTES } from '../../../client/core/body.js';
 import { SottoError } from '../../../crypto/error.js';
 import { BODY_MAX_BYTES } from '../../../crypto/session.js';
 import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
@@ -318,7 +317,7 @@ describe('typing', () => {
   it('allows what a body can carry, whatever else is in it', () => {
     const text = { id: new Uint8Array(16), number: 0x7fff_ffff, chain: new Uint8Array(8), text: 'x'.repeat(TEXT_MAX_BYTES) };
     const reply = { relay: `https://${'r'.repeat(200)}.example`, mailbox: new Uint8Array(16), token: new Uint8Array(16) };
-    const body = encodeBody(Date.now(), { case: 'text', value: text }, { name: 'n'.repeat(64), reply });
+    const body = encodeBody(Date.now(), { case: 'text', value: text }, { name: 'n'.repeat(64), reply, devices: new Uint8Array(491), first: 0x7fff_ffff });
     expect(body.length).toBeLessThanOrEqual(BODY_MAX_BYTES);
   });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { firstDevices } from '../../../crypto/devices.js';
 import { SottoError } from '../../../crypto/error.js';
 import { ready } from '../../../crypto/sodium.js';
 import { decodeBody, encodeBody } from '../../../client/core/body.js';
@@ -111,6 +112,21 @@ describe('a core', () => {
     const { mailbox } = [...alice.core.memory.contacts.values()][0]!.record.inbox;
     for (let time = 0; time < 3; time += 1) alice.input({ type: 'delivery', mailbox, sequence: 99 + time, envelope: flight, ageMs: 0 });
     expect([contacts, alice.core.memory.contacts.size]).toEqual([1, 1]);
+  });
+
+  it('takes no contact whose device list is not the one that its flight has sealed', () => {
+    const world = new World(6, { ...FAIR, direct: 0 });
+    const [alice, bob] = [world.client('Alice'), world.client('Bob')];
+    const link = alice.invite();
+    alice.crash(60_000);
+    const atBob = bob.accept(link);
+    world.run(1_000);
+    for (const box of world.mailboxes.values()) box.envelopes.clear();
+    const { memory } = bob.core;
+    memory.self = { ...memory.self, devices: firstDevices(memory.identity, 1) };
+    bob.send(atBob, 'hello');
+    world.run(120_000);
+    expect([alice.core.memory.contacts.size, alice.notices]).toEqual([0, ['undecryptable']]);
   });
 
   it('ends a direct path on which somebody stands between, and tells the person', () => {

@@ -15,15 +15,16 @@ const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
 const own: fc.Arbitrary<OwnMailbox> = fc.record({ relay: text, mailbox: hex(16), ownerSeed: bytes, token: bytes });
 const peer: fc.Arbitrary<PeerMailbox> = fc.record({ relay: text, mailbox: hex(16), token: bytes });
 
-export const self: fc.Arbitrary<SelfRecord> = fc.record({ name: text, relay: text, identity: bytes, createdAt: number, position: number });
+export const self: fc.Arbitrary<SelfRecord> = fc.record({ name: text, relay: text, identity: bytes, devices: bytes, createdAt: number, position: number });
 
 const id = (length: number) => fc.nat({ max: 5 }).map((n) => toHex(new Uint8Array(length).fill(n)));
 
 const contact: fc.Arbitrary<ContactRecord> = fc.record({
-  id: id(32), name: text, identity: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
-  session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), inbox: own, helloOwed: fc.boolean(), outbox: peer,
-  sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
-  readyNumber: number, readyChain: bytes, readNumber: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
+  id: id(32), name: text, identity: bytes, devices: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
+  session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), begunAt: number,
+  resumptions: bytes, reset: orNull(bytes), resetReason: orNull(text), resetTakenAt: number, inbox: own, helloOwed: fc.boolean(), outbox: peer,
+  sentFirst: number, sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
+  readyNumber: number, readyChain: bytes, readNumber: number, unread: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
 });
 
 const invitation: fc.Arbitrary<InvitationRecord> = fc.record({
@@ -35,7 +36,7 @@ const week: fc.Arbitrary<WeekRecord> = fc.record({ lookup: id(16), week: number,
 const flight: fc.Arbitrary<FlightRecord> = fc.record({ flight: hex(16), lookup: id(16) });
 const requestText: fc.Arbitrary<RequestText> = fc.record({ number: fc.nat(), id: hex(16), chain: hex(8), text, sentAt: fc.nat() });
 const request: fc.Arbitrary<RequestRecord> = fc.record({
-  id: id(32), name: text, identity: bytes, session: bytes, flightKey: bytes, outbox: peer,
+  id: id(32), name: text, identity: bytes, session: bytes, flightKey: bytes, devices: bytes, outbox: peer,
   createdAt: number, heardAt: number, lastNumber: number, texts: fc.array(requestText, { maxLength: 3 }),
 });
 const closing = own.chain((mailbox) => id(16).map((address_) => ({ ...mailbox, mailbox: address_ })));

@@ -4,7 +4,7 @@ import type { Change, ContactRecord, MessageRecord, OwnMailbox, PeerMailbox, Sel
 
 export const KEY = Uint8Array.from({ length: 32 }, (_, n) => 0xe0 - n);
 
-export const ALICE: SelfRecord = { name: 'Alice Liddell', relay: 'https://relay.example', identity: new Uint8Array(96).fill(1), createdAt: 1_760_000_000_000, position: 0 };
+export const ALICE: SelfRecord = { name: 'Alice Liddell', relay: 'https://relay.example', identity: new Uint8Array(96).fill(1), devices: new Uint8Array(179).fill(2), createdAt: 1_760_000_000_000, position: 0 };
 export const BOB = 'b0'.repeat(32);
 
 const OUTBOX: PeerMailbox = { relay: ALICE.relay, mailbox: '22'.repeat(16), token: new Uint8Array(16).fill(4) };
@@ -13,10 +13,11 @@ const INBOX: OwnMailbox = { ...OUTBOX, mailbox: '11'.repeat(16), ownerSeed: new 
 /** Bob after our Text number n, with a session of the usual size. */
 export function bobAfter(n: number): ContactRecord {
   return {
-    id: BOB, name: 'Bob Cratchit', identity: new Uint8Array(64).fill(5), createdAt: 1_760_000_000_000, policy: 'direct',
-    session: new Uint8Array(700).fill(n), flight: null, flightKey: null, inbox: INBOX, helloOwed: false, outbox: OUTBOX,
-    sentNumber: n, sentChain: new Uint8Array(8).fill(n), receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(8),
-    readNumber: 0, receiptOwed: false, unanswered: n, heardAt: 0,
+    id: BOB, name: 'Bob Cratchit', identity: new Uint8Array(64).fill(5), devices: new Uint8Array(179).fill(6), createdAt: 1_760_000_000_000, policy: 'direct',
+    session: new Uint8Array(700).fill(n), flight: null, flightKey: null, begunAt: 0,
+    resumptions: new Uint8Array(64).fill(7), reset: null, resetReason: null, resetTakenAt: 0, inbox: INBOX, helloOwed: false, outbox: OUTBOX,
+    sentFirst: 1, sentNumber: n, sentChain: new Uint8Array(8).fill(n), receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(8),
+    readNumber: 0, unread: 0, receiptOwed: false, unanswered: n, heardAt: 0,
   };
 }
 

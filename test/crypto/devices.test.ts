@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { toHex } from '../../crypto/bytes.js';
+import { checkDevices, type Device, DEVICES_MAX, devicesHash, firstDevices, packDevices, unpackDevices } from '../../crypto/devices.js';
+import { createIdentity } from '../../crypto/identity.js';
+import { ready } from '../../crypto/sodium.js';
+import * as oracle from '../oracle/identity.js';
+import { h32 } from '../oracle/notation.js';
+import { codeOf, seeded } from './support.js';
+
+await ready();
+
+const me = createIdentity(seeded('me'));
+const zeros = new Uint8Array(32);
+const device = (n: number): Device => ({ id: new Uint8Array(8).fill(n), ed: new Uint8Array(32).fill(n), x: new Uint8Array(32).fill(n), addedAt: n });
+const refusal = (list: Parameters<typeof packDevices>[1]) => codeOf(() => unpackDevices(packDevices(me, list), me));
+
+describe('a device list', () => {
+  it('of a new identity has one device with its keys, byte for byte as a second implementation makes it', () => {
+    const list = firstDevices(me, 1_700_000_000_000);
+    expect(toHex(list)).toBe(toHex(oracle.firstDevices(oracle.identity(seeded('me')), 1_700_000_000_000)));
+    expect(list).toHaveLength(179);
+    expect(unpackDevices(list, me)).toMatchObject({ version: 1, previous: zeros, devices: [{ ed: me.ed, x: me.x, addedAt: 1_700_000_000_000 }] });
+    expect(toHex(devicesHash(list))).toBe(toHex(h32('devices', list)));
+  });
+
+  it('is refused when any byte of it is changed, and when another identity has signed it', () => {
+    const list = firstDevices(me, 5);
+    for (let at = 0; at < list.length; at += 1) expect(codeOf(() => unpackDevices(list.with(at, list[at]! ^ 1), me)), `byte ${at}`).toBe('malformed');
+    expect(codeOf(() => unpackDevices(list, createIdentity(seeded('other'))))).toBe('malformed');
+  });
+
+  it('is refused without devices, with too many, with one twice, out of order, and with a first version that has a past', () => {
+    const [version, previous] = [1, zeros];
+    const many = Array.from({ length: DEVICES_MAX + 1 }, (_, n) => device(n));
+    expect(unpackDevices(packDevices(me, { version, previous, devices: many.slice(1) }), me).devices).toHaveLength(DEVICES_MAX);
+    for (const devices of [[], many, [device(1), device(1)], [device(2), device(1)]]) expect(refusal({ version, previous, devices })).toBe('malformed');
+    expect(refusal({ version: 0, previous, devices: [device(1)] })).toBe('malformed');
+    expect(refusal({ version: 1, previous: new Uint8Array(32).fill(1), devices: [device(1)] })).toBe('malformed');
+    expect(refusal({ version: 2, previous, devices: [device(1)] })).toBe('malformed');
+  });
+
+  it('follows the newest that is known: the same, its successor, or one that is newer by more', () => {
+    const first = firstDevices(me, 5);
+    const second = packDevices(me, { version: 2, previous: devicesHash(first), devices: [device(1), device(2)] });
+    const third = packDevices(me, { version: 3, previous: devicesHash(second), devices: [device(2)] });
+    for (const [list, known] of [[first, null], [first, first], [second, first], [third, second], [third, first]] as const) checkDevices(list, me, known);
+    const forked = packDevices(me, { version: 2, previous: devicesHash(second), devices: [device(3)] });
+    for (const [list, known] of [[first, second], [forked, first], [firstDevices(me, 6), first]] as const) {
+      expect(codeOf(() => checkDevices(list, me, known))).toBe('malformed');
+    }
+  });
+});
