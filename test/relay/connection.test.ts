@@ -116,7 +116,9 @@ test('a client that takes nothing of a full buffer is reported, and one that goe
   }, PATIENCE);
   connection.probe();
   connection.probe();
-  expect([stalled(), closed()]).toEqual([1, 0]);
+  // Whether the first of them already finds the buffer as the last one left it depends on the system's buffers.
+  expect(stalled()).toBeGreaterThan(0);
+  expect(closed()).toBe(0);
 });
 
 test('a client on hold is not taken for one that is gone, though its answers are not read', async () => {
