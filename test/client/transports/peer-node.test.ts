@@ -49,13 +49,23 @@ async function described(end: End): Promise<Description> {
   return end.descriptions[0] as Description;
 }
 
-async function connect(dtls: 'client' | 'server' = 'server'): Promise<{ offerer: End; answerer: End }> {
+/** One attempt to connect; null if the library gives up, which on a busy machine it does at once with one connection in a hundred. */
+async function attempt(dtls: 'client' | 'server'): Promise<{ offerer: End; answerer: End } | null> {
   const offerer = open('offerer');
   const answerer = open('answerer');
   answerer.peer.setRemote(await described(offerer), dtls);
   offerer.peer.setRemote(await described(answerer));
-  await vi.waitFor(() => expect([offerer.opened.length, answerer.opened.length]).toEqual([1, 1]), WAIT);
-  return { offerer, answerer };
+  await vi.waitFor(() => expect([offerer, answerer].every(({ opened, closed }) => opened.length + closed.length > 0)).toBe(true), WAIT);
+  return offerer.closed.length + answerer.closed.length === 0 ? { offerer, answerer } : null;
+}
+
+/** Connects, as a client does that dials again. */
+async function connect(dtls: 'client' | 'server' = 'server'): Promise<{ offerer: End; answerer: End }> {
+  for (let attempts = 0; attempts < 3; attempts += 1) {
+    const connected = await attempt(dtls);
+    if (connected !== null) return connected;
+  }
+  throw new Error('three attempts in a row have failed');
 }
 
 afterEach(async () => {
@@ -239,14 +249,13 @@ test('of 20 connections in a row nearly all open with the DTLS role that two pee
   const took: number[] = [];
   for (let count = 0; count < 20; count += 1) {
     const since = performance.now();
-    const connected = await connect().catch(() => null);
+    const connected = await attempt('server');
     if (connected !== null) took.push(performance.now() - since);
     connected?.offerer.peer.close();
     connected?.answerer.peer.close();
   }
   const sorted = took.toSorted((one, other) => one - other);
   console.log(`p50 ${sorted[10]?.toFixed(0)} ms, worst ${sorted.at(-1)?.toFixed(0)} ms, stalls over 900 ms: ${took.filter((ms) => ms > 900).length} of ${took.length}`);
-  // On a busy machine the library gives one in a hundred up at once, with the state `failed`; a client dials again after a second.
   expect(took.length).toBeGreaterThanOrEqual(17);
 });
 
