@@ -5,10 +5,11 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { crypto } from './crypto.js';
 import type { Bench, Figure } from './figure.js';
+import { relay } from './relay.js';
 import { talk } from './talk.js';
 import { turn } from './turn.js';
 
-const BENCHES: readonly Bench[] = [talk, crypto, turn];
+const BENCHES: readonly Bench[] = [talk, crypto, relay, turn];
 
 /** The caller's fault, as the command `sotto` has it. */
 const EXIT_USAGE = 2;

@@ -28,7 +28,9 @@ export interface MessageView {
 
 export interface ContactStatus extends ContactView {
   readonly path: PathName;
-  /** Since when the conversation uses this path. */
+  /** Whether what is written now goes out: by a direct path, or by the relay where the contact collects. */
+  readonly connected: boolean;
+  /** Since when the conversation uses this path, without a break. */
   readonly since: number;
   /** Why this path: a sentence for a person. */
   readonly why: string;
@@ -46,10 +48,13 @@ export interface ContactStatus extends ContactView {
 
 export interface RelayStatus {
   readonly url: string;
+  /** Whether it takes what we write; of a relay where we only collect, whether it brings what others write. */
   readonly online: boolean;
   readonly rttMs: number | null;
-  /** Why it is offline; null while online. */
+  /** Why it is offline or, while it is online, why it does not bring what others write; null if nothing is wrong. In plain words. */
   readonly reason: string | null;
+  /** The reason as the system or the relay said it. */
+  readonly cause: string | null;
 }
 
 export interface StatusView {

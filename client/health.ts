@@ -12,6 +12,7 @@ const CAUSES: readonly (readonly [RegExp, string])[] = [
   [/Unexpected server response/, 'something answers there that does not speak as a relay'],
   [/bad port/, 'this port is never used for HTTP'],
   [/closed by the relay/, 'it closed the connection'],
+  [/relay-busy/, 'it is at its limit'],
   [/relay-closing/, 'it is shutting down'],
   [/relay-failed/, 'its disk fails'],
   [/broke the protocol|frame-malformed/, 'it speaks another version of the protocol'],

@@ -3,7 +3,6 @@
 
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SottoError } from '../crypto/error.js';
@@ -46,14 +45,6 @@ export interface HomeFiles {
 export function homeFiles(home: string): HomeFiles {
   const store = join(home, 'store.db');
   return { store, newStore: `${store}.new`, key: join(home, 'key'), socket: join(home, 'socket'), shown: join(home, 'shown') };
-}
-
-/** The home of a person who names none: $SOTTO_HOME, or the platform's folder for an application's data. */
-export function defaultHome(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
-  if (env['SOTTO_HOME']) return env['SOTTO_HOME'];
-  if (platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'sotto');
-  if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'sotto');
-  return join(env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'sotto');
 }
 
 /** Whether somebody's identity is in this folder. */

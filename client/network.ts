@@ -27,8 +27,8 @@ export interface NetworkParts {
   readonly openPeer: OpenPeer;
   /** Where inputs go. */
   readonly onInput: (input: Input) => void;
-  /** A relay that we collect from has come or gone. */
-  readonly onRelay: (relay: string, state: LinkState) => void;
+  /** A link to this relay has come or gone, or fails in another way. */
+  readonly onRelay: (relay: string) => void;
   readonly waiting: Waiting;
   /** ms since 1970. */
   readonly now: () => number;
@@ -38,6 +38,8 @@ export class Network {
   readonly #parts: NetworkParts;
   readonly #links = new Map<string, Link>();
   readonly #states = new Map<string, LinkState>();
+  /** Since when each link is online. */
+  readonly #onlineSince = new Map<string, number>();
   readonly #peers = new Map<string, Peer>();
   /** Peer connections that wait for a TURN server, with what is to be done when they are there. */
   readonly #dialing = new Map<string, NetworkOutput[]>();
@@ -66,6 +68,16 @@ export class Network {
     return this.#states.get(keyOf(relay, role));
   }
 
+  /** Whether there is a link to this relay in this role. */
+  uses(relay: string, role: LinkRole): boolean {
+    return this.#links.has(keyOf(relay, role));
+  }
+
+  /** Since when a link is online; null while it is not. */
+  onlineSince(relay: string, role: LinkRole): number | null {
+    return this.#onlineSince.get(keyOf(relay, role)) ?? null;
+  }
+
   peer(call: string | null): Peer | undefined {
     return call === null ? undefined : this.#peers.get(call);
   }
@@ -77,6 +89,11 @@ export class Network {
       if (waits > 0 && this.state(relay, 'collect')?.online !== false) return false;
     }
     return true;
+  }
+
+  /** Somebody waits: what is not connected is tried now. Resolves when each of these attempts has come to its end. */
+  async retry(): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => link.retry()));
   }
 
   /** The machine's network has changed: connect anew at once. */
@@ -91,6 +108,7 @@ export class Network {
     this.#dialing.clear();
     this.#links.clear();
     this.#states.clear();
+    this.#onlineSince.clear();
   }
 
   #perform(output: NetworkOutput): void {
@@ -132,11 +150,17 @@ export class Network {
   }
 
   #onState(relay: string, role: LinkRole, state: LinkState): void {
-    const before = this.state(relay, role);
-    this.#states.set(keyOf(relay, role), state);
+    const [key, before] = [keyOf(relay, role), this.state(relay, role)];
+    this.#states.set(key, state);
+    if (!state.online) this.#onlineSince.delete(key);
+    else if (!before?.online) {
+      this.#onlineSince.set(key, this.#parts.now());
+      // Where one connection is taken, the other is as well.
+      for (const other of ['collect', 'deposit'] as const) void this.#links.get(keyOf(relay, other))?.retry();
+    }
     if (role === 'collect' && !state.online) this.#backlogs.delete(relay);
     this.#parts.onInput({ type: 'link', relay, role, online: state.online, rttMs: state.online ? state.rttMs : 0 });
-    if (role === 'collect' && before?.online !== state.online) this.#parts.onRelay(relay, state);
+    if (!state.online || !before?.online) this.#parts.onRelay(relay);
     this.#parts.waiting.changed();
   }
 

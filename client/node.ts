@@ -25,7 +25,10 @@ export { archiveKind } from './archive-file.js';
 const NETWORK_LOOK_MS = 2_000;
 
 /** Links to relays as Node opens them. */
-export const openNodeLink = openRelayLink({ WebSocket: NodeSocket, now: () => performance.now(), random: Math.random });
+/** The operator's token for relays that ask for one, from SOTTO_ADMISSION. */
+const admission = Buffer.from(process.env['SOTTO_ADMISSION'] ?? '');
+
+export const openNodeLink = openRelayLink({ WebSocket: NodeSocket, now: () => performance.now(), random: Math.random, admission });
 
 export interface NewHome {
   readonly name: string;

@@ -9,7 +9,7 @@ import type { Random } from '../crypto/random.js';
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
 import { type BackupRecord, contentOf } from './backup.js';
-import type { Client, ClientEvent, ContactView, MessageView, RequestView, StatusView, Wait } from './client.js';
+import type { Client, ClientEvent, ContactView, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Input } from './core/input.js';
 import type { Contact } from './core/memory.js';
@@ -82,6 +82,8 @@ class Runtime implements Client {
   readonly #waiting = new Waiting();
   readonly #requests = new Map<number, (result: Result | SottoError) => void>();
   readonly #listeners = new Set<(event: ClientEvent) => void>();
+  /** What the person was last told of each relay. */
+  readonly #relays = new Map<string, RelayStatus>();
   #stopWatching: (() => void) | null = null;
   #lastRequest = 0;
   #saves: Change[] = [];
@@ -100,7 +102,7 @@ class Runtime implements Client {
       openLink: platform.openLink,
       openPeer: platform.openPeer,
       onInput: (input) => this.#handle(input),
-      onRelay: (relay, state) => this.#tell({ type: 'relay', relay: relayStatus(relay, state) }),
+      onRelay: (relay) => this.#tellRelay(relay),
       waiting: this.#waiting,
       now: platform.now,
     });
@@ -198,7 +200,20 @@ class Runtime implements Client {
 
   #tellPath(id: string): void {
     const contact = this.#core.memory.contacts.get(id);
-    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(this.#core.memory, contact, this.#network.peer(contact.openCall)) });
+    if (contact !== undefined) this.#tell({ type: 'path', contact: contactStatus(this.#core.memory, contact, this.#network, this.#platform.now()) });
+  }
+
+  // A relay has two links, which fail and come back together: the person is told what has changed for them, and once.
+  #tellRelay(url: string): void {
+    const relay = relayStatus(url, this.#network);
+    // Of a link that has said nothing yet there is no news.
+    if (!relay.online && relay.cause === null) return;
+    const before = this.#relays.get(url);
+    this.#relays.set(url, relay);
+    if (before?.online === relay.online && before.reason === relay.reason) return;
+    this.#tell({ type: 'relay', relay });
+    if (before?.online === relay.online) return;
+    for (const { record } of this.#core.memory.contacts.values()) if (record.outbox.relay === url) this.#tellPath(record.id);
   }
 
   #answer(request: number, result: Result | SottoError): void {
@@ -208,6 +223,7 @@ class Runtime implements Client {
 
   #ask<T extends Result['type']>(make: (request: number) => Input, type: T): Promise<Extract<Result, { type: T }>> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
+    void this.#network.retry();
     return new Promise((resolve, reject) => {
       this.#lastRequest += 1;
       this.#requests.set(this.#lastRequest, (result) => {
@@ -328,7 +344,8 @@ class Runtime implements Client {
     stop();
     // What was waited for may still come, but nobody here will see it.
     if (this.#closing && RANK[latest.state] < RANK[wait]) throw new SottoError('owner-gone');
-    return latest;
+    const isAway = this.#network.state(this.#core.memory.contacts.get(id)!.record.outbox.relay, 'deposit')?.online === false;
+    return latest.state === 'queued' && latest.reason === null && isAway ? { ...latest, reason: 'relay-unreachable' } : latest;
   }
 
   async history(contact: string | null, options: Omit<MessageQuery, 'contact'>): Promise<readonly MessageView[]> {
@@ -351,13 +368,20 @@ class Runtime implements Client {
 
   async status(): Promise<StatusView> {
     const { memory } = this.#core;
-    await this.#waiting.until(() => this.#mode === 'offline' || this.#network.state(memory.self.relay, 'collect') !== undefined, SYNC_MS);
+    // The links are there once the first outputs are out.
+    await this.#written();
+    let isTried = false;
+    void this.#network.retry().then(() => {
+      isTried = true;
+      this.#waiting.changed();
+    });
+    await this.#waiting.until(() => isTried, SYNC_MS);
     await this.#synced();
-    const urls = new Set([memory.self.relay, ...[...memory.contacts.values()].map(({ record }) => record.inbox.relay)]);
+    const urls = new Set([memory.self.relay, ...[...memory.contacts.values()].flatMap(({ record }) => [record.inbox.relay, record.outbox.relay])]);
     return {
       identity: { id: memory.id, name: memory.self.name },
-      relays: [...urls].map((url) => relayStatus(url, this.#network.state(url, 'collect'))),
-      contacts: [...memory.contacts.values()].map((contact) => contactStatus(memory, contact, this.#network.peer(contact.openCall))),
+      relays: [...urls].map((url) => relayStatus(url, this.#network)),
+      contacts: [...memory.contacts.values()].map((contact) => contactStatus(memory, contact, this.#network, this.#platform.now())),
     };
   }
 

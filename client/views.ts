@@ -6,17 +6,20 @@ import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus,
 import type { Contact, Memory, WhyRelay } from './core/memory.js';
 import type { Notice } from './core/output.js';
 import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
-import type { LinkState } from './transports/link.js';
-import type { Peer } from './transports/peer.js';
+import { plainCause } from './health.js';
+import type { Network } from './network.js';
+
+/** Whoever was not heard for this long has left, as far as is known. */
+const AWAY_MS = 60_000;
 
 const WHY: Record<WhyRelay, string> = {
   'short-lived': 'this command does not stay long enough to open a direct path',
   'resetting': 'a new session with this contact begins as soon as they answer',
   'policy': 'you have chosen that no direct path is opened to this contact',
   'unconfirmed': 'nothing has come from them since you accepted their link; where it was an address, they answer only after approval',
-  'away': 'the contact has not been seen since this program started',
-  'dialing': 'a direct path is being tried',
-  'failed': 'no direct path could be opened; it will be tried again',
+  'away': 'they are away, or were a short while ago; a direct path is tried when they are here',
+  'dialing': 'a direct path is being tried; it opens if they allow it and both networks let it through',
+  'failed': 'no direct path could be opened: the networks let none through, or they do not allow it; it will be tried again',
 };
 
 const WHY_PEER: Record<Exclude<PathName, 'relay'>, string> = {
@@ -60,15 +63,18 @@ export function messageView(memory: Memory, record: MessageRecord): MessageView 
   };
 }
 
-export function contactStatus(memory: Memory, contact: Contact, peer: Peer | undefined): ContactStatus {
+export function contactStatus(memory: Memory, contact: Contact, network: Network, now: number): ContactStatus {
   const { record } = contact;
   const path = memory.pathOf(contact);
+  const peer = network.peer(contact.openCall);
   const pair = peer?.pair() ?? null;
+  const relaySince = network.onlineSince(record.outbox.relay, 'deposit');
   return {
     ...contactView(contact),
     path,
-    since: contact.pathSince,
-    why: path === 'relay' ? WHY[whyRelay(contact)] : WHY_PEER[path],
+    connected: path !== 'relay' || relaySince !== null,
+    since: path === 'relay' ? Math.max(contact.pathSince, relaySince ?? 0) : contact.pathSince,
+    why: path === 'relay' ? WHY[whyRelay(contact, now)] : WHY_PEER[path],
     pair: pair && { local: pair.local, remote: pair.remote },
     rttMs: peer?.rttMs() ?? null,
     policy: record.policy,
@@ -78,14 +84,19 @@ export function contactStatus(memory: Memory, contact: Contact, peer: Peer | und
   };
 }
 
-function whyRelay(contact: Contact): WhyRelay {
+function whyRelay(contact: Contact, now: number): WhyRelay {
   if (contact.session === null) return 'resetting';
   if (contact.record.policy === 'relay-only') return 'policy';
   if (contact.record.flight !== null) return 'unconfirmed';
-  return contact.why;
+  // Calls fail with whoever has left; that says nothing of the networks.
+  return contact.why === 'failed' && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
 }
 
-export function relayStatus(url: string, state: LinkState | undefined): RelayStatus {
-  if (state === undefined) return { url, online: false, rttMs: null, reason: 'not connected' };
-  return state.online ? { url, online: true, rttMs: state.rttMs, reason: null } : { url, online: false, rttMs: null, reason: state.reason };
+export function relayStatus(url: string, network: Network): RelayStatus {
+  const [deposit, collect] = [network.state(url, 'deposit'), network.state(url, 'collect')];
+  const state = network.uses(url, 'deposit') ? deposit : collect;
+  if (state === undefined) return { url, online: false, rttMs: null, reason: 'not connected', cause: null };
+  const failed = [state, collect].find((each) => each?.online === false);
+  const cause = failed?.online === false ? failed.reason : null;
+  return { url, online: state.online, rttMs: state.online ? state.rttMs : null, reason: cause === null ? null : plainCause(cause), cause };
 }

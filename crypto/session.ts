@@ -74,16 +74,17 @@ export function receivedPosition({ receiving }: Session): Position {
 }
 
 /**
- * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24
- * random bytes, and 32 before them where it is our turn to make a post-quantum key. Throws `message-too-large` above
- * BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
+ * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24 random bytes,
+ * and 32 before them where the other has answered and it is our turn to make a post-quantum key. Throws `message-too-large`
+ * above BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
  */
 export function encrypt(stored: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = NO_FLIGHT): Sealed {
   const session = forget(stored, now);
   const { sending } = session;
   if (body.length > BODY_MAX_BYTES) throw new SottoError('message-too-large');
   if (sending.next >= CHAIN_MAX_MESSAGES) throw new SottoError('session-exhausted');
-  const prepared = prepareBraid(session.braid, random);
+  // The first flight has a secret of this kind already; an epoch that begins with it would only make it dear.
+  const prepared = session.isAnswered ? prepareBraid(session.braid, random) : session.braid;
   const needed = flight.length + MESSAGE_OVERHEAD_BYTES + PLAINTEXT_HEAD_BYTES + body.length;
   const smallest = bucketFor(Math.max(needed, flight.length > 0 ? FLIGHT_BUCKET : 0));
   const isLarger = sending.next < LARGER_MAX && isCramped(prepared, smallest - needed, now);

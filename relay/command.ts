@@ -3,70 +3,58 @@
 
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, networkInterfaces } from 'node:os';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { createSecureContext } from 'node:tls';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
-import type { Log, RelayOptions, RunningRelay, TurnOptions } from './run.js';
-import type { Tls } from './turn/door.js';
+import type { Configuration } from './config.js';
+import type { Log } from './log.js';
+import type { RelayOptions, RunningRelay } from './run.js';
+import { addSettings, type Config } from './settings.js';
+import { addUpkeepCommands } from './upkeep.js';
 
-interface Flags {
-  readonly host: string;
-  readonly port: string;
-  readonly stunPort: string;
-  readonly turnPeers: string;
-  readonly turnAddress?: string[];
-  readonly turnPorts?: string;
-  readonly turnUrl?: string[];
-  readonly turnSecretFile?: string;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly data: string;
+interface Flags extends Readonly<Record<string, unknown>> {
   readonly json?: boolean;
   readonly log?: boolean;
   readonly guide?: boolean;
+  readonly takeOver?: boolean;
+  readonly printConfig?: boolean;
 }
 
-interface RelayLog extends Log {
-  info(fields: object, text: string): void;
-}
-
-const DEFAULT_PORT = '8080';
-const DEFAULT_STUN_PORT = '3478';
-
-/** How many ports the guide tries from the default one on. */
+/** How many ports are tried from the default one on, where nobody has chosen another. */
 const PORTS_TRIED = 20;
+
+/** Why a folder cannot be made, by what the system says. */
+const FOLDER_CAUSES: Readonly<Record<string, string>> = {
+  EEXIST: 'it is a file',
+  ENOTDIR: 'a part of its path is a file',
+  ENOENT: 'the system lets nobody make one there',
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'nothing can be written there',
+};
 
 /** Exit codes by fault, the same as those of the client's commands. */
 const EXIT_CODES: Readonly<Record<Fault, number>> = { caller: 2, peer: 3, relay: 4, network: 5, disk: 6 };
 
 /** Adds `relay` to the program. */
 export function addRelayCommand(program: Command): void {
-  program
+  const relay = program
     .command('relay')
     .description('run a relay: sealed mailboxes, STUN and TURN, in one process')
-    .option('--host <address>', 'address to listen at; 0.0.0.0 for every one of this machine', '127.0.0.1')
-    .option('--port <number>', 'TCP port of HTTP and WebSocket, 0 for any', DEFAULT_PORT)
-    .option('--stun-port <number>', 'UDP and TCP port of STUN and TURN, 0 for any', DEFAULT_STUN_PORT)
-    .option('--turn-peers <whom>', 'to whom TURN relays: "clients" of this relay, or "open" for every public address', 'clients')
-    .option('--turn-address <address...>', 'public IP addresses of this machine, where it does not have them itself')
-    .option('--turn-ports <first-last>', 'UDP ports of relayed connections; 49152-65535 if not given')
-    .option('--turn-url <url...>', 'another TURN server to point clients to, with --turn-secret-file')
-    .option('--turn-secret-file <file>', 'file with the secret that the other TURN server shares with this relay')
-    .option('--tls-cert <file>', 'certificate in PEM: the TCP port speaks TLS alone, for HTTPS and TURN')
-    .option('--tls-key <file>', 'key of the certificate in PEM')
-    .option('--data <dir>', 'folder of the mailboxes', dataFolder(process.platform, process.env, homedir()))
     .option('--json', 'write one line of JSON instead of words')
     .option('--log', 'write the log on a terminal too; elsewhere it is always written, to the error output')
-    .option('--guide', 'say what two people type to talk; takes the next port where the default one is taken')
-    .action(async (flags: Flags, command: Command) => {
+    .option('--guide', 'say what two people type to talk')
+    .option('--take-over', 'end the relay that uses --data, and take its place')
+    .option('--print-config', 'print all settings as they would be used, and end')
+    .action(async (flags: Flags) => {
       try {
-        await run(flags, command.getOptionValueSource('port') === 'default', program.name());
+        await run(flags, program);
       } catch (error) {
         tell(error, flags.json ?? false);
       }
     });
+  addSettings(relay);
+  addUpkeepCommands(relay, async (flags) => (await configOf(flags)).config, tell);
 }
 
 /** Where a relay keeps its data if nobody says otherwise. */
@@ -78,13 +66,31 @@ export function dataFolder(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, ho
   }
 }
 
-async function run(flags: Flags, anyPort: boolean, program: string): Promise<void> {
-  const { host, data } = flags;
-  const port = portOf('--port', flags.port);
-  const stunPort = portOf('--stun-port', flags.stunPort);
-  const log = await openLog(flags);
-  const tls = tlsOf(flags);
-  const relay = await start({ host, port, stunPort, turn: turnOf(flags), ...tls !== null && { tls }, data, log }, flags.guide && anyPort ? PORTS_TRIED : 1);
+async function configOf(flags: Readonly<Record<string, unknown>>): Promise<Configuration> {
+  const { readConfig } = await import('./config.js');
+  return readConfig(flags, process.env, dataFolder(process.platform, process.env, homedir()));
+}
+
+async function run(flags: Flags, program: Command): Promise<void> {
+  const { config, given } = await configOf(flags);
+  if (flags.printConfig) return say((await import('./config.js')).printConfig(config));
+  const { optionsOf } = await import('./options.js');
+  const options = await optionsOf(config, given);
+  const log = await openLog(flags, config.logLevel);
+  const version = program.version() ?? 'unknown';
+  const { host, port, stunPort, data } = config;
+  // A port that nobody has chosen may be replaced where it is taken.
+  const relay = await start({ ...options, version, log, takeOver: flags.takeOver ?? false }, given.has('port') ? 1 : PORTS_TRIED).catch((error: unknown) => {
+    const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? urlOfRunning(data) : null;
+    if (running === null) throw error;
+    say(`It runs already, in another terminal; this one is free.\n\n${guide(running, program.name())}`);
+    return null;
+  });
+  if (relay === null) return;
+  if (given.has('stunPort') && stunPort !== 0 && relay.stunPort !== stunPort) {
+    await relay.close();
+    throw new SottoError('port-in-use', `Another program uses UDP port ${stunPort}; choose another with --stun-port.`);
+  }
   const url = urlOf(host, relay);
   leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
@@ -96,19 +102,24 @@ async function run(flags: Flags, anyPort: boolean, program: string): Promise<voi
   // Once: whoever asks a second time does not want to wait.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
 
-  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, data }));
-  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.`);
+  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data }));
+  if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.\nHomes made for another port do not find it: free that port for them.`);
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
-  say(flags.guide ? guide(url, program) : whereabouts(host, relay, data));
+  say(flags.guide ? guide(url, program.name()) : whereabouts(config, relay));
 }
 
 /** Lines of JSON for whoever keeps logs. A person at a terminal, who has not asked for them, is told of failures only. */
-async function openLog({ log, guide: guided }: Flags): Promise<RelayLog> {
-  if (process.stderr.isTTY && !log) return { info: () => {}, error: (_, text) => void process.stderr.write(`sotto: ${text}; --log says more\n`) };
+async function openLog({ log, guide: guided }: Flags, level: Config['logLevel']): Promise<Log> {
+  if (process.stderr.isTTY && !log) return terseLog();
   const { pino } = await import('pino');
   // Synchronous, so that the last line before an end is not lost; without the name of the machine.
-  const lines: RelayLog = pino({ base: null, level: guided && !log ? 'warn' : 'info' }, pino.destination({ fd: 2, sync: true }));
+  const lines: Log = pino({ base: null, level: guided && !log && level === 'info' ? 'warn' : level }, pino.destination({ fd: 2, sync: true }));
   return lines;
+}
+
+function terseLog(): Log {
+  const tellShortly = (_: object, text: string): void => void process.stderr.write(`sotto: ${text}; --log says more\n`);
+  return { info: () => {}, warn: tellShortly, error: tellShortly };
 }
 
 async function start(options: RelayOptions, tries: number): Promise<RunningRelay> {
@@ -117,8 +128,11 @@ async function start(options: RelayOptions, tries: number): Promise<RunningRelay
     return await startRelay(options);
   } catch (error) {
     if (!(error instanceof SottoError)) throw error;
+    const why = FOLDER_CAUSES[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
+    if (error.code === 'store-failed' && why !== undefined) throw new SottoError('store-failed', `The folder ${options.data} cannot be made: ${why}; choose another with --data DIR.`, error);
     if (error.code === 'port-in-use' && tries > 1) return start({ ...options, port: options.port + 1 }, tries - 1);
-    throw error.code === 'data-in-use' ? whoUses(options.data, error) : error;
+    const url = error.code === 'data-in-use' ? urlOfRunning(options.data) : null;
+    throw url === null ? error : new SottoError('data-in-use', `A relay with the data in ${options.data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
   }
 }
 
@@ -135,12 +149,12 @@ function leaveUrl(data: string, url: string): void {
   }
 }
 
-function whoUses(data: string, error: SottoError): SottoError {
+/** Where the relay that uses this data says that it is; null if it says nothing. */
+function urlOfRunning(data: string): string | null {
   try {
-    const url = readFileSync(urlFile(data), 'utf8');
-    return new SottoError('data-in-use', `A relay with the data in ${data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
+    return readFileSync(urlFile(data), 'utf8');
   } catch {
-    return error;
+    return null;
   }
 }
 
@@ -157,12 +171,13 @@ async function stop(relay: RunningRelay, data: string, stopped: () => void): Pro
   }
 }
 
-function whereabouts(host: string, relay: RunningRelay, data: string): string {
+function whereabouts({ host, data }: Config, relay: RunningRelay): string {
   const others = isEverywhere(host) ? addressesOfMachine(host) : [];
+  const metrics = relay.metricsPort === null ? '' : `\n  status   port ${relay.metricsPort} of this machine, with metrics`;
   return `Sotto relay is running; Ctrl-C ends it.
 
   clients  ${[host, ...others].map((address) => urlOf(address, relay)).join('\n           ')}
-  STUN     UDP port ${relay.stunPort}, with TURN
+  STUN     UDP port ${relay.stunPort}, with TURN${metrics}
   data     ${data}
 
 ${reach(host, others)}`;
@@ -170,7 +185,7 @@ ${reach(host, others)}`;
 
 /** Who can use the relay, and what it takes that others can. */
 function reach(host: string, others: readonly string[]): string {
-  if (isLoopback(host)) return 'Only this machine reaches it; --host 0.0.0.0 lets others in.';
+  if (isLoopback(host)) return 'Only this machine reaches it; --host 0.0.0.0 with a certificate or --lan lets others in.';
   if (isEverywhere(host) && others.length === 0) return 'This machine has no address that others could reach.';
   return 'Others make their identity with --relay and the address that they reach. A firewall must let both ports through.';
 }
@@ -204,6 +219,8 @@ ${program} chat --home ${bob} Alice
 and then Alice
 
 ${program} chat --home ${alice} Bob
+
+The next time start this relay again, and type the two chat commands alone.
 `;
 }
 
@@ -223,51 +240,6 @@ function isLoopback(host: string): boolean {
 
 function isEverywhere(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
-}
-
-function portOf(option: string, text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Infinity;
-  if (port > 65_535) throw new SottoError('option-invalid', `${option} takes a port, a whole number from 0 to 65535.`);
-  return port;
-}
-
-function turnOf({ turnPeers, turnAddress = [], turnPorts, turnUrl, turnSecretFile }: Flags): TurnOptions {
-  if (turnPeers !== 'clients' && turnPeers !== 'open') throw new SottoError('option-invalid', '--turn-peers takes "clients" or "open".');
-  if (turnAddress.some((address) => isIP(address) === 0)) throw new SottoError('option-invalid', '--turn-address takes IP addresses.');
-  if ((turnUrl === undefined) !== (turnSecretFile === undefined)) throw new SottoError('option-invalid', '--turn-url and --turn-secret-file go together.');
-  return {
-    peers: turnPeers,
-    announced: turnAddress,
-    ...turnPorts !== undefined && { relayPorts: portsOf('--turn-ports', turnPorts) },
-    ...turnUrl !== undefined && turnSecretFile !== undefined && { external: { urls: turnUrl, secret: read('--turn-secret-file', turnSecretFile).trim() } },
-  };
-}
-
-function tlsOf({ tlsCert, tlsKey }: Flags): Tls | null {
-  if (tlsCert === undefined && tlsKey === undefined) return null;
-  if (tlsCert === undefined || tlsKey === undefined) throw new SottoError('option-invalid', '--tls-cert and --tls-key go together.');
-  const tls = { cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) };
-  try {
-    createSecureContext(tls);
-  } catch (error) {
-    throw new SottoError('option-invalid', '--tls-cert and --tls-key take a certificate and its key, in PEM.', error);
-  }
-  return tls;
-}
-
-function portsOf(option: string, text: string): [number, number] {
-  const [first = '', last = '', ...more] = text.split('-');
-  const ports: [number, number] = [portOf(option, first), portOf(option, last)];
-  if (more.length > 0 || ports[0] === 0 || ports[0] >= ports[1]) throw new SottoError('option-invalid', `${option} takes two ports, the first one below the last one, as in 50000-50999.`);
-  return ports;
-}
-
-function read(option: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new SottoError('option-invalid', `The file ${file} of ${option} cannot be read (${(error as NodeJS.ErrnoException).code}).`, error);
-  }
 }
 
 function tell(thrown: unknown, json: boolean): void {

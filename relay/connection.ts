@@ -6,22 +6,32 @@ import type { WebSocket } from 'ws';
 /** Bytes that wait to be sent at which we stop to read: several windows of deliveries, so only a client that does not read gets here. */
 const BUFFER_MAX_BYTES = 4 * 1024 * 1024;
 
+/** Least bytes that a client takes of a full buffer between two probes: a tenth of what a slow telephone line could. */
+const PROGRESS_MIN_BYTES = 64 * 1024;
+
 const NO_FRAME = new Uint8Array(0);
 
 /** What a connection tells its loop. */
 export interface ConnectionEvents {
   readonly frame: (bytes: Uint8Array) => void;
+  /** The client takes so little of a full buffer that it would be full for ever. */
+  readonly stalled: () => void;
   /** Once, whatever ended it. */
   readonly closed: () => void;
 }
 
 export class Connection {
   readonly #socket: WebSocket;
+  readonly #events: ConnectionEvents;
   #held = false;
   #alive = true;
+  /** Bytes handed to the socket, and those of them that had left our memory at the last probe. */
+  #sent = 0;
+  #left = 0;
 
   constructor(socket: WebSocket, events: ConnectionEvents) {
     this.#socket = socket;
+    this.#events = events;
     // Text is not a frame, and nothing is a frame that nobody can read.
     socket.on('message', (data, isBinary) => {
       this.#alive = true;
@@ -36,6 +46,7 @@ export class Connection {
   }
 
   send(frame: Uint8Array): void {
+    this.#sent += frame.length;
     this.#socket.send(frame, () => this.#regulate());
     this.#regulate();
   }
@@ -46,8 +57,18 @@ export class Connection {
     this.#regulate();
   }
 
-  /** Asks the client whether it is there, and ends the connection if it did not answer the last time. */
+  /**
+   * Asks the client whether it is there, and ends the connection if it did not answer the last time. While nothing is read for
+   * its answer cannot be seen, but it must take some of what waits for it.
+   */
   probe(): void {
+    const left = this.#sent - this.#socket.bufferedAmount;
+    const stands = left - this.#left < PROGRESS_MIN_BYTES;
+    this.#left = left;
+    if (this.#socket.isPaused) {
+      if (!this.#held && stands) this.#events.stalled();
+      return;
+    }
     if (!this.#alive) return this.#socket.terminate();
     this.#alive = false;
     this.#socket.ping();

@@ -2,6 +2,7 @@
 // never see the link itself: the secret part stands behind the # and stays in the browser.
 
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import helmet from 'helmet';
 
@@ -42,8 +43,12 @@ const ADDRESS = `<p>This is the address of somebody who lets everybody ask to be
 ${HOW}
 <p><small>What you write waits until they approve it. The link is good for everybody who has it. ${KEY}</small></p>`;
 
-/** The HTTP side of a relay: GET /health, and a page at / and /i, and one at /a, that need no script and load nothing. */
-export function createPage(): Express {
+/**
+ * The HTTP side of a relay: GET /health, GET /ready, and a page at / and /i, and one at /a, that need no script and load nothing.
+ * @param problems why the relay takes nothing new; empty if it does
+ * @param admits whether a request may be answered
+ */
+export function createPage(problems: () => readonly string[], admits: (request: IncomingMessage) => Promise<boolean>): Express {
   const page = express();
   page.set('etag', false);
   page.use(
@@ -62,6 +67,16 @@ export function createPage(): Express {
       },
     }),
   );
+  page.use((request, response, next) => {
+    void admits(request).then((admitted) => {
+      if (admitted) next();
+      else response.status(429).set('retry-after', '60').type('text').send('Too many requests\n');
+    });
+  });
+  page.get('/ready', (_, response) => {
+    const wrong = problems();
+    response.status(wrong.length === 0 ? 200 : 503).json({ status: wrong.length === 0 ? 'ready' : 'not ready', problems: wrong });
+  });
   page.get('/health', (_, response) => void response.json({ status: 'ok' }));
   page.get(['/', '/i'], (_, response) => void response.type('html').send(pageSaying(INVITATION)));
   page.get('/a', (_, response) => void response.type('html').send(pageSaying(ADDRESS)));

@@ -1,27 +1,34 @@
-// The relay's only loop: it owns the clock, the randomness, the sockets and the store, hands inputs to the brain and carries
-// out what the brain says. It decides nothing, and writes down nothing that names a client.
+// A relay put together: its parts are opened one after the other, and closed in the other direction. What they do is in their own
+// files; what a client or an operator sees of them is not decided here.
 
+import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { mkdirSync, statSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { randomBytes } from 'node:crypto';
+import { createServer, type ServerOptions } from 'node:http';
 import type { AddressInfo, Server as Port } from 'node:net';
 import { dirname } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { WebSocketServer, type WebSocket } from 'ws';
+import type { Server as TlsServer } from 'node:tls';
 import { SottoError } from '../crypto/error.js';
 import { ready } from '../crypto/sodium.js';
-import { Connection } from './connection.js';
-import type { Answer, Operation } from './core/operation.js';
-import { Relay, type Input, type Output, type Role, type TurnOffer } from './core/relay.js';
+import { Clock } from './clock.js';
+import type { Admission } from './core/admission.js';
+import { LIMITS, type Limits } from './core/limits.js';
+import { Relay } from './core/relay.js';
+import { Gate, GATE, type GateOptions } from './gate.js';
+import { Guard } from './guard.js';
+import type { Log } from './log.js';
+import { Loop, serveSockets } from './loop.js';
+import { Metrics, type Standing } from './metrics.js';
 import { createPage } from './page.js';
+import { endPredecessor } from './predecessor.js';
+import { createStatus } from './status.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
-import { CREDENTIAL_RANDOM_BYTES, rotatingSecrets, sharedSecret } from './turn/credential.js';
+import { ensurePlain, readTls, watchTls, type Plain, type TlsFiles } from './tls.js';
+import { rotatingSecrets, sharedSecret } from './turn/credential.js';
 import { createDoor, type Tls } from './turn/door.js';
-import { makeOffer, ownUrls, type Offering, type OwnPorts } from './turn/offer.js';
+import { ownUrls, type Offering, type OwnPorts } from './turn/offer.js';
 import { startTurn, type TurnServer, type TurnServerOptions } from './turn/server.js';
-import { CHALLENGE_BYTES, COLLECT_PATH, DEPOSIT_PATH, FRAME_MAX_BYTES } from './wire/limits.js';
 
 export interface RelayOptions {
   /** Name or IP address of this machine to listen at. */
@@ -31,11 +38,25 @@ export interface RelayOptions {
   /** UDP and TCP port of STUN and TURN, 0 for any; a taken one is replaced by a free one. */
   readonly stunPort: number;
   readonly turn?: TurnOptions;
-  /** With a certificate the TCP port speaks TLS alone, HTTPS and TURN. */
-  readonly tls?: Tls;
+  /** With a certificate the TCP port speaks TLS alone, HTTPS and TURN; without, plain HTTP where `plain` allows that. */
+  readonly tls?: Tls | TlsFiles | null;
+  readonly plain?: Plain;
   /** Folder of the store; made if it is not there. */
   readonly data: string;
-  /** Where failures go; fields never name a client. */
+  readonly limits?: Limits;
+  /** Who may make mailboxes. */
+  readonly admission?: Admission;
+  readonly gate?: GateOptions;
+  /** Where to answer /metrics and the status page, at any port if that one is taken; null for nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number; readonly orAny: boolean } | null;
+  /** Bytes of the data's disk that stay free. */
+  readonly diskReserveBytes?: number;
+  /** Bytes of memory from which on nothing new is taken; null for what suits the machine. */
+  readonly memoryMaxBytes?: number | null;
+  /** Ends the relay that uses the folder, and takes its place as soon as it is gone. */
+  readonly takeOver?: boolean;
+  /** Ours, for metrics and status page. */
+  readonly version?: string;
   readonly log?: Log;
 }
 
@@ -45,213 +66,107 @@ export interface TurnOptions extends Partial<Pick<TurnServerOptions, 'peers' | '
   readonly external?: { readonly urls: readonly string[]; readonly secret: string };
 }
 
-export interface Log {
-  error(fields: object, text: string): void;
-}
-
 export interface RunningRelay {
   readonly scheme: 'http' | 'https';
   readonly port: number;
   readonly stunPort: number;
+  /** Port of the metrics and the status page, null without. */
+  readonly metricsPort: number | null;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
   close(): Promise<void>;
 }
 
-const ROLE_OF_PATH: ReadonlyMap<string, Role> = new Map([[COLLECT_PATH, 'collect'], [DEPOSIT_PATH, 'deposit']]);
-
-/** How often each client is asked whether it is there; one that has not answered by the next time is gone. */
-const PROBE_INTERVAL_MS = 30_000;
-
 /** Connections that may wait to be accepted: all clients come back at once after a restart. */
 const BACKLOG = 8_192;
-
-/** Most operations in one group, so that the loop is never away for long. */
-const GROUP_MAX = 1_000;
-
-/** Longest sleep of the alarm: the machine's clock may be set, and a timer holds no more than 24 days. */
-const ALARM_MAX_MS = 3_600_000;
 
 /** Of the secret that credentials for TURN are made from. It ends with the process, and they soon after. */
 const SECRET_BYTES = 32;
 
-/** How long clients may take to answer our goodbye. */
-const GOODBYE_MS = 2_000;
+/** Room to acknowledge, expire and compact in. */
+const DISK_RESERVE_BYTES = 256 * 1024 * 1024;
 
-const NOT_FOUND = 'HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
-const SILENT: Log = { error: () => {} };
+/** A request over HTTP must have arrived whole within this; nobody needs a tenth of it. */
+const HTTP_LIMITS: ServerOptions = { headersTimeout: 10_000, requestTimeout: 10_000 };
+
+const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {} };
 
 /**
  * Starts a relay; it serves when this resolves.
- * @throws SottoError `port-in-use`, `option-invalid` for a host or port that this machine does not give, `data-in-use`,
+ * @throws SottoError `port-in-use`, `option-invalid` for a host, port or certificate that will not do, `data-in-use`,
  *   `store-damaged`, `store-failed`
  */
-export async function startRelay({ host, port, stunPort, data, turn: { external, ...turnOptions } = {}, tls, log = SILENT }: RelayOptions): Promise<RunningRelay> {
+export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
+  const { host, port, data, limits = LIMITS, admission = { kind: 'open' }, gate: gateOptions = GATE, log = SILENT, version = 'unknown' } = options;
+  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null, plain = 'loopback' } = options;
+  const startedAt = performance.now();
   await ready();
   const address = await resolveHost(host);
+  const tls = options.tls ? readTls(options.tls) : null;
+  if (tls === null) ensurePlain(address, plain);
+  // Not before all that may be wrong has been looked at: from here on clients wait.
+  if (options.takeOver) await endPredecessor(data);
+
   const closers: (() => unknown)[] = [];
   const close = async () => {
     for (const closer of closers.splice(0).toReversed()) await closer();
   };
   try {
-    const store = openStore(data);
+    const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
+    const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
-    const secrets = rotatingSecrets(new Uint8Array(randomBytes(SECRET_BYTES)));
-    const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets });
+    const { turn, offering } = await openTurn(options, address, () => tls === null ? null : portOf(door.server));
     closers.push(() => turn.close());
-    const http = createServer(createPage());
-    const door = createDoor(tls ?? null, { stun: turn.accept, http: (stream) => http.emit('connection', stream) });
-    const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tls === undefined ? null : portOf(door.server) });
-    const offering = external === undefined
-      ? { secrets, urlsFor: (name: string) => ownUrls(own(), name) }
-      : { secrets: sharedSecret(external.secret), urlsFor: () => external.urls };
-    const loop = new Loop(store, turn, offering, log);
+    const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
+    closers.push(() => guard.stop());
+    const look = (): Standing => ({ connections: loop.connections, waiting: loop.waiting, totals: store.totals, diskFreeBytes: guard.diskFreeBytes, short: guard.short, certificateEndsAt: certificate?.endsAt() ?? null });
+    const problems = (): string[] => [...loop.problems, ...guard.short === null ? [] : [`short of ${guard.short}`]];
+    const metrics = new Metrics(version, look);
+    const loop = new Loop({ relay: new Relay(turn.port, turn.otherPort, limits, admission), store, turn, offering, clock, guard, log, metrics });
     closers.push(() => loop.close());
-    serveSockets(http, loop);
-    await listen(door.server, address, port);
+
+    const gate = new Gate(gateOptions);
+    const http = createServer(HTTP_LIMITS, createPage(problems, (request) => gate.admits(request)));
+    const door = createDoor(tls, { stun: turn.accept, http: (stream) => http.emit('connection', stream) });
+    const certificate = tls === null ? null : watchTls(options.tls!, door.server as TlsServer, log);
+    if (certificate !== null) closers.push(() => certificate.stop());
+    serveSockets(http, loop, gate, metrics);
+    await Promise.all([guard.look(), listen(door.server, address, port)]);
     // It has no port of its own, but watches over its connections from here on.
     http.emit('listening');
     closers.push(() => {
       door.close();
       http.close().closeAllConnections();
     });
-    return { scheme: tls === undefined ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, close };
+
+    const status = createStatus({ registry: metrics.registry, look, version, problems, limits: { ...limits, connections: gateOptions.connections }, upMs: () => performance.now() - startedAt });
+    if (options.metrics) {
+      const { host: at, port: first, orAny } = options.metrics;
+      await listen(status, at, first).catch((error: unknown) => (orAny ? listen(status, at, 0) : Promise.reject(error)));
+      closers.push(() => status.close().closeAllConnections());
+    }
+    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort: options.metrics ? portOf(status) : null, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-class Loop {
-  readonly #relay: Relay;
-  readonly #store: Store;
-  readonly #log: Log;
-  readonly #turn: TurnServer;
-  readonly #offering: Offering;
-  readonly #connections = new Map<number, Connection>();
-  /** By which name each client calls this relay. */
-  readonly #names = new Map<number, string>();
-  readonly #probes: NodeJS.Timeout;
-  #lastConnection = 0;
-  #alarm: NodeJS.Timeout | undefined;
-  #waiting: { readonly reference: number; readonly operation: Operation }[] = [];
-  #storing: Promise<void> | null = null;
-  #closing = false;
-  #emptied: () => void = () => {};
-
-  constructor(store: Store, turn: TurnServer, offering: Offering, log: Log) {
-    this.#relay = new Relay(turn.port, turn.otherPort);
-    this.#turn = turn;
-    this.#offering = offering;
-    this.#store = store;
-    this.#log = log;
-    this.#probes = setInterval(() => this.#connections.forEach((connection) => connection.probe()), PROBE_INTERVAL_MS);
-    this.#input({ kind: 'wake' });
-  }
-
-  /** Takes over a socket that has just been opened. */
-  open(socket: WebSocket, role: Role, { headers, socket: { remoteAddress } }: IncomingMessage): void {
-    this.#lastConnection += 1;
-    const connection = this.#lastConnection;
-    // Where it is, only TURN knows, and only as long as it is there.
-    const went = this.#turn.came(remoteAddress ?? '');
-    this.#names.set(connection, headers.host ?? '');
-    this.#connections.set(connection, new Connection(socket, {
-      frame: (bytes) => this.#input({ kind: 'frame', connection, bytes }),
-      closed: () => {
-        this.#connections.delete(connection);
-        this.#names.delete(connection);
-        went();
-        this.#input({ kind: 'closed', connection });
-        if (this.#connections.size === 0) this.#emptied();
-      },
-    }));
-    this.#input({ kind: 'opened', connection, role, challenge: new Uint8Array(randomBytes(CHALLENGE_BYTES)) });
-  }
-
-  /** Resolves when everything read is answered and every client is gone. */
-  async close(): Promise<void> {
-    this.#closing = true;
-    clearInterval(this.#probes);
-    for (const connection of this.#connections.values()) connection.hold(true);
-    await this.#storing;
-    this.#input({ kind: 'closing' });
-    await this.#everybodyGone();
-    await this.#storing;
-    clearTimeout(this.#alarm);
-  }
-
-  #input(input: Input): void {
-    for (const output of this.#relay.handle(input, Date.now())) this.#carryOut(output);
-  }
-
-  #carryOut(output: Output): void {
-    switch (output.kind) {
-      case 'send': return this.#connections.get(output.connection)?.send(output.frame);
-      case 'close': return this.#connections.get(output.connection)?.close();
-      case 'hold': return this.#connections.get(output.connection)?.hold(output.held || this.#closing);
-      case 'offer': return this.#input({ ...output, kind: 'offered', offer: this.#offer(output.connection) });
-      case 'store':
-        this.#waiting.push(output);
-        this.#storing ??= this.#runStore();
-        return;
-      case 'wake':
-        clearTimeout(this.#alarm);
-        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), Math.min(output.at - Date.now(), ALARM_MAX_MS));
-    }
-  }
-
-  #offer(connection: number): TurnOffer {
-    return makeOffer(this.#offering, this.#names.get(connection) ?? '', Date.now(), randomBytes(CREDENTIAL_RANDOM_BYTES));
-  }
-
-  /** Group commit: what is asked for while one group becomes durable is the next group. */
-  async #runStore(): Promise<void> {
-    // The first group is everything that this turn of the event loop reads, not its first frame alone.
-    await nextTurn();
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, GROUP_MAX);
-      const answers = await this.#answersTo(group.map(({ operation }) => operation));
-      for (const [index, { reference }] of group.entries()) this.#input({ kind: 'answered', reference, answer: answers[index]! });
-    }
-    this.#storing = null;
-  }
-
-  async #answersTo(operations: readonly Operation[]): Promise<readonly Answer[]> {
-    try {
-      return await this.#store.run(operations, Date.now());
-    } catch (error) {
-      this.#log.error({ code: error instanceof SottoError ? error.code : 'internal' }, 'the store failed');
-      return operations.map(() => ({ kind: 'refused', code: 'relay-failed' }));
-    }
-  }
-
-  async #everybodyGone(): Promise<void> {
-    if (this.#connections.size === 0) return;
-    const impatience = setTimeout(() => this.#connections.forEach((connection) => connection.terminate()), GOODBYE_MS);
-    await new Promise<void>((resolve) => {
-      this.#emptied = resolve;
-    });
-    clearTimeout(impatience);
-  }
+/** Our own server, and what clients are offered: that one, or another. */
+async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, tlsPort: () => number | null): Promise<{ readonly turn: TurnServer; readonly offering: Offering }> {
+  const secrets = rotatingSecrets(new Uint8Array(randomBytes(SECRET_BYTES)));
+  const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets });
+  if (external !== undefined) return { turn, offering: { secrets: sharedSecret(external.secret), urlsFor: () => external.urls } };
+  const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tlsPort() });
+  return { turn, offering: { secrets, urlsFor: (name) => ownUrls(own(), name) } };
 }
 
-function serveSockets(server: Server, loop: Loop): void {
-  const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
-  server.on('upgrade', (request, socket, head) => {
-    const role = ROLE_OF_PATH.get(request.url ?? '');
-    if (role !== undefined) return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, role, request));
-    socket.on('error', () => {});
-    socket.end(NOT_FOUND, () => socket.destroy());
-  });
-}
-
-function openStore(data: string): Store {
+function openStore(data: string, limits: Limits, now: number): Store {
   try {
     makeFolder(data);
   } catch (error) {
     throw new SottoError('store-failed', `The folder ${data} cannot be made (${(error as NodeJS.ErrnoException).code}); choose another with --data DIR.`, error);
   }
-  return openLmdbStore(data);
+  return openLmdbStore(data, limits, now);
 }
 
 // Node's own way to make a folder with its parents never ends where the system denies that a parent exists, as in /proc.

@@ -1,8 +1,6 @@
 // `sotto accept LINK`: makes a contact of an invitation, or asks the owner of an address.
 
-import { isAddress, parseAnyLink } from '../../crypto/address.js';
 import { SottoError } from '../../crypto/error.js';
-import { ready } from '../../crypto/sodium.js';
 import { homeExists } from '../home.js';
 import { reference, SHORT_ID } from './contacts.js';
 import { command } from './hint.js';
@@ -11,10 +9,12 @@ import { writeJson, writeLine } from './output.js';
 import { safeLine } from './text.js';
 
 export async function accept(link: string, options: HomeOptions): Promise<void> {
-  if (!homeExists(homeOf(options))) await refuseStranger(link);
+  const home = homeOf(options);
+  if (!homeExists(home)) await refuseStranger(link, home);
   const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.accept(link)), all: (await client.status()).contacts }));
   if (options.json) return writeJson({ contact });
   const [name, call] = [safeLine(contact.name), reference(contact, all)];
+  const { isAddress } = await import('../../crypto/address.js');
   // Somebody who had asked us is a contact already.
   if (isAddress(link) && all.find(({ id }) => id === contact.id)?.heardAt === null) {
     await writeLine(`${name} answers only after approving you; until then what you write waits. Write with: ${command(`chat ${call}`, options.home)}`);
@@ -29,8 +29,9 @@ export async function accept(link: string, options: HomeOptions): Promise<void> 
 }
 
 /** Throws `home-missing` with the way to an identity at the relay of the link, or `link-invalid`. */
-async function refuseStranger(link: string): Promise<never> {
+async function refuseStranger(link: string, home: string): Promise<never> {
+  const [{ parseAnyLink }, { ready }] = await Promise.all([import('../../crypto/address.js'), import('../../crypto/sodium.js')]);
   await ready();
   const { relay } = parseAnyLink(link, Date.now());
-  throw new SottoError('home-missing', `There is no identity here yet; make one with "sotto init --name NAME --relay ${relay}", then accept again.`);
+  throw new SottoError('home-missing', `There is no identity in ${home} yet; make one with "sotto init --name NAME --relay ${relay}", then accept again.`);
 }

@@ -12,7 +12,7 @@ export async function address(options: HomeOptions & { readonly new?: boolean; r
   const { link } = await withClient(options, 'brief', ({ client }) => (options.new ? client.newAddress() : client.address()));
   if (options.json) return writeJson({ link });
   if (options.new) await writeLine('The old address serves nobody any more. Your contacts stay. The new one:');
-  const picture = process.stdout.isTTY ? qrPicture(link, process.stdout) : null;
+  const picture = process.stdout.isTTY ? await qrPicture(link, process.stdout) : null;
   if (picture) await writeLine(picture);
   await writeLine(link);
   await writeLine(`Everybody who has it may ask to be your contact: ${command('requests', options.home)}`);

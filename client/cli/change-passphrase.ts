@@ -7,7 +7,7 @@ import { askPassphrase, chooseNewPassphrase } from './passphrase.js';
 
 export async function passphrase(options: HomeOptions & { readonly remove?: boolean }): Promise<void> {
   const home = homeOf(options);
-  const current = keyIsSealed(home) ? await askPassphrase(true) : null;
+  const current = keyIsSealed(home) ? await askPassphrase() : null;
   const next = options.remove ? null : await chooseNewPassphrase();
   await changePassphrase(home, current, next);
   if (options.json) return writeJson({ locked: next !== null });

@@ -3,12 +3,12 @@
 import { isatty } from 'node:tty';
 import { SottoError } from '../../crypto/error.js';
 import type { Screen } from './chat/screen.js';
+import { quoted } from './hint.js';
 import { type HomeOptions, stayWithClient } from './open.js';
 import { stopRequested } from './stop.js';
 
 export async function chat(contact: string, options: HomeOptions): Promise<void> {
-  if (options.json) throw new SottoError('option-invalid', 'A conversation in the terminal has no JSON; programs use "sotto send" and "sotto listen".');
-  if (!isatty(0) || !isatty(1)) throw new SottoError('option-invalid', 'A conversation needs a terminal; programs use "sotto send" and "sotto listen".');
+  if (!isatty(0) || !isatty(1)) throw new SottoError('option-invalid', `A conversation needs a terminal; programs use "sotto send ${quoted(contact)} -" and "sotto listen --json".`);
   const { openScreen } = await import('./chat/screen.js');
   const stop = stopRequested();
   let screen: Screen | null = null;

@@ -2,7 +2,7 @@
 
 import type { Command, CommanderError } from 'commander';
 import { SottoError } from '../../crypto/error.js';
-import { defaultHome } from '../home.js';
+import { defaultHome } from '../folder.js';
 import { type ExitCode, exitCodeOf, toSottoError } from './exit.js';
 import { withCommands } from './hint.js';
 import type { HomeOptions } from './open.js';
@@ -10,26 +10,35 @@ import { ReaderGone, writeJson, writeNote } from './output.js';
 import { endProcess } from './stop.js';
 import { safeText } from './text.js';
 
+/** Where a relay listens that was started on this machine without options. */
+export const DEFAULT_RELAY = 'http://127.0.0.1:8080';
+
 /** Adds a command with the options that every client command has. */
 export function addCommand(program: Command, name: string, description: string): Command {
+  return addScreen(program, name, description).option('--json', 'write JSON for programs');
+}
+
+/** Adds a command that is for people alone. */
+export function addScreen(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
     .option('--home <dir>', `folder of the identity (or set SOTTO_HOME; else ${defaultHome({ ...process.env, SOTTO_HOME: '' })})`)
-    .option('--passphrase', 'ask for the passphrase of the home (or set SOTTO_PASSPHRASE)')
-    .option('--json', 'write JSON for programs');
+    .option('--passphrase', 'lock a new home, or a backup, with a passphrase; what is locked asks by itself (scripts set SOTTO_PASSPHRASE)');
 }
 
 /**
  * Wraps the action of a command: its errors are told in the wanted form, and the process ends with the right code. The process is
  * ended by hand, because a library's thread may outlive its use.
+ * @param load brings the action in when the command runs, so that no command waits for what others need.
  */
-export function action<Arguments extends unknown[]>(run: (...args: Arguments) => Promise<ExitCode | void>) {
+export function action<Arguments extends unknown[]>(load: () => Promise<(...args: Arguments) => Promise<ExitCode | void>>) {
   return async (...args: unknown[]): Promise<void> => {
     // Commander passes the arguments, the options, and itself.
     const options = args.at(-2) as HomeOptions;
     let code: ExitCode;
     try {
+      const run = await load();
       code = (await run(...(args as Arguments))) ?? 0;
     } catch (thrown) {
       code = await tell(thrown, options);

@@ -2,8 +2,8 @@
 
 import { homeExists } from '../home.js';
 import { relayOrigin } from '../../crypto/origin.js';
+import { DEFAULT_RELAY } from './command.js';
 import type { ExitCode } from './exit.js';
-import { DEFAULT_RELAY } from './init.js';
 import { homeOf, type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { safeLine } from './text.js';

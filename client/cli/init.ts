@@ -1,7 +1,7 @@
 // `sotto init`: makes an identity in an empty home.
 
 import { SottoError } from '../../crypto/error.js';
-import { isName } from '../../crypto/name.js';
+import { isName, NAME_MAX_BYTES } from '../../crypto/name.js';
 import { relayOrigin } from '../../crypto/origin.js';
 import { askHealth } from '../health.js';
 import { homeExists } from '../home.js';
@@ -10,9 +10,6 @@ import { homeOf, type HomeOptions } from './open.js';
 import { writeJson, writeLine, writeNote } from './output.js';
 import { newPassphrase } from './passphrase.js';
 import { safeLine } from './text.js';
-
-/** Where a relay listens that was started on this machine without options. */
-export const DEFAULT_RELAY = 'http://127.0.0.1:8080';
 
 /** How long a person who makes an identity waits to hear whether the relay is there. */
 const RELAY_WAIT_MS = 4_000;
@@ -37,6 +34,8 @@ export async function init(options: HomeOptions & { readonly name: string; reado
 /** A name as contacts may see it. Throws `name-invalid`. */
 export function checkedName(name: string): string {
   const trimmed = name.trim().normalize('NFC');
+  const over = Buffer.byteLength(trimmed) - NAME_MAX_BYTES;
+  if (over > 0) throw new SottoError('name-invalid', `The name is too long by ${over} ${over === 1 ? 'byte' : 'bytes'}; it may have ${NAME_MAX_BYTES}.`);
   if (!isName(trimmed)) throw new SottoError('name-invalid');
   return trimmed;
 }

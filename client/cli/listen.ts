@@ -2,7 +2,7 @@
 // and takes messages from the history alone; a live event only says that there is something to take.
 
 import { SottoError } from '../../crypto/error.js';
-import type { ClientEvent, ContactStatus, MessageView } from '../client.js';
+import type { ClientEvent, ContactStatus, MessageView, RelayStatus, StatusView } from '../client.js';
 import { homeFiles, lockHome } from '../home.js';
 import { type Cursor, openCursor } from './cursor.js';
 import { messageLine, stateWords } from './message.js';
@@ -15,8 +15,8 @@ import { jsonLine, safeLine, safeText } from './text.js';
 import { clock } from './time.js';
 
 const PAGE = 100;
-/** How long a path has to hold before a person is told of it: one that comes and goes is no news. */
-const PATH_SETTLE_MS = 2_000;
+/** How long a path or a relay has to hold before a person is told of it: one that comes and goes is no news. */
+const SETTLE_MS = 2_000;
 
 export async function listen(options: HomeOptions): Promise<void> {
   const json = options.json ?? false;
@@ -57,22 +57,39 @@ export async function show(
     }
   };
   const { add, failed, rest } = inOrder();
-  const paths = settledPaths((contact) => add(() => write(pathLine(contact))));
+  const news = settled();
+  // What a person finds at the beginning is told if it is in their way; later only what has changed.
+  const showState = ({ relays, contacts }: StatusView) => {
+    if (over) return;
+    for (const { id, path } of contacts) news.known(id, path);
+    for (const relay of relays) {
+      news.known(relay.url, relayState(relay));
+      if (relay.reason !== null) add(() => write(json ? jsonLine({ type: 'relay', relay }) : eventLine({ type: 'relay', relay }, Date.now())));
+    }
+  };
+  const tellPath = (contact: ContactStatus) => {
+    // That a relay is away is told of the relay.
+    if (contact.connected) news.changed(contact.id, contact.path, () => add(() => write(pathLine(contact))));
+    else news.cancel(contact.id);
+  };
   const unsubscribe = client.subscribe((event) => {
     if (event.type === 'message') add(showNew);
     // Nothing more will come: end, so that whoever watches this command notices.
     else if (event.type === 'notice' && event.code === 'store-failed') add(() => Promise.reject(new SottoError('store-failed')));
     else if (json) add(() => write(jsonLine(plainEvent(event))));
-    else if (event.type === 'path') paths.changed(event.contact);
+    else if (event.type === 'path') tellPath(event.contact);
+    else if (event.type === 'relay') news.changed(event.relay.url, relayState(event.relay), () => add(() => write(eventLine(event, Date.now()))));
     else if (!isOwnDoing(event)) add(() => write(eventLine(event, Date.now())));
   });
   add(showNew);
+  // Beside the messages, for it waits until the relays have answered.
+  client.status().then(showState, () => {});
   try {
     return await Promise.race([stop.then(() => 'ended' as const), gone.then(() => 'gone' as const), failed]);
   } finally {
     over = true;
     unsubscribe();
-    paths.stop();
+    news.stop();
     await rest();
   }
 }
@@ -89,22 +106,29 @@ function inOrder() {
   return { add, failed, rest: () => last.catch(() => {}) };
 }
 
-/** Tells which path a contact has when it has held for a while, and never the same path twice in a row. */
-function settledPaths(tell: (contact: ContactStatus) => void) {
+/** Tells the state of a subject when it has held for a while, and never the same state twice in a row. */
+function settled() {
   const timers = new Map<string, NodeJS.Timeout>();
   const told = new Map<string, string>();
-  const settle = (contact: ContactStatus) => {
-    if (told.get(contact.id) === contact.path) return;
-    told.set(contact.id, contact.path);
-    tell(contact);
+  const cancel = (subject: string) => clearTimeout(timers.get(subject));
+  const settle = (subject: string, state: string, tell: () => void) => {
+    if (told.get(subject) === state) return;
+    told.set(subject, state);
+    tell();
   };
   return {
-    changed(contact: ContactStatus) {
-      clearTimeout(timers.get(contact.id));
-      timers.set(contact.id, setTimeout(settle, PATH_SETTLE_MS, contact));
+    cancel,
+    known: (subject: string, state: string) => void told.set(subject, state),
+    changed(subject: string, state: string, tell: () => void) {
+      cancel(subject);
+      timers.set(subject, setTimeout(settle, SETTLE_MS, subject, state, tell));
     },
     stop: () => timers.forEach((timer) => clearTimeout(timer)),
   };
+}
+
+function relayState({ online, reason }: RelayStatus): string {
+  return `${online} ${reason}`;
 }
 
 function messageEvent({ id, contact, text, sentAt, receivedAt, path, position }: MessageView, cursor: Cursor): object {

@@ -5,7 +5,8 @@ import { existsSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SottoError } from '../../crypto/error.js';
 import type { Client } from '../client.js';
-import { defaultHome, keyIsSealed } from '../home.js';
+import { defaultHome } from '../folder.js';
+import { homeExists, keyIsSealed } from '../home.js';
 import type { Mode } from '../run.js';
 import { askPassphrase } from './passphrase.js';
 import { connect, NotBegun, ownerIsGone, serve } from './rpc.js';
@@ -77,6 +78,7 @@ export async function stayWithClient(options: HomeOptions, run: (opened: Opened)
 
 async function openClient(options: HomeOptions, mode: Mode): Promise<Opened> {
   const home = homeOf(options);
+  if (!homeExists(home)) throw new SottoError('home-missing', `There is no identity in ${home} yet; make one with "sotto init --name NAME --relay URL".`);
   const sealed = keyIsSealed(home);
   const path = socketPath(home);
   const deadline = Date.now() + OWNER_WAIT_MS;
@@ -84,7 +86,7 @@ async function openClient(options: HomeOptions, mode: Mode): Promise<Opened> {
     const connection = await connect(path);
     if (connection) return { ...connection, close: () => connection.client.close(), owned: false };
     try {
-      const passphrase = sealed ? await askPassphrase(options.passphrase ?? false) : null;
+      const passphrase = sealed ? await askPassphrase() : null;
       return await openOwn(home, path, passphrase, mode);
     } catch (error) {
       if (!(error instanceof SottoError && error.code === 'home-in-use') || Date.now() > deadline) throw error;

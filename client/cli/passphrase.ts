@@ -7,14 +7,9 @@ import { writeNote } from './output.js';
 
 let remembered: string | null = null;
 
-/**
- * The passphrase of an existing home; asked for once per process. Rejects with `passphrase-required` or `interrupted`.
- * @param mayAsk --passphrase was given.
- */
-export async function askPassphrase(mayAsk: boolean): Promise<string> {
-  remembered ??= process.env['SOTTO_PASSPHRASE'] || (mayAsk ? await readHidden('Passphrase: ') : null);
-  if (remembered === null) throw new SottoError('passphrase-required');
-  return remembered;
+/** The passphrase of an existing home; asked for once per process. Rejects with `passphrase-required` or `interrupted`. */
+export async function askPassphrase(): Promise<string> {
+  return remembered ??= process.env['SOTTO_PASSPHRASE'] || (await readHidden('Passphrase: '));
 }
 
 /** The passphrase of a new home, typed twice; null if the person wants none. Rejects with `passphrase-required`, `passphrase-wrong` or `interrupted`. */
@@ -47,7 +42,7 @@ async function typeTwice(): Promise<string> {
 }
 
 async function readHidden(prompt: string): Promise<string> {
-  if (!process.stdin.isTTY) throw new SottoError('passphrase-required', 'There is no terminal to ask for the passphrase; set SOTTO_PASSPHRASE.');
+  if (!process.stdin.isTTY) throw new SottoError('passphrase-required');
   await writeNote(prompt);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });

@@ -1,7 +1,6 @@
 // `sotto status`: the identity, the relays, and the path to each contact with its reason.
 
 import type { ContactStatus, RelayStatus } from '../client.js';
-import { plainCause } from '../health.js';
 import { SHORT_ID } from './contacts.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
@@ -22,13 +21,14 @@ export async function status(options: HomeOptions): Promise<void> {
 
 /** "relay http://…: online, 12 ms". */
 export function relayWords({ url, online, rttMs, reason }: RelayStatus): string {
-  const state = online ? `online${milliseconds(rttMs)}` : `offline${reason ? ` (${safeLine(plainCause(reason))})` : ''}; until it is back, messages go by direct paths only`;
+  const why = reason === null ? '' : ` (${safeLine(reason)})`;
+  const state = online ? `online${milliseconds(rttMs)}${why === '' ? '' : `, but brings nothing of what others write${why}`}` : `offline${why}; until it is back, messages go by direct paths only`;
   return `relay ${safeLine(url)}: ${state}`;
 }
 
-/** "direct since 14:02, 23 ms". */
-export function pathWords({ path, since, rttMs }: ContactStatus, now: number): string {
-  return `${PATH_NAMES[path]} since ${stamp(since, now)}${milliseconds(rttMs)}`;
+/** How the conversation goes now: "direct since 14:02, 23 ms", or that it does not. */
+export function pathWords({ path, connected, since, rttMs }: ContactStatus, now: number): string {
+  return connected ? `${PATH_NAMES[path]} since ${stamp(since, now)}${milliseconds(rttMs)}` : 'not connected; messages stay queued';
 }
 
 /** What is known of a contact, a line each. */
@@ -36,7 +36,7 @@ export function contactWords(contact: ContactStatus, now: number): string[] {
   const { pair } = contact;
   return [
     `${safeLine(contact.name)}  ${contact.id.slice(0, SHORT_ID)}`,
-    `${pathWords(contact, now)}: ${safeLine(contact.why)}`,
+    `${pathWords(contact, now)}${contact.connected ? `: ${safeLine(contact.why)}` : ''}`,
     ...(pair ? [`between ${addressOf(pair.local)} and ${addressOf(pair.remote)}`] : []),
     `policy ${contact.policy}; ${contact.heardAt === null ? 'nothing heard from them yet' : `last heard ${moment(contact.heardAt, now)}`}`,
     ...(contact.undelivered > 0 ? [`${contact.undelivered} not delivered yet`] : []),

@@ -90,6 +90,9 @@ function forget(memory: Memory, record: InvitationRecord): void {
   memory.emit({ type: 'save', change: { kind: 'invitation-removed', lookup: record.lookup } });
 }
 
+/** Characters of an id that tell contacts apart. */
+const ID_SHOWN = 8;
+
 /** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`. */
 export function accept(memory: Memory, request: RequestId, text: string): void {
   const link = parseAnyLink(text, memory.now);
@@ -129,7 +132,8 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
 // Only a contact that has never answered may be invited again.
 function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
   const known = memory.contacts.get(id)?.record;
-  if (known !== undefined && (known.flight === null || known.outbox.mailbox === mailbox)) throw new SottoError('contact-exists');
+  if (known === undefined || (known.flight !== null && known.outbox.mailbox !== mailbox)) return;
+  throw new SottoError('contact-exists', `This is ${known.name}, your contact already; write to them with "sotto chat ${known.id.slice(0, ID_SHOWN)}".`);
 }
 
 /** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */

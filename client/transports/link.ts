@@ -29,6 +29,9 @@ export interface Link {
   /** The relay's TURN server with a credential for it, or null if there is none; ask again before the time to live is over. */
   turn(): Promise<{ readonly server: TurnServer | null; readonly ttlSeconds: number }>;
   takeCard(lookup: Uint8Array, claim: Uint8Array): Promise<Uint8Array>;
+  /** Somebody waits: where our own patience alone holds back the next attempt, it is made now. Resolves when the link is online, or the
+   *  attempt under way has failed; at once where the relay has asked for a pause. */
+  retry(): Promise<void>;
   /** The network has changed: try at once, forget the backoff. */
   hurry(): void;
   close(): void;

@@ -5,7 +5,7 @@
 import { SottoError, type ErrorCode } from '../../crypto/error.js';
 import { decodeRelayFrame, encodeClientFrame, type RelayBody, type RelayMessage } from '../../relay/wire/frame.js';
 import { FRAME_MAX_BYTES, WIRE_VERSION } from '../../relay/wire/limits.js';
-import type { Delivery, Welcome } from '../../relay/wire/relay_pb.js';
+import type { Delivery, Goodbye, Welcome } from '../../relay/wire/relay_pb.js';
 
 /** From dialling to the first answered ping. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -19,13 +19,14 @@ const ANSWER_MAX_MS = 60_000;
 const IN_FLIGHT_MAX = 64;
 /** Requests that wait for their turn here; a caller that has more does not wait for answers at all. */
 const WAITING_MAX = 4_096;
-/** Longest wait that a relay's Goodbye can ask for. */
+/** Longest wait that a relay's Goodbye can ask for, and the longest time over which it can spread its clients. */
 const RETRY_AFTER_MAX_MS = 60_000;
 
 /** What a relay may refuse with; any other code from it would be taken for somebody else's. */
 const REFUSALS = new Set<string>([
   'mailbox-unknown', 'mailbox-full', 'mailbox-taken', 'token-wrong', 'signature-wrong', 'not-collecting', 'envelope-too-large',
-  'card-unknown', 'card-taken', 'frame-malformed', 'wrong-connection', 'relay-busy', 'relay-failed',
+  'card-unknown', 'card-taken', 'frame-malformed', 'wrong-connection', 'admission-required', 'work-required',
+  'relay-busy', 'relay-failed',
 ] satisfies ErrorCode[]);
 
 /** The part of the browser's WebSocket that is used; the `ws` package has it too. */
@@ -43,6 +44,8 @@ export interface LinkPlatform {
   readonly now: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** What an operator gave to the person, for relays that make mailboxes only for whoever shows it. */
+  readonly admission?: Uint8Array;
 }
 
 export interface ConnectionOptions {
@@ -167,7 +170,7 @@ export class RelayConnection {
         this.#options.onDelivery?.(body.value);
         return this.#options.onDelivery !== null;
       case 'goodbye':
-        this.#fail(body.value.code, Math.min(body.value.reconnectAfterMs, RETRY_AFTER_MAX_MS));
+        this.#fail(body.value.code, this.#waitOf(body.value));
         return true;
       case 'done':
       case 'card':
@@ -175,6 +178,12 @@ export class RelayConnection {
       case 'refused':
         return this.#settle(request, body);
     }
+  }
+
+  /** A relay that restarts has all its clients coming back, each at its own moment. */
+  #waitOf({ reconnectAfterMs, reconnectWithinMs }: Goodbye): number {
+    const spreadMs = this.#options.platform.random() * Math.min(reconnectWithinMs, RETRY_AFTER_MAX_MS);
+    return Math.min(reconnectAfterMs, RETRY_AFTER_MAX_MS) + spreadMs;
   }
 
   #greet(welcome: Welcome): boolean {

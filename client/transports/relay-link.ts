@@ -7,15 +7,31 @@ import { hash } from '../../crypto/hash.js';
 import { relayOrigin } from '../../crypto/origin.js';
 import { publicKeyOf, sign } from '../../crypto/signature.js';
 import { ACKNOWLEDGE_MAX, COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
+import type { Welcome } from '../../relay/wire/relay_pb.js';
+import { searchWork } from '../../relay/wire/work.js';
 import type { OwnMailbox, PeerMailbox } from '../core/records.js';
 import type { Link, LinkOptions, LinkState, OpenLink } from './link.js';
 import { RelayConnection, type LinkPlatform, type Request } from './relay-connection.js';
 
-/** Full-jitter backoff: the n-th attempt waits a random part of MIN · 2ⁿ, at most of MAX. */
+/** Full-jitter backoff: the n-th attempt waits a random part of MIN · 2ⁿ, at most of a limit. A relay that was restarted, or a network
+ *  that was lost for a moment, is met again within EARLY; the limit grows with the outage, as a SHARE of it, up to MAX. */
 const BACKOFF_MIN_MS = 500;
+const BACKOFF_EARLY_MS = 5_000;
+const BACKOFF_SHARE = 60;
 const BACKOFF_MAX_MS = 60_000;
 /** A connection that was online for this long was a good one: the next attempt is a first again. */
 const LIVED_MS = 5_000;
+
+/** Nonces tried in one task while a relay asks for work: a few milliseconds. */
+const WORK_SLICE = 1_000;
+
+const NOTHING = new Uint8Array(0);
+
+/** A connection that has been greeted. */
+interface Online {
+  readonly connection: RelayConnection;
+  readonly welcome: Welcome;
+}
 
 /** Links over a platform's WebSocket. */
 export function openRelayLink(platform: LinkPlatform): OpenLink {
@@ -28,23 +44,43 @@ class RelayLink implements Link {
   #connection: RelayConnection | null = null;
   /** Since when the connection is online; null while it is not. */
   #onlineAt: number | null = null;
+  /** Since when no connection has lived. */
+  #awayAt: number;
   #reason: string | null = null;
   #attempts = 0;
+  /** Why no attempt is under way while offline: our own patience, which the person may shorten, or the wish of the relay. */
+  #pause: 'ours' | 'theirs' | null = null;
+  /** Told when the attempt under way is over. */
+  #attempted: (() => void)[] = [];
   #closed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(platform: LinkPlatform, options: LinkOptions) {
     this.#platform = platform;
     this.#options = options;
+    this.#awayAt = platform.now();
     this.#dial();
   }
 
-  async collect({ mailbox, ownerSeed, token }: OwnMailbox): Promise<number> {
-    const { connection, challenge } = this.#online();
+  async collect(own: OwnMailbox): Promise<number> {
+    const online = this.#online();
+    try {
+      return await this.#collect(own, online, NOTHING);
+    } catch (error) {
+      // Only now: a mailbox that is there opens without.
+      const code = error instanceof SottoError ? error.code : null;
+      const { admission = NOTHING } = this.#platform;
+      if (code === 'admission-required' && admission.length > 0) return this.#collect(own, online, admission);
+      if (code === 'work-required') return this.#collect(own, online, await work(fromHex(own.mailbox), online.welcome, () => this.#connection === online.connection));
+      throw error;
+    }
+  }
+
+  async #collect({ mailbox, ownerSeed, token }: OwnMailbox, { connection, welcome }: Online, admission: Uint8Array): Promise<number> {
     const address = fromHex(mailbox);
     const tokenHash = hash('token', token);
-    const signature = sign(ownerSeed, COLLECT_LABEL, concat(challenge, address, tokenHash));
-    const answer = await connection.ask({ case: 'collect', value: { mailbox: address, owner: publicKeyOf(ownerSeed), tokenHash, signature } });
+    const signature = sign(ownerSeed, COLLECT_LABEL, concat(welcome.challenge, address, tokenHash));
+    const answer = await connection.ask({ case: 'collect', value: { mailbox: address, owner: publicKeyOf(ownerSeed), tokenHash, signature, admission } });
     return answer.case === 'done' ? answer.value.waiting : 0;
   }
 
@@ -80,9 +116,18 @@ class RelayLink implements Link {
     return { server: urls.length === 0 ? null : { urls, username, password }, ttlSeconds };
   }
 
+  retry(): Promise<void> {
+    if (this.#closed || this.#onlineAt !== null || this.#pause === 'theirs') return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#attempted.push(resolve);
+      if (this.#pause === 'ours') this.#dial();
+    });
+  }
+
   hurry(): void {
     if (this.#closed) return;
     this.#attempts = 0;
+    this.#awayAt = this.#platform.now();
     this.#connection?.end();
     this.#offline('the network has changed');
     this.#dial();
@@ -93,12 +138,13 @@ class RelayLink implements Link {
     clearTimeout(this.#timer);
     this.#connection?.end();
     this.#onlineAt = null;
+    this.#finishAttempt();
   }
 
-  #online(): { readonly connection: RelayConnection; readonly challenge: Uint8Array } {
+  #online(): Online {
     const welcome = this.#connection?.welcome;
     if (this.#onlineAt === null || !this.#connection || !welcome) throw new SottoError('relay-unreachable');
-    return { connection: this.#connection, challenge: welcome.challenge };
+    return { connection: this.#connection, welcome };
   }
 
   #ask(request: Request): ReturnType<RelayConnection['ask']> {
@@ -107,6 +153,7 @@ class RelayLink implements Link {
 
   #dial(): void {
     clearTimeout(this.#timer);
+    this.#pause = null;
     const collecting = this.#options.role === 'collect';
     try {
       const url = relayOrigin(this.#options.relay).replace(/^http/, 'ws') + (collecting ? COLLECT_PATH : DEPOSIT_PATH);
@@ -115,31 +162,43 @@ class RelayLink implements Link {
         url,
         onBeat: (rttMs) => this.#beat(rttMs),
         onDelivery: collecting ? (delivery) => this.#deliver(delivery) : null,
-        onEnd: (reason, retryAfterMs) => this.#retry(reason, retryAfterMs),
+        onEnd: (reason, retryAfterMs) => this.#dialLater(reason, retryAfterMs),
       });
     } catch (error) {
-      this.#retry(error instanceof Error ? error.message : String(error), 0);
+      this.#dialLater(error instanceof Error ? error.message : String(error), 0);
     }
   }
 
-  #retry(reason: string, retryAfterMs: number): void {
-    if (this.#onlineAt !== null && this.#platform.now() - this.#onlineAt >= LIVED_MS) this.#attempts = 0;
+  #dialLater(reason: string, retryAfterMs: number): void {
+    const now = this.#platform.now();
+    if (this.#onlineAt !== null && now - this.#onlineAt >= LIVED_MS) {
+      this.#attempts = 0;
+      this.#awayAt = now;
+    }
     this.#offline(reason);
-    const backoffMs = this.#platform.random() * Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#attempts);
+    const limitMs = Math.min(BACKOFF_MAX_MS, Math.max(BACKOFF_EARLY_MS, (now - this.#awayAt) / BACKOFF_SHARE));
+    const backoffMs = this.#platform.random() * Math.min(limitMs, BACKOFF_MIN_MS * 2 ** this.#attempts);
     this.#attempts += 1;
+    this.#pause = retryAfterMs === 0 ? 'ours' : 'theirs';
     this.#timer = setTimeout(() => this.#dial(), Math.max(backoffMs, retryAfterMs));
+    this.#finishAttempt();
   }
 
   #beat(rttMs: number): void {
     this.#onlineAt ??= this.#platform.now();
     this.#reason = null;
     this.#tell({ online: true, rttMs, stunPort: this.#connection?.welcome?.stunPort ?? 0 });
+    this.#finishAttempt();
   }
 
   #offline(reason: string): void {
     this.#onlineAt = null;
     if (reason !== this.#reason) this.#tell({ online: false, reason });
     this.#reason = reason;
+  }
+
+  #finishAttempt(): void {
+    for (const tell of this.#attempted.splice(0)) tell();
   }
 
   #deliver({ mailbox, sequence, envelope, ageMs }: { mailbox: Uint8Array; sequence: bigint; envelope: Uint8Array; ageMs: bigint }): void {
@@ -152,4 +211,16 @@ class RelayLink implements Link {
       if (!this.#closed) this.#options.onState(state);
     });
   }
+}
+
+/** The proof of work for a new mailbox, made in small slices. Rejects when it is wanted no more, for it is worth nothing elsewhere. */
+async function work(mailbox: Uint8Array, { challenge, workBits }: Welcome, isWanted: () => boolean): Promise<Uint8Array> {
+  for (let from = 0; isWanted(); from += WORK_SLICE) {
+    const nonce = searchWork(challenge, mailbox, workBits, from, WORK_SLICE);
+    if (nonce !== null) return nonce;
+    await new Promise((resolve) => {
+      setTimeout(resolve);
+    });
+  }
+  throw new SottoError('relay-unreachable');
 }

@@ -49,7 +49,7 @@ const EPOCH_AGE_MS = 24 * 3600 * 1000;
 const NO_KEY = noUnits(XWING_PUBLIC_BYTES);
 const NO_CIPHERTEXT = noUnits(XWING_CIPHERTEXT_BYTES);
 
-/** The guest's braid in a new session: it generates in the first epoch, and its first flight has room for the whole key. */
+/** The guest's braid in a new session: it generates in the first epoch, which begins when the inviter has answered. */
 export const GUEST_BRAID: Braid = { epoch: 0, messages: 0, since: 0, step: { at: 'idle' } };
 
 /** The inviter's braid in a new session. */

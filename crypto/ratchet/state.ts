@@ -156,6 +156,11 @@ export class Session implements State {
     return { dh: reader.view(32), headerKey: reader.view(32), chainKey: reader.view(32), ordinal: reader.number(4), epoch: reader.number(3), next: reader.number(4) };
   }
 
+  /** Whether a message has come. */
+  get isAnswered(): boolean {
+    return this.packed[RECEIVING_AT] === 1;
+  }
+
   get past(): readonly PastChain[] {
     const reader = new Reader(this.packed, this.#pastAt);
     const past: PastChain[] = [];

@@ -38,9 +38,11 @@ export interface Collection {
 /** What collections ask of their relay. */
 export interface Ports {
   readonly send: (connection: number, frame: Uint8Array) => void;
-  readonly ask: (operation: Operation, then: (answer: Answer, now: number) => void) => void;
+  readonly ask: (connection: number, operation: Operation, then: (answer: Answer, now: number) => void) => void;
   /** The store could not be read: the client must hear of it, or its messages would silently stop. */
   readonly fail: (connection: number) => void;
+  /** Others have taken over all that this connection collected: its client has come back by another way. */
+  readonly replaced: (connection: number) => void;
 }
 
 export class Collections {
@@ -55,12 +57,17 @@ export class Collections {
   start(collector: Collector, mailbox: Uint8Array, waiting: boolean): void {
     const key = toHex(mailbox);
     const before = this.#byMailbox.get(key);
-    if (before !== undefined) this.#drop(before);
+    if (before !== undefined) this.#takeFrom(before, collector);
     // A copy, since the frame's bytes may be a view of a much larger buffer that an idle client must not hold.
     const collection: Collection = { key, mailbox: mailbox.slice(), collector, after: 0, flying: new Map() };
     this.#byMailbox.set(key, collection);
     collector.mailboxes.set(key, collection);
     if (waiting) this.#catchUp(collection);
+  }
+
+  /** Whether any connection collects this mailbox. */
+  isCollected(mailbox: Uint8Array): boolean {
+    return this.#byMailbox.has(toHex(mailbox));
   }
 
   /** Whether this connection collects this mailbox. */
@@ -111,7 +118,7 @@ export class Collections {
     collector.listing = collection;
     const { mailbox, after } = collection;
     const room = { limit: WINDOW_ENVELOPES - collector.envelopes, maxBytes: WINDOW_BYTES - collector.bytes };
-    this.#ports.ask({ kind: 'list', mailbox, after, ...room }, (answer, now) => {
+    this.#ports.ask(collector.id, { kind: 'list', mailbox, after, ...room }, (answer, now) => {
       collector.listing = null;
       if (this.#byMailbox.get(collection.key) === collection) this.#listed(collection, answer, now);
       this.#list(collector);
@@ -131,6 +138,12 @@ export class Collections {
     collection.collector.bytes += envelope.length;
     const value = { mailbox: collection.mailbox, sequence: BigInt(sequence), envelope, ageMs: BigInt(Math.max(0, now - storedAt)) };
     this.#ports.send(collection.collector.id, encodeRelayFrame(0, { case: 'delivery', value }));
+  }
+
+  #takeFrom(collection: Collection, heir: Collector): void {
+    const { collector } = collection;
+    this.#drop(collection);
+    if (collector !== heir && collector.mailboxes.size === 0) this.#ports.replaced(collector.id);
   }
 
   #drop(collection: Collection): void {

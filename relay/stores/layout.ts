@@ -1,13 +1,17 @@
 // Keys and records of the lmdb store as bytes. Integers are 48 bits, big-endian, so that keys sort by them; they hold
 // milliseconds and sequences for longer than any of this will run. Knows nothing of transactions.
 //
-//   mailboxes   mailbox 16                        owner 32 | token hash 32 | last sequence 6 | count 4 | bytes 4
+//   mailboxes   mailbox 16                        owner 32 | token hash 32 | last sequence 6 | count 4 | bytes 4 | due at 6
 //   envelopes   mailbox 16 | sequence 6           stored at 6 | expires at 6 | id 16 | envelope
 //   ids         mailbox 16 | id 16                sequence 6
 //   cards       lookup 16                         expires at 6 | use 1 (0 not taken, 1 taken, 2 reusable) | claim 16 | card
 //   expiry      expires at 6 | mailbox 16 | sequence 6, or expires at 6 | lookup 16      (nothing)
+//               sequence 0, which no envelope has, names the mailbox itself
+//   (root)      "totals"                          mailboxes 6 | envelopes 6 | cards 6 | bytes of envelopes and cards 6
+//               "format" 1, "owner" (owner.ts)
 
 import { CLAIM_BYTES, MAILBOX_BYTES } from '../wire/limits.js';
+import type { Totals } from './store.js';
 
 const INTEGER_BYTES = 6;
 const ID_BYTES = 16;
@@ -23,6 +27,8 @@ export interface MailboxRecord {
   /** How many envelopes wait, and how many bytes they have. */
   readonly count: number;
   readonly bytes: number;
+  /** When the mailbox is removed with all that is in it, unless its owner collects it before. */
+  readonly dueAt: number;
 }
 
 export interface EnvelopeRecord {
@@ -44,6 +50,7 @@ export interface CardRecord {
 /** What an expiry key names. */
 export type Due =
   | { readonly kind: 'envelope'; readonly mailbox: Uint8Array; readonly sequence: number }
+  | { readonly kind: 'mailbox'; readonly mailbox: Uint8Array }
   | { readonly kind: 'card'; readonly lookup: Uint8Array };
 
 export function integer(value: number): Buffer {
@@ -72,24 +79,29 @@ export function envelopeExpiryKey(expiresAt: number, mailbox: Uint8Array, sequen
   return Buffer.concat([integer(expiresAt), mailbox, integer(sequence)]);
 }
 
+export function mailboxExpiryKey(dueAt: number, mailbox: Uint8Array): Buffer {
+  return envelopeExpiryKey(dueAt, mailbox, 0);
+}
+
 export function cardExpiryKey(expiresAt: number, lookup: Uint8Array): Buffer {
   return Buffer.concat([integer(expiresAt), lookup]);
 }
 
-/** The two kinds of expiry key differ in length. */
+/** The keys of cards are shorter than the others. */
 export function dueOf(key: Buffer): Due {
   const name = key.subarray(INTEGER_BYTES);
-  if (name.length === MAILBOX_BYTES + INTEGER_BYTES) {
-    return { kind: 'envelope', mailbox: name.subarray(0, MAILBOX_BYTES), sequence: sequenceOf(name) };
-  }
-  return { kind: 'card', lookup: name };
+  if (name.length !== MAILBOX_BYTES + INTEGER_BYTES) return { kind: 'card', lookup: name };
+  const mailbox = name.subarray(0, MAILBOX_BYTES);
+  const sequence = sequenceOf(name);
+  return sequence === 0 ? { kind: 'mailbox', mailbox } : { kind: 'envelope', mailbox, sequence };
 }
 
 const TOKEN_HASH_AT = 32;
 const SEQUENCE_AT = 64;
 const COUNT_AT = SEQUENCE_AT + INTEGER_BYTES;
 const BYTES_AT = COUNT_AT + 4;
-const MAILBOX_RECORD_BYTES = BYTES_AT + 4;
+const DUE_AT = BYTES_AT + 4;
+const MAILBOX_RECORD_BYTES = DUE_AT + INTEGER_BYTES;
 
 export function packMailbox(record: MailboxRecord): Buffer {
   const bytes = Buffer.allocUnsafe(MAILBOX_RECORD_BYTES);
@@ -98,6 +110,7 @@ export function packMailbox(record: MailboxRecord): Buffer {
   bytes.writeUIntBE(record.sequence, SEQUENCE_AT, INTEGER_BYTES);
   bytes.writeUInt32BE(record.count, COUNT_AT);
   bytes.writeUInt32BE(record.bytes, BYTES_AT);
+  bytes.writeUIntBE(record.dueAt, DUE_AT, INTEGER_BYTES);
   return bytes;
 }
 
@@ -108,7 +121,17 @@ export function unpackMailbox(bytes: Buffer): MailboxRecord {
     sequence: readInteger(bytes, SEQUENCE_AT),
     count: bytes.readUInt32BE(COUNT_AT),
     bytes: bytes.readUInt32BE(BYTES_AT),
+    dueAt: readInteger(bytes, DUE_AT),
   };
+}
+
+export function packTotals({ mailboxes, envelopes, cards, bytes }: Totals): Buffer {
+  return Buffer.concat([mailboxes, envelopes, cards, bytes].map(integer));
+}
+
+export function unpackTotals(packed: Buffer): Totals {
+  const [mailboxes, envelopes, cards, bytes] = [0, 1, 2, 3].map((index) => readInteger(packed, index * INTEGER_BYTES)) as [number, number, number, number];
+  return { mailboxes, envelopes, cards, bytes };
 }
 
 const ID_AT = 2 * INTEGER_BYTES;

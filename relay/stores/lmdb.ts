@@ -1,10 +1,9 @@
 // The store of a relay on one machine: lmdb, one transaction per group of operations, answers given out only when the
 // disk has it. It must never see a send token, only its hash, and never who sent or who collects.
 
-import { join } from 'node:path';
-import { open, type Database } from 'lmdb';
 import { equal } from '../../crypto/bytes.js';
 import { SottoError, type ErrorCode } from '../../crypto/error.js';
+import type { Limits } from '../core/limits.js';
 import type { Answer, Operation, StoredEnvelope } from '../core/operation.js';
 import {
   cardExpiryKey,
@@ -14,40 +13,40 @@ import {
   idKey,
   integer,
   INTEGER_MAX,
+  mailboxExpiryKey,
   packCard,
   packEnvelope,
   packMailbox,
+  packTotals,
   readInteger,
   sequenceOf,
   unpackCard,
   unpackEnvelope,
   unpackMailbox,
+  unpackTotals,
   type MailboxRecord,
 } from './layout.js';
+import { migrate } from './migration.js';
 import { claimFolder, releaseFolder } from './owner.js';
-import { MAILBOX_MAX_BYTES, MAILBOX_MAX_ENVELOPES, type Store } from './store.js';
+import type { Store, Totals } from './store.js';
+import { bufferOf, openTables, reusableBytes, TOTALS_KEY, type Tables } from './tables.js';
 
-type Table = Database<Buffer, Buffer>;
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 
-/** Version of layout.ts; another one is not opened. */
-const FORMAT = 1;
+/** A mailbox's unused time starts anew at most so often: less to write, and the disk tells no more of when people are there. */
+const TOUCH_PAUSE_MS = 7 * 24 * 3_600_000;
 
-/** With pages this large an envelope of 2 KiB shares its page with others instead of wasting half of its own. */
-const PAGE_BYTES = 16_384;
-
-const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const;
-const FORMAT_KEY = Buffer.from('format');
 const NOTHING = Buffer.alloc(0);
 const DONE: Answer = { kind: 'done' };
 
 /**
- * Opens or creates the store in a folder that exists.
+ * Opens or creates the store in a folder that exists; data of an earlier format is rewritten first.
+ * @param now ms since 1970, for what earlier formats did not write down.
  * @throws SottoError `data-in-use` if another relay has it open, `store-damaged` if it cannot be read.
  */
-export function openLmdbStore(folder: string): Store {
+export function openLmdbStore(folder: string, limits: Limits, now: number): Store {
   try {
-    return new LmdbStore(folder);
+    return new LmdbStore(folder, limits, now);
   } catch (error) {
     if (error instanceof SottoError) throw error;
     throw new SottoError('store-damaged', `The relay's data in ${folder} cannot be read; restore it from a backup or choose another folder with --data DIR.`, error);
@@ -55,50 +54,94 @@ export function openLmdbStore(folder: string): Store {
 }
 
 class LmdbStore implements Store {
-  readonly #root: ReturnType<typeof open<Buffer, Buffer>>;
-  readonly #mailboxes: Table;
-  readonly #envelopes: Table;
-  readonly #ids: Table;
-  readonly #cards: Table;
-  readonly #expiry: Table;
+  readonly #limits: Limits;
+  readonly #tables: Tables;
+  #totals: Totals;
+  #isCareful = false;
 
-  constructor(folder: string) {
-    this.#root = open<Buffer, Buffer>({ path: join(folder, 'relay.mdb'), noSubdir: true, pageSize: PAGE_BYTES, ...BINARY });
+  constructor(folder: string, limits: Limits, now: number) {
+    this.#limits = limits;
+    this.#tables = openTables(folder);
+    const { root } = this.#tables;
     try {
-      claimFolder(this.#root, folder);
-      checkFormat(this.#root, folder);
+      claimFolder(root, folder);
     } catch (error) {
-      void this.#root.close();
+      void root.close();
       throw error;
     }
-    this.#mailboxes = this.#root.openDB('mailboxes', BINARY);
-    this.#envelopes = this.#root.openDB('envelopes', BINARY);
-    this.#ids = this.#root.openDB('ids', BINARY);
-    this.#cards = this.#root.openDB('cards', BINARY);
-    this.#expiry = this.#root.openDB('expiry', BINARY);
+    try {
+      migrate(this.#tables, folder, limits, now);
+      this.#totals = this.#readTotals();
+    } catch (error) {
+      releaseFolder(root);
+      void root.close();
+      throw error;
+    }
+  }
+
+  get totals(): Totals {
+    return this.#totals;
+  }
+
+  get reusableBytes(): number {
+    return reusableBytes(this.#tables);
   }
 
   async run(operations: readonly Operation[], now: number): Promise<readonly Answer[]> {
     try {
-      // A child transaction is the kind that takes everything back when the disk fails halfway.
-      const answers = await this.#root.childTransaction(() => operations.map((operation) => this.#apply(operation, now)));
-      // Committed is only visible; flushed is durable.
-      await this.#root.flushed;
-      return answers;
+      return await this.#commit(() => this.#applyAll(operations, now));
     } catch (error) {
       throw new SottoError('store-failed', undefined, error);
     }
   }
 
   async close(): Promise<void> {
-    await this.#root.flushed;
-    releaseFolder(this.#root);
-    await this.#root.close();
+    const { root } = this.#tables;
+    if (!this.#isCareful) await root.flushed;
+    releaseFolder(root);
+    const closed = root.close();
+    // What failed once in lmdb's own queue is waited for by it for ever.
+    if (!this.#isCareful) await closed;
+  }
+
+  /**
+   * Durable when it resolves; rejects with nothing written. lmdb writes beside the event loop until that fails for the first time,
+   * as its queue does not come to itself after a full disk; from then on it writes in the loop, which does.
+   */
+  async #commit<T>(write: () => T): Promise<T> {
+    const { root } = this.#tables;
+    if (this.#isCareful) return root.transactionSync(write);
+    try {
+      // A child transaction is the kind that takes everything back when one operation throws.
+      const result = await root.childTransaction(write);
+      // Committed is only visible; flushed is durable.
+      await root.flushed;
+      return result;
+    } catch (error) {
+      if (hasCommitFailed(error)) {
+        this.#isCareful = true;
+        silence(error);
+      }
+      throw error;
+    }
+  }
+
+  #applyAll(operations: readonly Operation[], now: number): Answer[] {
+    // From the disk each time: a group that was taken back has taken its totals back, too.
+    this.#totals = this.#readTotals();
+    const answers = operations.map((operation) => this.#apply(operation, now));
+    this.#tables.root.putSync(TOTALS_KEY, packTotals(this.#totals));
+    return answers;
+  }
+
+  #readTotals(): Totals {
+    return unpackTotals(this.#tables.root.get(TOTALS_KEY)!);
   }
 
   #apply(operation: Operation, now: number): Answer {
     switch (operation.kind) {
-      case 'open': return this.#open(operation);
+      case 'open': return this.#open(operation, now);
+      case 'touch': return this.#touch(operation, now);
       case 'put': return this.#put(operation, now);
       case 'list': return this.#list(operation, now);
       case 'acknowledge': return this.#acknowledge(operation);
@@ -109,37 +152,71 @@ class LmdbStore implements Store {
     }
   }
 
-  #open({ mailbox, owner, tokenHash }: Of<'open'>): Answer {
+  #open({ mailbox, owner, tokenHash, create }: Of<'open'>, now: number): Answer {
     const record = this.#mailbox(mailbox);
-    if (record === null) this.#keep(mailbox, { owner, tokenHash, sequence: 0, count: 0, bytes: 0 });
-    else if (!equal(record.owner, owner)) return refused('mailbox-taken');
-    else if (!equal(record.tokenHash, tokenHash)) this.#keep(mailbox, { ...record, tokenHash });
-    return { kind: 'opened', waiting: record?.count ?? 0 };
+    if (record === null) return this.#create({ owner, tokenHash, sequence: 0, count: 0, bytes: 0, dueAt: this.#dueAt(now) }, mailbox, create);
+    if (!equal(record.owner, owner)) return refused('mailbox-taken');
+    if (!equal(record.tokenHash, tokenHash)) this.#keep(mailbox, { ...record, tokenHash });
+    this.#touch({ mailbox }, now);
+    return { kind: 'opened', created: false, waiting: record.count };
+  }
+
+  #create(record: MailboxRecord, mailbox: Uint8Array, allowed: boolean): Answer {
+    if (!allowed) return refused('mailbox-unknown');
+    if (this.#totals.mailboxes >= this.#limits.storeMailboxes) return refused('relay-busy');
+    this.#keep(mailbox, record);
+    this.#tables.expiry.putSync(mailboxExpiryKey(record.dueAt, mailbox), NOTHING);
+    this.#count({ mailboxes: 1 });
+    return { kind: 'opened', created: true, waiting: 0 };
+  }
+
+  #touch({ mailbox }: { readonly mailbox: Uint8Array }, now: number): Answer {
+    const record = this.#mailbox(mailbox);
+    const dueAt = this.#dueAt(now);
+    // Also when the clock was set back by more than that: what is due far in the future would be kept for ever.
+    if (record === null || Math.abs(dueAt - record.dueAt) < TOUCH_PAUSE_MS) return DONE;
+    this.#tables.expiry.removeSync(mailboxExpiryKey(record.dueAt, mailbox));
+    this.#tables.expiry.putSync(mailboxExpiryKey(dueAt, mailbox), NOTHING);
+    this.#keep(mailbox, { ...record, dueAt });
+    return DONE;
+  }
+
+  #dueAt(now: number): number {
+    return now + this.#limits.mailboxSeconds * 1_000;
   }
 
   #put({ mailbox, tokenHash, id, envelope, expiresAt }: Of<'put'>, now: number): Answer {
     let record = this.#mailbox(mailbox);
     if (record === null) return refused('mailbox-unknown');
     if (!equal(record.tokenHash, tokenHash)) return refused('token-wrong');
-    const twin = this.#ids.get(idKey(mailbox, id));
+    const twin = this.#tables.ids.get(idKey(mailbox, id));
     if (twin !== undefined) {
       if (this.#envelope(mailbox, readInteger(twin)).expiresAt > now) return DONE;
       record = this.#remove(mailbox, record, readInteger(twin));
     }
-    if (record.count + 1 > MAILBOX_MAX_ENVELOPES || record.bytes + envelope.length > MAILBOX_MAX_BYTES) return refused('mailbox-full');
+    const { mailboxEnvelopes, mailboxBytes } = this.#limits;
+    if (record.count + 1 > mailboxEnvelopes || record.bytes + envelope.length > mailboxBytes) return this.#full(mailbox);
+    if (!this.#hasRoom(envelope.length)) return refused('relay-busy');
 
     const sequence = record.sequence + 1;
-    this.#envelopes.putSync(envelopeKey(mailbox, sequence), packEnvelope({ storedAt: now, expiresAt, id, envelope }));
-    this.#ids.putSync(idKey(mailbox, id), integer(sequence));
-    this.#expiry.putSync(envelopeExpiryKey(expiresAt, mailbox, sequence), NOTHING);
+    this.#tables.envelopes.putSync(envelopeKey(mailbox, sequence), packEnvelope({ storedAt: now, expiresAt, id, envelope }));
+    this.#tables.ids.putSync(idKey(mailbox, id), integer(sequence));
+    this.#tables.expiry.putSync(envelopeExpiryKey(expiresAt, mailbox, sequence), NOTHING);
     this.#keep(mailbox, { ...record, sequence, count: record.count + 1, bytes: record.bytes + envelope.length });
+    this.#count({ envelopes: 1, bytes: envelope.length });
     return { kind: 'stored', sequence };
+  }
+
+  /** The oldest envelope is the first to go, as nearly all are put for equally long. */
+  #full(mailbox: Uint8Array): Answer {
+    const [oldest] = this.#tables.envelopes.getRange({ ...envelopesOf(mailbox, 1), limit: 1 });
+    return oldest === undefined ? refused('mailbox-full') : { kind: 'refused', code: 'mailbox-full', roomAt: unpackEnvelope(oldest.value).expiresAt };
   }
 
   #list({ mailbox, after, limit, maxBytes }: Of<'list'>, now: number): Answer {
     const envelopes: StoredEnvelope[] = [];
     let bytes = 0;
-    for (const { key, value } of this.#envelopes.getRange(envelopesOf(mailbox, after + 1))) {
+    for (const { key, value } of this.#tables.envelopes.getRange(envelopesOf(mailbox, after + 1))) {
       const { storedAt, expiresAt, envelope } = unpackEnvelope(value);
       if (expiresAt <= now) continue;
       if (envelopes.length >= limit || bytes >= maxBytes) return { kind: 'listed', envelopes, more: true };
@@ -160,74 +237,99 @@ class LmdbStore implements Store {
     return DONE;
   }
 
-  #close({ mailbox }: Of<'close'>): Answer {
+  #close({ mailbox }: { readonly mailbox: Uint8Array }): Answer {
     let record = this.#mailbox(mailbox);
     if (record === null) return DONE;
-    for (const key of Array.from(this.#envelopes.getKeys(envelopesOf(mailbox, 1)))) record = this.#remove(mailbox, record, sequenceOf(key));
-    this.#mailboxes.removeSync(bufferOf(mailbox));
+    for (const key of Array.from(this.#tables.envelopes.getKeys(envelopesOf(mailbox, 1)))) record = this.#remove(mailbox, record, sequenceOf(key));
+    this.#tables.expiry.removeSync(mailboxExpiryKey(record.dueAt, mailbox));
+    this.#tables.mailboxes.removeSync(bufferOf(mailbox));
+    this.#count({ mailboxes: -1 });
     return DONE;
   }
 
   #putCard({ lookup, card, reusable, expiresAt }: Of<'put-card'>, now: number): Answer {
     const key = bufferOf(lookup);
-    const bytes = this.#cards.get(key);
+    const bytes = this.#tables.cards.get(key);
     if (bytes !== undefined) {
       const held = unpackCard(bytes);
       if (held.expiresAt > now) return equal(held.card, card) && held.reusable === reusable ? DONE : refused('card-taken');
-      this.#expiry.removeSync(cardExpiryKey(held.expiresAt, lookup));
+      this.#removeCard(lookup);
     }
-    this.#cards.putSync(key, packCard({ expiresAt, reusable, claim: null, card }));
-    this.#expiry.putSync(cardExpiryKey(expiresAt, lookup), NOTHING);
+    if (!this.#hasRoom(card.length)) return refused('relay-busy');
+    this.#tables.cards.putSync(key, packCard({ expiresAt, reusable, claim: null, card }));
+    this.#tables.expiry.putSync(cardExpiryKey(expiresAt, lookup), NOTHING);
+    this.#count({ cards: 1, bytes: card.length });
     return DONE;
   }
 
   #takeCard({ lookup, claim }: Of<'take-card'>, now: number): Answer {
-    const bytes = this.#cards.get(bufferOf(lookup));
+    const bytes = this.#tables.cards.get(bufferOf(lookup));
     const held = bytes === undefined ? null : unpackCard(bytes);
     if (held === null || held.expiresAt <= now) return refused('card-unknown');
     if (held.reusable) return { kind: 'card', card: held.card };
-    if (held.claim === null) this.#cards.putSync(bufferOf(lookup), packCard({ ...held, claim }));
+    if (held.claim === null) this.#tables.cards.putSync(bufferOf(lookup), packCard({ ...held, claim }));
     else if (!equal(held.claim, claim)) return refused('card-taken');
     return { kind: 'card', card: held.card };
   }
 
   #expire({ limit }: Of<'expire'>, now: number): Answer {
-    for (const key of Array.from(this.#expiry.getKeys({ end: integer(now + 1), limit }))) {
+    for (const key of Array.from(this.#tables.expiry.getKeys({ end: integer(now + 1), limit }))) {
       const due = dueOf(key);
-      if (due.kind === 'envelope') {
-        this.#keep(due.mailbox, this.#remove(due.mailbox, this.#mailbox(due.mailbox)!, due.sequence));
-      } else {
-        this.#cards.removeSync(bufferOf(due.lookup));
-        this.#expiry.removeSync(key);
+      switch (due.kind) {
+        case 'envelope':
+          this.#keep(due.mailbox, this.#remove(due.mailbox, this.#mailbox(due.mailbox)!, due.sequence));
+          break;
+        case 'mailbox':
+          this.#close(due);
+          break;
+        case 'card':
+          this.#removeCard(due.lookup);
       }
     }
-    const [first] = this.#expiry.getKeys({ limit: 1 });
+    const [first] = this.#tables.expiry.getKeys({ limit: 1 });
     return { kind: 'expired', nextAt: first === undefined ? null : readInteger(first) };
   }
 
   /** Deletes an envelope if it is there, and everything that points to it. The caller keeps the record that this returns. */
   #remove(mailbox: Uint8Array, record: MailboxRecord, sequence: number): MailboxRecord {
     const key = envelopeKey(mailbox, sequence);
-    const bytes = this.#envelopes.get(key);
+    const bytes = this.#tables.envelopes.get(key);
     if (bytes === undefined) return record;
     const { id, expiresAt, envelope } = unpackEnvelope(bytes);
-    this.#envelopes.removeSync(key);
-    this.#ids.removeSync(idKey(mailbox, id));
-    this.#expiry.removeSync(envelopeExpiryKey(expiresAt, mailbox, sequence));
+    this.#tables.envelopes.removeSync(key);
+    this.#tables.ids.removeSync(idKey(mailbox, id));
+    this.#tables.expiry.removeSync(envelopeExpiryKey(expiresAt, mailbox, sequence));
+    this.#count({ envelopes: -1, bytes: -envelope.length });
     return { ...record, count: record.count - 1, bytes: record.bytes - envelope.length };
   }
 
+  #removeCard(lookup: Uint8Array): void {
+    const { expiresAt, card } = unpackCard(this.#tables.cards.get(bufferOf(lookup))!);
+    this.#tables.cards.removeSync(bufferOf(lookup));
+    this.#tables.expiry.removeSync(cardExpiryKey(expiresAt, lookup));
+    this.#count({ cards: -1, bytes: -card.length });
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#totals.bytes + bytes <= this.#limits.storeBytes;
+  }
+
+  #count({ mailboxes = 0, envelopes = 0, cards = 0, bytes = 0 }: Partial<Totals>): void {
+    const before = this.#totals;
+    this.#totals = { mailboxes: before.mailboxes + mailboxes, envelopes: before.envelopes + envelopes, cards: before.cards + cards, bytes: before.bytes + bytes };
+  }
+
   #envelope(mailbox: Uint8Array, sequence: number) {
-    return unpackEnvelope(this.#envelopes.get(envelopeKey(mailbox, sequence))!);
+    return unpackEnvelope(this.#tables.envelopes.get(envelopeKey(mailbox, sequence))!);
   }
 
   #mailbox(mailbox: Uint8Array): MailboxRecord | null {
-    const bytes = this.#mailboxes.get(bufferOf(mailbox));
+    const bytes = this.#tables.mailboxes.get(bufferOf(mailbox));
     return bytes === undefined ? null : unpackMailbox(bytes);
   }
 
   #keep(mailbox: Uint8Array, record: MailboxRecord): void {
-    this.#mailboxes.putSync(bufferOf(mailbox), packMailbox(record));
+    this.#tables.mailboxes.putSync(bufferOf(mailbox), packMailbox(record));
   }
 }
 
@@ -235,17 +337,23 @@ function envelopesOf(mailbox: Uint8Array, from: number): { start: Buffer; end: B
   return { start: envelopeKey(mailbox, from), end: envelopeKey(mailbox, INTEGER_MAX) };
 }
 
-/** The same bytes as a Buffer, which is what lmdb takes as a key. */
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+/** What lmdb rejects with when the disk did not take a transaction. */
+interface CommitFailure extends Error {
+  readonly commitError: Promise<never>;
 }
 
-function checkFormat(root: Table, folder: string): void {
-  const format = root.get(FORMAT_KEY)?.[0];
-  if (format === undefined) root.putSync(FORMAT_KEY, Buffer.of(FORMAT));
-  else if (format !== FORMAT) {
-    throw new SottoError('store-damaged', `The relay's data in ${folder} has format ${format} and this Sotto reads format ${FORMAT}; update Sotto, or choose another folder with --data DIR.`);
-  }
+function hasCommitFailed(error: unknown): error is CommitFailure {
+  return error instanceof Error && 'commitError' in error;
+}
+
+/** The same failure rejects promises inside lmdb that nobody can reach, which would end the process. */
+function silence({ commitError }: CommitFailure): void {
+  commitError.catch(() => {});
+  const onUnhandled = (reason: unknown): void => {
+    if (!hasCommitFailed(reason) || reason.commitError !== commitError) throw reason;
+  };
+  process.on('unhandledRejection', onUnhandled);
+  setImmediate(() => process.off('unhandledRejection', onUnhandled));
 }
 
 function refused(code: ErrorCode): Answer {

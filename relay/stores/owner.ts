@@ -21,6 +21,12 @@ export function claimFolder(root: Database<Buffer, Buffer>, folder: string): voi
   });
 }
 
+/** The process id of the owner, if it is alive. */
+export function ownerOf(root: Database<Buffer, Buffer>): number | null {
+  const owner = root.get(OWNER_KEY)?.toString();
+  return owner !== undefined && isAlive(owner) ? Number.parseInt(owner, 10) : null;
+}
+
 export function releaseFolder(root: Database<Buffer, Buffer>): void {
   root.removeSync(OWNER_KEY);
 }

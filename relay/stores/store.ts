@@ -3,11 +3,14 @@
 
 import type { Answer, Operation } from '../core/operation.js';
 
-/** Most envelopes that wait in one mailbox: a month of a lively conversation. */
-export const MAILBOX_MAX_ENVELOPES = 1_000;
-
-/** Most envelope bytes that wait in one mailbox: 256 of the largest envelopes. */
-export const MAILBOX_MAX_BYTES = 16 * 1024 * 1024;
+/** What a whole store holds. */
+export interface Totals {
+  readonly mailboxes: number;
+  readonly envelopes: number;
+  readonly cards: number;
+  /** Bytes of envelopes and cards, without what surrounds them. */
+  readonly bytes: number;
+}
 
 export interface Store {
   /**
@@ -17,6 +20,10 @@ export interface Store {
    * @throws SottoError `store-failed` with nothing of the group written.
    */
   run(operations: readonly Operation[], now: number): Promise<readonly Answer[]>;
+  /** What is kept as of the last answer, expired or not. */
+  readonly totals: Totals;
+  /** Bytes of its files that can be written without asking the disk for more, about; 0 where that is not known. */
+  readonly reusableBytes: number;
   /** Resolves when everything that run() was given is answered and the files are closed. */
   close(): Promise<void>;
 }

@@ -35,12 +35,12 @@ export function createDoor(tls: Tls | null, rooms: Rooms): Door {
     const leave = (): void => void stream.destroy();
     silent.add(stream);
     stream.setTimeout(SILENCE_MS, leave);
-    stream.once('error', leave);
+    stream.once('error', leave).once('end', leave);
     stream.once('close', () => silent.delete(stream));
     stream.once('data', (first: Buffer) => {
       silent.delete(stream);
       stream.setTimeout(0);
-      stream.off('timeout', leave).off('error', leave);
+      stream.off('timeout', leave).off('error', leave).off('end', leave);
       stream.pause();
       stream.unshift(first);
       (first[0]! < STUN_END ? rooms.stun : rooms.http)(stream);

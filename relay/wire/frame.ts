@@ -5,6 +5,7 @@ import { create, fromBinary, toBinary, type MessageInitShape } from '@bufbuild/p
 import { SottoError } from '../../crypto/error.js';
 import {
   ACKNOWLEDGE_MAX,
+  ADMISSION_MAX_BYTES,
   CARD_MAX_BYTES,
   CARD_MAX_TTL_SECONDS,
   CHALLENGE_BYTES,
@@ -19,6 +20,7 @@ import {
   SIGNATURE_BYTES,
   TOKEN_BYTES,
   TOKEN_HASH_BYTES,
+  WORK_MAX_BITS,
   TURN_TEXT_MAX_LENGTH,
   TURN_URLS_MAX,
 } from './limits.js';
@@ -91,6 +93,7 @@ function checkClientBody(body: ClientBody): void {
       ensure(body.value.owner.length === OWNER_BYTES);
       ensure(body.value.tokenHash.length === TOKEN_HASH_BYTES);
       ensure(body.value.signature.length === SIGNATURE_BYTES);
+      ensure(body.value.admission.length <= ADMISSION_MAX_BYTES);
       return;
     case 'acknowledge':
       ensure(body.value.mailbox.length === MAILBOX_BYTES);
@@ -127,6 +130,7 @@ function checkRelayBody(body: RelayBody): void {
     case 'welcome':
       ensure(body.value.challenge.length === CHALLENGE_BYTES);
       ensure(body.value.stunPort <= 65_535 && body.value.stunOtherPort <= 65_535);
+      ensure(body.value.workBits <= WORK_MAX_BITS);
       return;
     case 'refused':
     case 'goodbye':

@@ -13,6 +13,12 @@ export const CHALLENGE_BYTES = 32;
 export const LOOKUP_BYTES = 16;
 export const CLAIM_BYTES = 16;
 
+/** Longest token or nonce that is shown for admission. */
+export const ADMISSION_MAX_BYTES = 64;
+
+/** Most leading zero bits that a relay may ask for: some seconds on a telephone. */
+export const WORK_MAX_BITS = 24;
+
 /** Largest envelope: the largest padding bucket of a ratchet message (PROTOCOL.md §5). */
 export const ENVELOPE_MAX_BYTES = 65_536;
 

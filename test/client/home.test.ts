@@ -4,7 +4,8 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { changePassphrase, createKey, defaultHome, homeFiles, keyIsSealed, lockHome, prepareHome, readKey } from '../../client/home.js';
+import { changePassphrase, createKey, homeFiles, keyIsSealed, lockHome, prepareHome, readKey } from '../../client/home.js';
+import { defaultHome } from '../../client/folder.js';
 import type { ErrorCode } from '../../crypto/error.js';
 
 let folder: string;

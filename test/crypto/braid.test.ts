@@ -7,7 +7,7 @@ import type { Random } from '../../crypto/random.js';
 import { EPOCH_MESSAGES, type Step } from '../../crypto/ratchet/braid.js';
 import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
 import { ready, xwingPublicKey } from '../../crypto/sodium.js';
-import { craft, DAY_MS, plaintextOf, Side, sides, turn } from './side.js';
+import { begun, craft, DAY_MS, pieceOf, plaintextOf, Side, sides, turn } from './side.js';
 import { bytes, codeOf, initiate, invite, pair, seeded } from './support.js';
 
 await ready();
@@ -30,10 +30,16 @@ describe('an epoch', () => {
     expect(Math.abs(a.session.braid.epoch - b.session.braid.epoch)).toBeLessThan(2);
   });
 
-  it('begins with the first flight, which has room for the whole key', () => {
-    const { guest, inviter } = pair('flight');
-    expect(guest.braid.step.at).toBe('offering');
-    expect(inviter.braid.step.at).toBe('answering');
+  it('begins with the first message that the guest sends after an answer', () => {
+    const { a, b } = sides('begins');
+    a.receive(b.send('answer'));
+    expect(a.session.braid.step.at).toBe('idle');
+    const before = a.session;
+    const message = a.send('offering');
+    expect(pieceOf(before, message)).toMatchObject({ first: 0, bytes: { length: 25 * 16 } });
+    expect(a.session.braid.step.at).toBe('offering');
+    b.receive(message);
+    expect(b.session.braid.step).toMatchObject({ at: 'collecting', key: { has: new Uint8Array(76).fill(1, 0, 25) } });
   });
 
   it('changes roles after each', () => {
@@ -47,7 +53,7 @@ describe('an epoch', () => {
 
   it('is in the root of the next chain where the sides talk in bursts: at once if that chain is not used, else one later', () => {
     for (const used of [false, true]) {
-      const { a, b } = sides(`bursts ${used}`);
+      const { a, b } = begun(`bursts ${used}`);
       const answers = Array.from({ length: 4 }, () => b.send('answer'));
       a.receive(answers[0]!);
       if (used) b.receive(a.send('between'));
@@ -61,19 +67,20 @@ describe('an epoch', () => {
   });
 
   it('leaves chains open that were begun before it ended', () => {
-    const { a, b } = sides('old chains');
+    const { a, b } = begun('old chains');
     const late: [Side, Uint8Array][] = [];
     while (b.session.braid.epoch === 0) {
       late.push([b, a.send('late')], [a, b.send('late')]);
+      // Of older chains nothing opens.
+      expect(late.length).toBeLessThanOrEqual(10);
       turn(a, b);
     }
-    expect(late.length).toBeLessThanOrEqual(10);
     for (const [side, message] of late) expect(side.receive(message)).toBe('late');
     turn(a, b);
   });
 
   it('is not moved by a piece of an epoch that is over, nor by one that says something else of a unit that came before', () => {
-    const { a, b } = sides('pieces');
+    const { a, b } = begun('pieces');
     const late = b.send('late');
     until('collecting', a, b);
     const collecting = a.session.braid.step;
@@ -100,13 +107,15 @@ describe('an epoch', () => {
       };
     };
     const [a, b] = [new Side(guest, 'a', counting('a')), new Side(inviter, 'b', counting('b'))];
+    a.receive(b.send('answer'));
+    drawn.length = 0;
     for (let message = 0; message < 30; message++) a.send('nobody is there');
-    expect(drawn).toEqual(Array.from({ length: 30 }, () => 24));
+    expect(drawn).toEqual([32, ...Array.from({ length: 30 }, () => 24)]);
     drawn.length = 0;
     for (let turns = 0; turns < 40; turns++) turn(a, b);
     const { epoch } = a.session.braid;
-    // The first encapsulation was drawn when the first flight came.
-    expect(drawn.filter((length) => length === 64).length).toBeOneOf([epoch - 1, epoch]);
+    expect(drawn.filter((length) => length === 64).length).toBeOneOf([epoch, epoch + 1]);
+    // The first seed was drawn before; 80 are ratchet keys.
     expect(drawn.filter((length) => length === 32).length - 80).toBeOneOf([epoch - 1, epoch]);
   });
 
@@ -152,7 +161,7 @@ describe('an epoch that is overdue', () => {
   }
 
   it('after 50 messages takes the next larger bucket, on the side that has something to send, until it is over', () => {
-    const { a, b } = sides('overdue');
+    const { a, b } = begun('overdue');
     const before = b.session.braid.messages;
     const sent = lengths(a, b, 30);
     const larger = sent.flatMap(([, pong], index) => (pong === 1024 ? [index] : []));
@@ -162,14 +171,14 @@ describe('an epoch that is overdue', () => {
   });
 
   it('after 24 hours, too', () => {
-    const { a, b } = sides('a day');
+    const { a, b } = begun('a day');
     expect(lengths(a, b, 2, DAY_MS - 1)).toEqual([[512, 512], [512, 512]]);
     // The guest has not seen a piece of the answer yet, and offers its key once more.
     expect(lengths(a, b, 2, DAY_MS)).toEqual([[1024, 1024], [512, 1024]]);
   });
 
   it('does not raise the price of messages to somebody who does not answer', () => {
-    const { a, b } = sides('silence');
+    const { a, b } = begun('silence');
     lengths(a, b, 2);
     const sent = Array.from({ length: 8 }, () => b.send(LONG, DAY_MS).length);
     // The first of the chain went before.
@@ -179,7 +188,7 @@ describe('an epoch that is overdue', () => {
   });
 
   it('stays so, however many messages there were', () => {
-    const { a, b } = sides('many');
+    const { a, b } = begun('many');
     lengths(a, b, 2);
     let last = b.send(LONG);
     for (let message = 0; message < 260; message++) last = b.send(LONG);
@@ -189,7 +198,7 @@ describe('an epoch that is overdue', () => {
   });
 
   it('changes no length where there is room for everything, and none beyond the largest', () => {
-    const { b } = sides('room');
+    const { b } = begun('room');
     const length = (body: number) => encrypt(b.session, new Uint8Array(body), b.random, DAY_MS).message.length;
     expect([0, 2_000, 2_100, 2_872, 2_873, 40_000, 64_168].map(length)).toEqual([1024, 4096, 4096, 4096, 8192, 65_536, 65_536]);
   });
@@ -223,7 +232,7 @@ describe('a header that names an epoch', () => {
   });
 
   it('is refused if it says too early that the answer was understood: the root is another', () => {
-    const { a, b } = sides('early');
+    const { a, b } = begun('early');
     a.receive(b.send('answering'));
     expect(b.session.braid.step.at).toBe('answering');
     expect(b.refusal(craft(a.session, seeded('early'), { epoch: 1 }))).toBe('undecryptable');
@@ -246,7 +255,7 @@ describe('pieces that make no key', () => {
   });
 
   it('are refused as a ciphertext, too', () => {
-    const { a, b } = sides('no ciphertext');
+    const { a, b } = begun('no ciphertext');
     const random = seeded('no ciphertext');
     const plaintext = plaintextOf('x', { first: 0, bytes: new Uint8Array(1120) }, 2_000);
     expect(a.refusal(craft(b.session, random, { plaintext }))).toBe('undecryptable');
@@ -305,18 +314,56 @@ describe('a packed braid', () => {
 });
 
 describe('a first flight', () => {
-  it('that the inviter sees several times, from several messages, gives one epoch', () => {
-    const random = seeded('flights');
+  /** The guest's end and the inviter's before any message, and the flight. */
+  function met(seed: string): { guest: Session; host: Session; flight: Uint8Array } {
+    const random = seeded(seed);
     const { identity, link, card, secret } = invite(random);
-    const { session, flight } = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
-    const first = encrypt(session, bytes('one'), random, 0, flight);
-    const second = encrypt(first.session, bytes('two'), random, 0, flight);
-    const host = respond(identity, secret, second.message.subarray(0, FLIGHT_BYTES), random).session;
-    const b = new Side(host, 'b');
-    b.receive(second.message.subarray(FLIGHT_BYTES));
+    const { session: guest, flight } = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
+    return { guest, host: respond(identity, secret, flight, random).session, flight };
+  }
+
+  /** Draws nothing but so many bytes at a time, in this order. */
+  function only(...lengths: number[]): Random {
+    return (length) => {
+      expect(length).toBe(lengths.shift());
+      return new Uint8Array(length).fill(7);
+    };
+  }
+
+  it('has no piece, nor has any message before the answer, however many they are and however old', () => {
+    const { guest, flight } = met('no piece');
+    let session = guest;
+    for (let sent = 0; sent < EPOCH_MESSAGES + 5; sent++) {
+      const next = encrypt(session, bytes('is anybody there?'), only(24), sent * DAY_MS, flight);
+      expect(next.message).toHaveLength(4096);
+      expect(pieceOf(session, next.message.subarray(FLIGHT_BYTES))).toMatchObject({ first: 0, bytes: { length: 0 } });
+      session = next.session;
+    }
+    expect(session.braid.step).toEqual({ at: 'idle' });
+  });
+
+  it('is opened and answered for one ratchet key and two nonces: the answer waits for nothing of the braid', () => {
+    const { guest, host, flight } = met('answer');
+    const first = encrypt(guest, bytes('hello'), only(24), 0, flight);
+    const heard = decrypt(host, first.message.subarray(FLIGHT_BYTES), only(32), 0).session;
+    const answer = encrypt(heard, new Uint8Array(408), only(24), DAY_MS);
+    expect(answer.message).toHaveLength(512);
+    expect(pieceOf(heard, answer.message)).toMatchObject({ first: 0, bytes: { length: 0 } });
+    expect(decrypt(first.session, answer.message, only(32), DAY_MS).body).toHaveLength(408);
+    expect(answer.session.braid).toMatchObject({ epoch: 0, step: { at: 'collecting', key: { has: new Uint8Array(76) } } });
+  });
+
+  it('that the inviter sees several times, from several messages, gives one epoch', () => {
+    const { guest, host, flight } = met('flights');
+    const [a, b] = [new Side(guest, 'a'), new Side(host, 'b')];
+    const [first, second] = ['one', 'two'].map((text) => a.send(text, 0, flight).subarray(FLIGHT_BYTES));
+    expect(b.receive(second!)).toBe('two');
     const { step } = b.session.braid;
-    expect(step.at).toBe('answering');
-    b.receive(first.message.subarray(FLIGHT_BYTES));
+    expect(b.receive(first!)).toBe('one');
     expect(b.session.braid.step).toEqual(step);
+    expect(b.refusal(second!)).toBe('duplicate');
+    until('answering', b, a);
+    until('collecting', a, b);
+    expect(a.session.braid.epoch).toBe(1);
   });
 });

@@ -6,7 +6,7 @@ import { openCard, parseLink } from '../../crypto/invitation.js';
 import { BODY_MAX_BYTES, decrypt, encrypt, packSession, sessionId, unpackSession } from '../../crypto/session.js';
 import { pack } from '../../crypto/ratchet/state.js';
 import { ready } from '../../crypto/sodium.js';
-import { craft, DAY_MS, sides } from './side.js';
+import { begun, craft, DAY_MS, sides } from './side.js';
 import { bytes, codeOf, initiate, invite, pair, seeded } from './support.js';
 
 await ready();
@@ -65,12 +65,17 @@ describe('a session', () => {
     a.receive(b.send('y'));
     a.send('lost');
     b.receive(a.send('z'));
-    for (const session of [a.session, b.session, pair('fresh').guest]) {
+    const { a: waiting, b: answering } = begun('packed later');
+    waiting.receive(answering.send('a piece'));
+    const sessions = [pair('fresh').guest, a.session, b.session, waiting.session, answering.session];
+    expect(sessions.map(({ braid }) => braid.step.at)).toEqual(['idle', 'offering', 'collecting', 'waiting', 'answering']);
+    for (const session of sessions) {
       const { transcript, resumption, root, nextHeaderKey, sending, receiving, past, skipped, braid } = unpackSession(packSession(session));
       expect(packSession(pack({ transcript, resumption, root, nextHeaderKey, sending, receiving, past, skipped, braid }))).toEqual(packSession(session));
     }
     expect(b.session.skipped).toHaveLength(2);
-    expect(packSession(b.session)).toHaveLength(312 + 107 + 36 + 2 * 46 + 1120 + 1 + 64);
+    expect(packSession(b.session)).toHaveLength(312 + 107 + 36 + 2 * 46 + 1216 + 76);
+    expect(packSession(answering.session)).toHaveLength(312 + 107 + 36 + 1120 + 1 + 64);
   });
 
   it('does not unpack with more past chains or waiting keys than it may have', () => {

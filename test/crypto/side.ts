@@ -4,8 +4,9 @@ import { expect } from 'vitest';
 import { concat, toHex, Writer } from '../../crypto/bytes.js';
 import type { Random } from '../../crypto/random.js';
 import { stepChain } from '../../crypto/ratchet/chain.js';
+import { openBody, splitMessage } from '../../crypto/ratchet/message.js';
 import type { Piece } from '../../crypto/ratchet/piece.js';
-import { packPlaintext, PLAINTEXT_HEAD_BYTES } from '../../crypto/ratchet/plaintext.js';
+import { packPlaintext, PLAINTEXT_HEAD_BYTES, unpackPlaintext } from '../../crypto/ratchet/plaintext.js';
 import { decrypt, encrypt, packSession, type Session } from '../../crypto/session.js';
 import { seal } from '../oracle/notation.js';
 import { bytes, codeOf, pair, seeded, string } from './support.js';
@@ -22,8 +23,8 @@ export class Side {
     this.random = random;
   }
 
-  send(text: string, now = 0): Uint8Array {
-    const { session, message } = encrypt(this.session, bytes(text), this.random, now);
+  send(text: string, now = 0, flight?: Uint8Array): Uint8Array {
+    const { session, message } = encrypt(this.session, bytes(text), this.random, now, flight);
     this.session = session;
     return message;
   }
@@ -48,6 +49,17 @@ export function sides(seed: string): { a: Side; b: Side } {
   return { a: new Side(guest, `${seed}/a`), b: new Side(inviter, `${seed}/b`) };
 }
 
+/** A body after which the smallest envelope has room for a whole key. */
+const ROOMY = 'x'.repeat(2_000);
+
+/** Two sides in the first epoch: the inviter has the whole key, and no message of its newest chain has gone. */
+export function begun(seed: string): { a: Side; b: Side } {
+  const { a, b } = sides(seed);
+  a.receive(b.send('answer'));
+  b.receive(a.send(ROOMY));
+  return { a, b };
+}
+
 /** One message each way, so that both begin a chain. */
 export function turn(a: Side, b: Side, text = 'text', now = 0): Uint8Array[] {
   const ping = a.send(text, now);
@@ -55,6 +67,12 @@ export function turn(a: Side, b: Side, text = 'text', now = 0): Uint8Array[] {
   const pong = b.send(text, now);
   a.receive(pong, now);
   return [ping, pong];
+}
+
+/** The piece that a message carries which is the next of `from`, the session before it. */
+export function pieceOf(from: Session, message: Uint8Array): Piece {
+  const { messageKey } = stepChain(from.sending.chainKey);
+  return unpackPlaintext(openBody(messageKey, splitMessage(message))!)!.piece;
 }
 
 /** A plaintext with any piece, `length` bytes long. */

@@ -78,7 +78,7 @@ export class Session {
     const s = { ...this.#state };
     if (body.length > 64_168) refuse('message-too-large');
     if (s.ns === 10_000) refuse('session-exhausted');
-    s.braid = begin(s.braid, s.epochs, draw);
+    if (s.other !== null) s.braid = begin(s.braid, s.epochs, draw);
     const used = flight.length + 100 + 4 + body.length;
     let length = flight.length > 0 ? 4096 : 512;
     while (length < used) length *= 2;

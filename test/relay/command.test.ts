@@ -61,6 +61,23 @@ describe('sotto relay', () => {
     }
   });
 
+  test('refuses a port of STUN that is taken where it was chosen by hand, and ends', async () => {
+    const udp = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(udp, 'listening');
+    onTestFinished(() => void udp.close());
+    const { port } = udp.address();
+    const refused = await story.run(['relay', '--port', '0', '--stun-port', String(port), '--data', newFolder()]);
+    expect(refused).toMatchObject({ code: 2, out: '', err: `sotto: Another program uses UDP port ${port}; choose another with --stun-port.\n` });
+  });
+
+  test('guides with the relay that runs already on the same data, and leaves with 0', async () => {
+    const { url, data } = await startRelay();
+    const { code, out } = await story.run(['relay', '--guide', '--port', '0', '--stun-port', '0', '--data', data]);
+    expect(code).toBe(0);
+    expect(out).toContain('It runs already');
+    expect(new Set(out.match(/http:\/\/127\.0\.0\.1:\d+/g))).toEqual(new Set([url]));
+  });
+
   test('refuses options that make no sense', async () => {
     for (const options of [['--port', '65536'], ['--port', 'x'], ['--stun-port', '-1'], ['--host', '192.0.2.1'], ['--wrong']]) {
       expect((await story.run(['relay', '--data', newFolder(), ...options])).code, options.join(' ')).toBe(2);
@@ -73,12 +90,12 @@ describe('sotto relay', () => {
     const file = join(folder, 'file');
     writeFileSync(file, '');
     for (const data of [file, join(file, 'deep'), ...(process.platform === 'linux' ? ['/proc/1/x'] : [])]) {
-      expect(await story.run(['relay', '--port', '0', '--stun-port', '0', '--data', data])).toMatchObject({ code: 6, err: expect.stringContaining(`The folder ${data} cannot be made`) });
+      expect(await story.run(['relay', '--port', '0', '--stun-port', '0', '--data', data])).toMatchObject({ code: 6, err: expect.stringMatching(/^sotto: The folder \S+ cannot be made: [a-z ]+; choose another/) });
     }
   });
 
   test('names every address that others may use when it listens at all of them', async () => {
-    const relay = story.start(['relay', '--host', '0.0.0.0', '--port', '0', '--stun-port', '0', '--data', newFolder()]);
+    const relay = story.start(['relay', '--host', '0.0.0.0', '--lan', '--port', '0', '--stun-port', '0', '--data', newFolder()]);
     await relay.line((line) => line.startsWith('Others'));
     const urls = relay.lines.join('\n').match(/http:\/\/\S+/g);
     const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []).filter(({ family, internal }) => family === 'IPv4' && !internal);
@@ -108,6 +125,7 @@ describe('sotto relay', () => {
     expect(url).not.toContain(':8080');
     expect((await fetch(`${url}/health`)).status).toBe(200);
     expect(text).toContain('TCP port 8080 is taken, so the relay answers at port');
+    expect(text).toContain('Homes made for another port do not find it: free that port');
     expect(text).toContain('UDP port 3478 is taken');
     expect(relay.lines.filter((line) => line.length > 80)).toEqual([]);
     const commands = text.match(/npx sotto \w+/g)!.map((command) => command.slice(10));

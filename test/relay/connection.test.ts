@@ -19,13 +19,17 @@ async function pair() {
   });
   const frames: Buffer[] = [];
   let closed = 0;
+  let stalled = 0;
   const connection = new Connection(socket, {
     frame: (bytes) => frames.push(Buffer.from(bytes)),
+    stalled: () => {
+      stalled += 1;
+    },
     closed: () => {
       closed += 1;
     },
   });
-  return { client, socket, connection, frames, closed: () => closed };
+  return { client, socket, connection, frames, closed: () => closed, stalled: () => stalled };
 }
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
@@ -90,4 +94,35 @@ test('closing reads on for the client’s goodbye, also from a connection on hol
   connection.close();
   await once(client, 'close');
   await vi.waitFor(() => expect(closed()).toBe(1), PATIENCE);
+});
+
+test('a client that takes nothing of a full buffer is reported, and one that goes on reading is not', async () => {
+  const { client, socket, connection, stalled, closed } = await pair();
+  client.pause();
+  await vi.waitFor(() => {
+    for (let count = 0; count < 50; count += 1) connection.send(random(65_536));
+    expect(socket.isPaused).toBe(true);
+  }, PATIENCE);
+  const before = socket.bufferedAmount;
+  connection.probe();
+  client.resume();
+  await vi.waitFor(() => expect(socket.bufferedAmount).toBeLessThan(before - 65_536), PATIENCE);
+  client.pause();
+  connection.probe();
+  expect(stalled()).toBe(0);
+  await vi.waitFor(() => {
+    for (let count = 0; count < 50; count += 1) connection.send(random(65_536));
+    expect(socket.isPaused).toBe(true);
+  }, PATIENCE);
+  connection.probe();
+  connection.probe();
+  expect([stalled(), closed()]).toEqual([1, 0]);
+});
+
+test('a client on hold is not taken for one that is gone, though its answers are not read', async () => {
+  const { connection, closed, stalled } = await pair();
+  connection.hold(true);
+  for (let count = 0; count < 3; count += 1) connection.probe();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect([closed(), stalled()]).toEqual([0, 0]);
 });

@@ -5,81 +5,15 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { fromHex, toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
 import { WINDOW_BYTES, WINDOW_ENVELOPES } from '../../relay/core/collections.js';
-import type { Answer, Operation } from '../../relay/core/operation.js';
-import { Relay, REQUESTS_MAX, type Output, type Role } from '../../relay/core/relay.js';
+import type { Answer } from '../../relay/core/operation.js';
+import { Relay, REQUESTS_MAX, type Role } from '../../relay/core/relay.js';
 import { decodeRelayFrame, encodeClientFrame } from '../../relay/wire/frame.js';
-import { acknowledge, collect, newMailbox, put, random, type Body, type Mailbox } from './support.js';
+import { Bench, CHALLENGE, NOW } from './bench.js';
+import { acknowledge, collect, newMailbox, put, random, type Body } from './support.js';
 
 beforeAll(ready);
 
-const NOW = 1_800_000_000_000;
-const CHALLENGE = new Uint8Array(32).fill(7);
 const DONE: Answer = { kind: 'done' };
-
-/** A brain with its outputs sorted: what each client was sent, what the store was asked and has not answered. */
-class Bench {
-  readonly relay = new Relay(3478);
-  readonly asked: { readonly reference: number; readonly operation: Operation }[] = [];
-  readonly outputs: Output[] = [];
-  readonly #sent = new Map<number, string[]>();
-  #request = 0;
-
-  input(input: Parameters<Relay['handle']>[0], now = NOW): void {
-    for (const output of this.relay.handle(input, now)) {
-      this.outputs.push(output);
-      if (output.kind === 'store') this.asked.push(output);
-      if (output.kind === 'send') {
-        const line = describeFrame(output.frame);
-        this.#sent.set(output.connection, [...(this.#sent.get(output.connection) ?? []), line]);
-      }
-    }
-  }
-
-  connect(connection: number, role: Role): this {
-    this.input({ kind: 'opened', connection, role, challenge: CHALLENGE });
-    this.sent(connection);
-    return this;
-  }
-
-  ask(connection: number, body: Body, now = NOW): number {
-    this.#request += 1;
-    this.input({ kind: 'frame', connection, bytes: encodeClientFrame(this.#request, body) }, now);
-    return this.#request;
-  }
-
-  /** Answers the oldest open question, which must be of this kind. */
-  answer(kind: Operation['kind'], answer: Answer, now = NOW): Operation {
-    const oldest = this.asked.shift();
-    expect(oldest?.operation.kind).toBe(kind);
-    this.input({ kind: 'answered', reference: oldest!.reference, answer }, now);
-    return oldest!.operation;
-  }
-
-  /** What the client was sent since the last look, one line per frame. */
-  sent(connection: number): string[] {
-    const lines = this.#sent.get(connection) ?? [];
-    this.#sent.delete(connection);
-    return lines;
-  }
-
-  /** A connection that collects this mailbox, all answered. */
-  collecting(connection: number, mailbox: Mailbox, waiting = 0): this {
-    this.connect(connection, 'collect').ask(connection, collect(mailbox, CHALLENGE));
-    this.answer('open', { kind: 'opened', waiting });
-    this.sent(connection);
-    return this;
-  }
-}
-
-function describeFrame(frame: Uint8Array): string {
-  const { request, body } = decodeRelayFrame(frame);
-  switch (body.case) {
-    case 'refused':
-    case 'goodbye': return `${request} ${body.case} ${body.value.code}`;
-    case 'delivery': return `${request} delivery ${body.value.sequence} age ${body.value.ageMs}`;
-    default: return `${request} ${body.case}`;
-  }
-}
 
 function stored(sequence: number, bytes = 10): { sequence: number; storedAt: number; envelope: Uint8Array } {
   return { sequence, storedAt: NOW - 1_000, envelope: new Uint8Array(bytes).fill(1) };
@@ -87,7 +21,7 @@ function stored(sequence: number, bytes = 10): { sequence: number; storedAt: num
 
 describe('requests', () => {
   test('the first frame is a Welcome with version, challenge and STUN port, byte for byte', () => {
-    const [output] = new Relay(3478).handle({ kind: 'opened', connection: 1, role: 'deposit', challenge: CHALLENGE }, NOW);
+    const [output] = new Relay(3478).handle({ kind: 'opened', connection: 1, role: 'deposit', challenge: CHALLENGE, source: null }, NOW);
     // RelayFrame 2: Welcome { 1: version 1, 2: challenge, 3: stun_port 3478 }
     expect(output?.kind === 'send' && toHex(output.frame)).toBe(`1227${'0801'}${'1220'}${'07'.repeat(32)}${'18961b'}`);
   });
@@ -113,7 +47,7 @@ describe('requests', () => {
   test('the store’s refusals reach the client, with advice where waiting helps', () => {
     const bench = new Bench().connect(1, 'deposit');
     bench.ask(1, put(newMailbox(), random(100)));
-    bench.answer('put', { kind: 'refused', code: 'mailbox-full' });
+    bench.answer('put', { kind: 'refused', code: 'mailbox-full', roomAt: NOW + 59_001 });
     const output = bench.outputs.findLast(({ kind }) => kind === 'send');
     expect(output?.kind === 'send' && decodeRelayFrame(output.frame).body.value).toMatchObject({ code: 'mailbox-full', retryAfterSeconds: 60 });
   });
@@ -127,7 +61,7 @@ describe('requests', () => {
     bench.ask(2, acknowledge(mailbox, 1));
     bench.ask(2, { case: 'close', value: { mailbox: mailbox.mailbox } });
     bench.ask(2, { case: 'putCard', value: { lookup: random(16), card: random(10), ttlSeconds: 5 } });
-    expect([...bench.sent(1), ...bench.sent(2)]).toEqual([1, 2, 3, 4, 5, 6].map((request) => `${request} refused wrong-connection`));
+    expect([...bench.sent(1), ...bench.sent(2)]).toEqual([1, 2, 3, 4, 5, 6].map((request) => `${request} refused wrong-connection after 0`));
     expect(bench.asked).toEqual([]);
   });
 
@@ -141,7 +75,7 @@ describe('requests', () => {
   test('a bad frame whose request number can be read is refused, and the connection goes on', () => {
     const bench = new Bench().connect(1, 'deposit');
     for (const hex of ['0809', '08092a00', '08092a041a022a00', '0809fa0600']) bench.input({ kind: 'frame', connection: 1, bytes: fromHex(hex) });
-    expect(bench.sent(1)).toEqual(Array(4).fill('9 refused frame-malformed'));
+    expect(bench.sent(1)).toEqual(Array(4).fill('9 refused frame-malformed after 0'));
     bench.ask(1, { case: 'ping', value: {} });
     expect(bench.sent(1)).toEqual(['1 done']);
   });
@@ -161,7 +95,7 @@ describe('requests', () => {
     const bench = new Bench().connect(1, 'deposit');
     bench.ask(1, put(newMailbox(), random(65_537)));
     bench.ask(1, put(newMailbox(), random(65_536)));
-    expect(bench.sent(1)).toEqual(['1 refused envelope-too-large']);
+    expect(bench.sent(1)).toEqual(['1 refused envelope-too-large after 0']);
   });
 
   test('a client with too many unanswered requests is not read until half of them are answered', () => {
@@ -191,7 +125,7 @@ describe('collecting', () => {
     ];
     const bench = new Bench().connect(1, 'collect');
     for (const body of wrong) bench.ask(1, body);
-    expect(bench.sent(1)).toEqual(wrong.map((_, index) => `${index + 1} refused signature-wrong`));
+    expect(bench.sent(1)).toEqual(wrong.map((_, index) => `${index + 1} refused signature-wrong after 0`));
     expect(bench.asked).toEqual([]);
     bench.ask(1, collect(mailbox, CHALLENGE));
     expect(bench.asked).toHaveLength(1);
@@ -201,7 +135,7 @@ describe('collecting', () => {
     const bench = new Bench().connect(1, 'collect');
     const mailbox = newMailbox();
     bench.ask(1, collect(mailbox, CHALLENGE));
-    bench.answer('open', { kind: 'opened', waiting: 3 });
+    bench.answer('open', { kind: 'opened', created: false, waiting: 3 });
     expect(bench.sent(1)).toEqual(['1 done']);
     expect(bench.answer('list', { kind: 'listed', envelopes: [stored(2), stored(3)], more: true })).toMatchObject({ after: 0, limit: WINDOW_ENVELOPES, maxBytes: WINDOW_BYTES });
     expect(bench.answer('list', { kind: 'listed', envelopes: [stored(5)], more: false })).toMatchObject({ after: 3, limit: WINDOW_ENVELOPES - 2 });
@@ -261,7 +195,7 @@ describe('collecting', () => {
     const bench = new Bench().collecting(1, first, 500);
     bench.ask(1, collect(second, CHALLENGE));
     const listing = bench.asked.shift()!;
-    bench.answer('open', { kind: 'opened', waiting: 1 });
+    bench.answer('open', { kind: 'opened', created: false, waiting: 1 });
     bench.input({ kind: 'answered', reference: listing.reference, answer: { kind: 'listed', envelopes: [stored(1)], more: true } });
     expect(bench.answer('list', { kind: 'listed', envelopes: [stored(1)], more: false })).toMatchObject({ mailbox: second.mailbox });
     expect(bench.asked.shift()?.operation).toMatchObject({ kind: 'list', mailbox: first.mailbox, after: 1 });
@@ -269,13 +203,14 @@ describe('collecting', () => {
 
   test('a later connection takes the mailbox over, and the earlier one gets nothing more of it', () => {
     const mailbox = newMailbox();
-    const bench = new Bench().collecting(1, mailbox).collecting(2, mailbox).connect(3, 'deposit');
+    const bench = new Bench().collecting(1, mailbox).collectingAgain(1, newMailbox()).collecting(2, mailbox).connect(3, 'deposit');
+    bench.sent(1);
     bench.ask(3, put(mailbox, random(5)));
     bench.answer('put', { kind: 'stored', sequence: 1 });
     expect(bench.sent(1)).toEqual([]);
     expect(bench.sent(2)).toEqual(['0 delivery 1 age 0']);
     const request = bench.ask(1, acknowledge(mailbox, 1));
-    expect(bench.sent(1)).toEqual([`${request} refused not-collecting`]);
+    expect(bench.sent(1)).toEqual([`${request} refused not-collecting after 0`]);
     expect(bench.asked).toEqual([]);
   });
 
@@ -284,8 +219,9 @@ describe('collecting', () => {
     const bench = new Bench().collecting(1, mailbox, 1).connect(2, 'collect');
     bench.ask(2, collect(mailbox, CHALLENGE));
     const listing = bench.asked.shift()!;
-    bench.answer('open', { kind: 'opened', waiting: 1 });
+    bench.answer('open', { kind: 'opened', created: false, waiting: 1 });
     bench.sent(2);
+    expect(bench.sent(1)).toEqual(['0 goodbye replaced']);
     bench.input({ kind: 'answered', reference: listing.reference, answer: { kind: 'listed', envelopes: [stored(1)], more: false } });
     expect([...bench.sent(1), ...bench.sent(2)]).toEqual([]);
     bench.answer('list', { kind: 'listed', envelopes: [stored(1)], more: false });
@@ -297,7 +233,7 @@ describe('collecting', () => {
     const bench = new Bench().connect(1, 'collect').connect(2, 'deposit');
     bench.ask(1, collect(mailbox, CHALLENGE));
     bench.input({ kind: 'closed', connection: 1 });
-    bench.answer('open', { kind: 'opened', waiting: 5 });
+    bench.answer('open', { kind: 'opened', created: false, waiting: 5 });
     bench.ask(2, put(mailbox, random(5)));
     bench.answer('put', { kind: 'stored', sequence: 1 });
     expect(bench.sent(1)).toEqual([]);
@@ -309,7 +245,7 @@ describe('collecting', () => {
     const bench = new Bench().collecting(1, first, WINDOW_ENVELOPES);
     bench.answer('list', { kind: 'listed', envelopes: Array.from({ length: WINDOW_ENVELOPES }, (_, index) => stored(index + 1)), more: false });
     bench.ask(1, collect(second, CHALLENGE));
-    bench.answer('open', { kind: 'opened', waiting: 1 });
+    bench.answer('open', { kind: 'opened', created: false, waiting: 1 });
     bench.input({ kind: 'closed', connection: 1 });
     expect(bench.asked).toEqual([]);
   });
@@ -321,7 +257,7 @@ describe('collecting', () => {
     bench.answer('close', DONE);
     expect(bench.sent(1)).toEqual([`${request} done`]);
     const second = bench.ask(1, { case: 'close', value: { mailbox: mailbox.mailbox } });
-    expect(bench.sent(1)).toEqual([`${second} refused not-collecting`]);
+    expect(bench.sent(1)).toEqual([`${second} refused not-collecting after 0`]);
   });
 
   test('a store that cannot be read ends the connection instead of stopping in silence', () => {

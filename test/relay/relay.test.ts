@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { ready } from '../../crypto/sodium.js';
 import { WINDOW_ENVELOPES } from '../../relay/core/collections.js';
-import { MAILBOX_MAX_ENVELOPES } from '../../relay/stores/store.js';
+import { LIMITS } from '../../relay/core/limits.js';
 import { COLLECT_PATH, DEPOSIT_PATH, FRAME_MAX_BYTES } from '../../relay/wire/limits.js';
 import { acknowledge, collect, newMailbox, put, random, temporaryFolder, TestClient, testRelay, type Mailbox } from './support.js';
 
@@ -30,7 +30,7 @@ async function fullForASecond(owner: TestClient, sender: TestClient): Promise<Ma
   const mailbox = await collecting(owner);
   owner.socket.terminate();
   await owner.closed;
-  const outcomes = await Promise.all(Array.from({ length: MAILBOX_MAX_ENVELOPES }, () => sender.try(put(mailbox, random(8), 1))));
+  const outcomes = await Promise.all(Array.from({ length: LIMITS.mailboxEnvelopes }, () => sender.try(put(mailbox, random(8), 1))));
   expect(new Set(outcomes)).toEqual(new Set(['done']));
   return mailbox;
 }
@@ -154,13 +154,15 @@ describe('ownership', () => {
 
   test('a later Collect takes the mailbox over, and only it receives from then on', async () => {
     const { owner, sender, relay } = await pair();
-    const mailbox = await collecting(owner);
+    const [mailbox, other] = [await collecting(owner), await collecting(owner)];
     const later = await TestClient.connect(relay.port, 'collect');
     expect(await later.collect(mailbox)).toBe('done');
     expect(await sender.try(put(mailbox, random(5)))).toBe('done');
     await later.deliveries(1);
     expect(await owner.try(acknowledge(mailbox, 1))).toBe('not-collecting');
     expect(owner.waiting).toBe(0);
+    expect(await later.collect(other)).toBe('done');
+    expect(await owner.closed).toBe('replaced');
   });
 });
 

@@ -2,12 +2,17 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Answer, Operation } from '../../relay/core/operation.js';
-import { MAILBOX_MAX_BYTES, MAILBOX_MAX_ENVELOPES, type Store } from '../../relay/stores/store.js';
+import { LIMITS, type Limits } from '../../relay/core/limits.js';
+import type { Store } from '../../relay/stores/store.js';
 import { ENVELOPE_MAX_BYTES } from '../../relay/wire/limits.js';
 import { random, temporaryFolder } from './support.js';
 
 const NOW = 1_800_000_000_000;
 const DONE = { kind: 'done' };
+
+/** When a mailbox that was collected at NOW and never again is removed. */
+const UNUSED = NOW + LIMITS.mailboxSeconds * 1_000;
+const DAY_MS = 24 * 3_600_000;
 
 interface Place {
   readonly mailbox: Uint8Array;
@@ -16,7 +21,7 @@ interface Place {
 }
 
 const newPlace = (): Place => ({ mailbox: random(16), owner: random(32), tokenHash: random(32) });
-const open = (place: Place): Operation => ({ kind: 'open', ...place });
+const open = (place: Place, create = true): Operation => ({ kind: 'open', ...place, create });
 const refusal = (code: string) => ({ kind: 'refused', code });
 
 function put({ mailbox, tokenHash }: Place, envelope: Uint8Array, { id = random(16), ttlMs = 60_000 } = {}): Operation {
@@ -28,16 +33,16 @@ function list({ mailbox }: Place, { after = 0, limit = 10_000, maxBytes = Infini
 }
 
 /** Runs the suite. `openStore` opens what is in a folder, and must open it again after close(). */
-export function describeStore(name: string, openStore: (folder: string) => Store): void {
-  async function fresh(): Promise<{ store: Store; run: (operation: Operation, now?: number) => Promise<Answer> }> {
-    const store = openStore(temporaryFolder());
+export function describeStore(name: string, openStore: (folder: string, limits: Limits, now: number) => Store): void {
+  async function fresh(limits: Partial<Limits> = {}): Promise<{ store: Store; run: (operation: Operation, now?: number) => Promise<Answer> }> {
+    const store = openStore(temporaryFolder(), { ...LIMITS, ...limits }, NOW);
     onTestFinished(() => store.close());
     return { store, run: async (operation, now = NOW) => (await store.run([operation], now))[0]! };
   }
 
-  async function withMailbox() {
+  async function withMailbox(limits: Partial<Limits> = {}) {
     const place = newPlace();
-    const opened = await fresh();
+    const opened = await fresh(limits);
     await opened.run(open(place));
     return { ...opened, place };
   }
@@ -77,7 +82,7 @@ export function describeStore(name: string, openStore: (folder: string) => Store
       const { store } = await fresh();
       const place = newPlace();
       const answers = await store.run([put(place, random(1)), open(place), put(place, random(2)), list(place), put(place, random(3))], NOW);
-      expect(answers).toMatchObject([refusal('mailbox-unknown'), { waiting: 0 }, { sequence: 1 }, { envelopes: [{ sequence: 1 }] }, { sequence: 2 }]);
+      expect(answers).toMatchObject([refusal('mailbox-unknown'), { created: true, waiting: 0 }, { sequence: 1 }, { envelopes: [{ sequence: 1 }] }, { sequence: 2 }]);
     });
 
     test('an envelope that waits already is kept once, and can be put again after it was acknowledged', async () => {
@@ -105,7 +110,7 @@ export function describeStore(name: string, openStore: (folder: string) => Store
       expect(await run(open({ ...place, owner: random(32) }))).toEqual(refusal('mailbox-taken'));
       await run(put(place, random(1)));
       const changed = { ...place, tokenHash: random(32) };
-      expect(await run(open(changed))).toEqual({ kind: 'opened', waiting: 1 });
+      expect(await run(open(changed))).toEqual({ kind: 'opened', created: false, waiting: 1 });
       expect(await run(put(place, random(1)))).toEqual(refusal('token-wrong'));
       expect(await run(put(changed, random(1)))).toMatchObject({ kind: 'stored' });
     });
@@ -119,33 +124,33 @@ export function describeStore(name: string, openStore: (folder: string) => Store
 
     test('a mailbox takes its quota of envelopes and not one more, until some are acknowledged', async () => {
       const { store, run, place } = await withMailbox();
-      const full = Array.from({ length: MAILBOX_MAX_ENVELOPES }, () => put(place, random(1)));
+      const full = Array.from({ length: LIMITS.mailboxEnvelopes }, () => put(place, random(1)));
       expect((await store.run(full, NOW)).every(({ kind }) => kind === 'stored')).toBe(true);
-      expect(await run(put(place, random(1)))).toEqual(refusal('mailbox-full'));
+      expect(await run(put(place, random(1)))).toEqual({ ...refusal('mailbox-full'), roomAt: NOW + 60_000 });
       await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
       expect(await run(put(place, random(1)))).toMatchObject({ kind: 'stored' });
     });
 
     test('a mailbox takes its quota of bytes and not one more', async () => {
       const { store, run, place } = await withMailbox();
-      const full = Array.from({ length: MAILBOX_MAX_BYTES / ENVELOPE_MAX_BYTES }, () => put(place, random(ENVELOPE_MAX_BYTES)));
+      const full = Array.from({ length: LIMITS.mailboxBytes / ENVELOPE_MAX_BYTES }, () => put(place, random(ENVELOPE_MAX_BYTES)));
       expect((await store.run(full, NOW)).every(({ kind }) => kind === 'stored')).toBe(true);
-      expect(await run(put(place, random(1)))).toEqual(refusal('mailbox-full'));
+      expect(await run(put(place, random(1)))).toMatchObject(refusal('mailbox-full'));
     });
 
     test('what has expired is not listed, and expiring it frees its place', async () => {
       const { store, run, place } = await withMailbox();
       const id = random(16);
-      await store.run(Array.from({ length: MAILBOX_MAX_ENVELOPES - 1 }, () => put(place, random(1), { ttlMs: 1_000 })), NOW);
+      await store.run(Array.from({ length: LIMITS.mailboxEnvelopes - 1 }, () => put(place, random(1), { ttlMs: 1_000 })), NOW);
       await run(put(place, random(1), { id, ttlMs: 5_000 }));
-      expect(await run(list(place), NOW + 999)).toMatchObject({ envelopes: { length: MAILBOX_MAX_ENVELOPES } });
+      expect(await run(list(place), NOW + 999)).toMatchObject({ envelopes: { length: LIMITS.mailboxEnvelopes } });
       expect(await run(list(place), NOW + 1_000)).toMatchObject({ envelopes: { length: 1 } });
       expect(await run({ kind: 'expire', limit: 600 }, NOW + 1_000)).toEqual({ kind: 'expired', nextAt: NOW + 1_000 });
       expect(await run({ kind: 'expire', limit: 600 }, NOW + 1_000)).toEqual({ kind: 'expired', nextAt: NOW + 5_000 });
       expect(await run({ kind: 'expire', limit: 600 }, NOW + 4_999)).toEqual({ kind: 'expired', nextAt: NOW + 5_000 });
-      expect(await run(open(place))).toEqual({ kind: 'opened', waiting: 1 });
-      expect(await run({ kind: 'expire', limit: 600 }, NOW + 5_000)).toEqual({ kind: 'expired', nextAt: null });
-      expect(await run(open(place))).toEqual({ kind: 'opened', waiting: 0 });
+      expect(await run(open(place))).toEqual({ kind: 'opened', created: false, waiting: 1 });
+      expect(await run({ kind: 'expire', limit: 600 }, NOW + 5_000)).toEqual({ kind: 'expired', nextAt: UNUSED });
+      expect(await run(open(place))).toEqual({ kind: 'opened', created: false, waiting: 0 });
     });
 
     test('an envelope that has expired can be put again before it was swept away', async () => {
@@ -165,7 +170,7 @@ export function describeStore(name: string, openStore: (folder: string) => Store
       expect(await run(put(place, random(1)))).toEqual(refusal('mailbox-unknown'));
       expect(await run(list(place))).toMatchObject({ envelopes: [] });
       expect(await run({ kind: 'expire', limit: 10 }, NOW)).toEqual({ kind: 'expired', nextAt: null });
-      expect(await run(open(place))).toEqual({ kind: 'opened', waiting: 0 });
+      expect(await run(open(place))).toEqual({ kind: 'opened', created: true, waiting: 0 });
     });
 
     test('the neighbours of a mailbox in the order of keys are not touched', async () => {
@@ -208,17 +213,60 @@ export function describeStore(name: string, openStore: (folder: string) => Store
       expect(await run({ kind: 'expire', limit: 10 }, NOW + 900)).toEqual({ kind: 'expired', nextAt: null });
     });
 
+    test('a mailbox that nobody collects is removed with all that is in it, and not before', async () => {
+      const { run, store, place } = await withMailbox();
+      await run(put(place, random(10), { ttlMs: LIMITS.mailboxSeconds * 2_000 }));
+      expect(await run({ kind: 'expire', limit: 10 }, UNUSED - 1)).toEqual({ kind: 'expired', nextAt: UNUSED });
+      expect(await run({ kind: 'expire', limit: 10 }, UNUSED)).toEqual({ kind: 'expired', nextAt: null });
+      expect(await run(put(place, random(10)), UNUSED)).toEqual(refusal('mailbox-unknown'));
+      expect(store.totals).toEqual({ mailboxes: 0, envelopes: 0, cards: 0, bytes: 0 });
+    });
+
+    test('collecting a mailbox, or staying connected to it, keeps it', async () => {
+      const { run, place } = await withMailbox();
+      const later = NOW + 30 * DAY_MS;
+      expect(await run(open(place), later)).toMatchObject({ created: false });
+      expect(await run({ kind: 'expire', limit: 10 }, UNUSED)).toEqual({ kind: 'expired', nextAt: UNUSED + 30 * DAY_MS });
+      expect(await run({ kind: 'touch', mailbox: place.mailbox }, later + 30 * DAY_MS)).toEqual(DONE);
+      expect(await run({ kind: 'expire', limit: 10 }, UNUSED)).toEqual({ kind: 'expired', nextAt: UNUSED + 60 * DAY_MS });
+      expect(await run({ kind: 'touch', mailbox: random(16) })).toEqual(DONE);
+    });
+
+    test('a mailbox that may not be made is unknown, and one that is there opens all the same', async () => {
+      const { run, place } = await withMailbox();
+      expect(await run(open(newPlace(), false))).toEqual(refusal('mailbox-unknown'));
+      expect(await run(open(place, false))).toEqual({ kind: 'opened', created: false, waiting: 0 });
+    });
+
+    test('the store takes its limit of mailboxes and of bytes, counts them right, and takes more when some are gone', async () => {
+      const { run, store, place } = await withMailbox({ storeMailboxes: 2, storeBytes: 1_000 });
+      expect(await run(open(newPlace()))).toMatchObject({ created: true });
+      expect(await run(open(newPlace()))).toEqual(refusal('relay-busy'));
+      expect(await run(open(place))).toMatchObject({ created: false });
+      const lookup = random(16);
+      await run({ kind: 'put-card', lookup, card: random(300), reusable: false, expiresAt: NOW + 50 });
+      await run(put(place, random(700)));
+      expect(store.totals).toEqual({ mailboxes: 2, envelopes: 1, cards: 1, bytes: 1_000 });
+      expect(await run(put(place, random(1)))).toEqual(refusal('relay-busy'));
+      expect(await run({ kind: 'put-card', lookup: random(16), card: random(1), reusable: false, expiresAt: NOW + 50 })).toEqual(refusal('relay-busy'));
+      await run({ kind: 'expire', limit: 10 }, NOW + 50);
+      expect(await run(put(place, random(300)))).toMatchObject({ kind: 'stored' });
+      await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1, 2] });
+      await run({ kind: 'close', mailbox: place.mailbox });
+      expect(store.totals).toEqual({ mailboxes: 1, envelopes: 0, cards: 0, bytes: 0 });
+    });
+
     test('a reusable card is given to everybody until it expires, also after closing and opening', async () => {
       const folder = temporaryFolder();
       const [lookup, card] = [random(16), random(2_088)];
       const keep = { kind: 'put-card', lookup, card, reusable: true, expiresAt: NOW + 100 } as const;
       const take = (): Operation => ({ kind: 'take-card', lookup, claim: random(16) });
       const isCard = (answer: Answer | undefined): boolean => answer?.kind === 'card' && Buffer.from(answer.card).equals(card);
-      const before = openStore(folder);
+      const before = openStore(folder, LIMITS, NOW);
       expect(await before.run([keep, keep, { ...keep, reusable: false }, { ...keep, card: random(2_088) }], NOW)).toEqual([DONE, DONE, refusal('card-taken'), refusal('card-taken')]);
       expect((await before.run([take(), take()], NOW)).every(isCard)).toBe(true);
       await before.close();
-      const after = openStore(folder);
+      const after = openStore(folder, LIMITS, NOW);
       onTestFinished(() => after.close());
       expect((await after.run([take(), take()], NOW + 99)).every(isCard)).toBe(true);
       expect(await after.run([take()], NOW + 100)).toEqual([refusal('card-unknown')]);
@@ -235,11 +283,11 @@ export function describeStore(name: string, openStore: (folder: string) => Store
       const folder = temporaryFolder();
       const place = newPlace();
       const [lookup, claim] = [random(16), random(16)];
-      const before = openStore(folder);
+      const before = openStore(folder, LIMITS, NOW);
       await before.run([open(place), put(place, random(10)), put(place, random(20)), { kind: 'put-card', lookup, card: random(9), reusable: false, expiresAt: NOW + 9 }], NOW);
       await before.run([{ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] }, { kind: 'take-card', lookup, claim }], NOW);
       await before.close();
-      const after = openStore(folder);
+      const after = openStore(folder, LIMITS, NOW);
       onTestFinished(() => after.close());
       const answers = await after.run([open({ ...place, owner: random(32) }), list(place), put(place, random(30)), { kind: 'take-card', lookup, claim: random(16) }], NOW);
       expect(answers).toMatchObject([refusal('mailbox-taken'), { envelopes: [{ sequence: 2 }] }, { sequence: 3 }, refusal('card-taken')]);

@@ -29,7 +29,7 @@ if [ "$WALL" = yes ]; then
 fi
 at() { where=$1; shift; ip netns exec $where "$NODE" "$SOTTO" "$@" --json; }
 until ip -n router -br link | grep -c ' UP ' | grep -q 3; do sleep 0.1; done
-at relay relay --host 5.9.1.2 --port 8080 --stun-port 3478 --data "$FOLDER/data" > "$FOLDER/relay" &
+at relay relay --host 5.9.1.2 --behind-proxy --port 8080 --stun-port 3478 --data "$FOLDER/data" > "$FOLDER/relay" &
 until grep -q listening "$FOLDER/relay"; do sleep 0.1; done
 at alice init --name Alice --home "$FOLDER/alice" --relay http://5.9.1.2:8080
 at bob init --name Bob --home "$FOLDER/bob" --relay http://5.9.1.2:8080

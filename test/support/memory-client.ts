@@ -12,7 +12,7 @@ export class MemoryClient implements Client {
   readonly listeners = new Set<(event: ClientEvent) => void>();
   people: ContactView[] = [BOB];
   waiting: RequestView[] = [{ ...CAROL, at: 1_760_000_000_000, text: 'It is me', messages: 2 }];
-  relay: RelayStatus = { url: 'http://127.0.0.1:8080', online: true, rttMs: 12, reason: null };
+  relay: RelayStatus = { url: 'http://127.0.0.1:8080', online: true, rttMs: 12, reason: null, cause: null };
   /** What sent messages become before send() answers. */
   sendState: MessageView['state'] = 'accepted';
   /** Holds send() back until it resolves. */
@@ -32,7 +32,7 @@ export class MemoryClient implements Client {
 
   contactStatus(contact: ContactView): ContactStatus {
     return {
-      ...contact, path: 'relay', since: Date.now() - 300_000, why: 'the contact has not been seen', pair: null, rttMs: 23,
+      ...contact, path: 'relay', connected: true, since: Date.now() - 300_000, why: 'the contact has not been seen', pair: null, rttMs: 23,
       policy: 'direct', heardAt: null, undelivered: 0, unread: 0,
     };
   }

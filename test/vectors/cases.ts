@@ -240,20 +240,27 @@ function forgeries(talk: Writer): void {
   talk.turn('still true');
 }
 
+/** The first flight, an answer, and a message with room for the whole key of the first epoch: the inviter has it. */
+function begins(talk: Writer): void {
+  talk.opens('inviter', talk.seals('guest', 'hello', true));
+  talk.opens('guest', talk.seals('inviter', 'welcome'));
+  talk.opens('inviter', talk.seals('guest', 'x'.repeat(2_000)));
+}
+
 function epochVectors() {
   const turns = new Writer('three epochs, turn by turn', ANN, BEA);
   turns.opens('inviter', turns.seals('guest', 'hello', true));
   while (turns.ends.guest.epochs < 3 || turns.ends.inviter.epochs < 3) turns.turn('text'.repeat(20));
 
   const overdue = new Writer('an epoch that is overdue takes larger envelopes', ANN, BEA);
-  overdue.opens('inviter', overdue.seals('guest', 'hello', true));
+  begins(overdue);
   const long = 'x'.repeat(400);
   overdue.turn(long);
   overdue.now += DAY_MS;
   for (let turn = 0; turn < 3; turn++) overdue.turn(long);
 
   const lies = new Writer('epochs and keys that are none', ANN, BEA);
-  lies.opens('inviter', lies.seals('guest', 'hello', true));
+  begins(lies);
   lies.opens('guest', lies.seals('inviter', 'answering'));
   lies.refuses('inviter', lies.ends.guest.forge(seeded('early'), { epochs: 1 }), 'undecryptable', 'it says too early that the ciphertext was understood');
   const whole = (units: number, bytes: Uint8Array): Uint8Array => join(be(0, 2), be(0, 1), be(units, 1), bytes);

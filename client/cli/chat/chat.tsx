@@ -6,6 +6,7 @@ import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from 're
 import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ContactView } from '../../client.js';
 import { TEXT_MAX_BYTES } from '../../core/body.js';
+import { pathWords } from '../status.js';
 import { safeLine, safeText } from '../text.js';
 import { bytesOver, count } from './commands.js';
 import { type Conversation, useConversation } from './conversation.js';
@@ -15,7 +16,7 @@ import { type Line, line, LineRow } from './line.js';
 import { cut, rowsOf, widthOf } from './rows.js';
 import { type Place, type Transcript, transcript } from './transcript.js';
 import { type Scroll, useTyping } from './typing.js';
-import { connectionWords, troubleWords } from './words.js';
+import { troubleWords } from './words.js';
 
 /** How often the times in words are looked at. */
 const CLOCK_MS = 15_000;
@@ -60,7 +61,7 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
 
   const head = headLines(contact, conversation, client !== null, { columns, rows, now });
   const typed = draftLines(draft, draftColumns, Math.max(1, Math.floor(rows / 3)));
-  const hint = hintLine(draft, unseen, conversation, end !== null);
+  const hint = hintLine(draft, unseen, conversation, end !== null, panel !== null);
   const room = rows - head.length - 1 - typed.lines.length;
   const said = panel === null ? [] : rowsOf(safeText(panel), columns, 'words').slice(0, Math.max(0, room - 1)).map(({ text }) => line(text, 'quiet'));
   height.current = Math.max(1, room - said.length);
@@ -81,7 +82,7 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
 }
 
 function headLines(contact: ContactView, { status, relays }: Conversation, opened: boolean, { columns, rows, now }: { columns: number; rows: number; now: number }): Line[] {
-  const path = !opened ? 'opening …' : status ? connectionWords(status, relays, now) : '';
+  const path = !opened ? 'opening …' : status ? pathWords(status, now) : '';
   const name = cut(safeLine(contact.name), Math.max(NAME_COLUMNS, columns - widthOf(path) - 2));
   const troubles = opened ? relays.map(troubleWords).filter((words) => words !== '') : [];
   return [
@@ -92,13 +93,13 @@ function headLines(contact: ContactView, { status, relays }: Conversation, opene
 }
 
 /** One line of what is most worth saying now. */
-function hintLine({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean): Line {
+function hintLine({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean, answered: boolean): Line {
   const over = bytesOver((before + after).trimEnd());
   if (over > 0) return line(`${count(over)} too long to be sent`, 'failure');
   if (unseen > 0) return line(unseen === 1 ? '1 new message below; End shows it' : `${unseen} new messages below; End shows them`, 'warning');
   if (notice !== null) return line(safeLine(notice), 'warning');
   if (over > -NEAR_LIMIT_BYTES) return line(`room for ${count(-over)} more of ${count(TEXT_MAX_BYTES)}`, 'quiet');
-  return line(scrolled ? 'PageDown and End go back to the newest' : 'Enter sends  /help  Esc leaves', 'quiet');
+  return line(scrolled ? 'PageDown and End go back to the newest' : `Enter sends  /help  Esc ${answered ? 'closes this' : 'leaves'}`, 'quiet');
 }
 
 /** The part of a draft around its cursor, and where the cursor is in it. */

@@ -13,7 +13,7 @@ import type { Keyboard, Press } from './keyboard.js';
 export const DRAFT_MAX_LENGTH = 1_000_000;
 
 const OPENING = 'One moment: the home is being opened. Press Enter again then.';
-const LEAVING = 'Press Esc again to leave without sending what you have typed.';
+const LEAVING = 'Press Esc or Ctrl-C again to leave without sending what you have typed.';
 const PASTE_TOO_LONG = 'That is too much to be pasted here; nothing of it was taken.';
 
 /** What is seen of the messages. */
@@ -69,10 +69,15 @@ export function useTyping(options: TypingOptions): Typing {
     });
   };
   const escape = () => {
-    const { draft, panel } = latest.current;
+    const { panel } = latest.current;
     if (panel !== null && panel !== LEAVING) change({ panel: null });
     else if (options.scroll.isUp()) options.scroll.move('end');
-    else if (draft.before + draft.after === '' || panel === LEAVING) options.onLeave();
+    else leave();
+  };
+  // What has been typed is not thrown away by one key.
+  const leave = () => {
+    const { draft, panel } = latest.current;
+    if (draft.before + draft.after === '' || panel === LEAVING) options.onLeave();
     else change({ panel: LEAVING });
   };
   const moveRow = (direction: -1 | 1) => {
@@ -89,7 +94,8 @@ export function useTyping(options: TypingOptions): Typing {
   const press = (given: Press) => {
     if (given.type === 'text') return type(given);
     const { name, ctrl, meta } = given;
-    if (ctrl && name === 'c') return options.onLeave();
+    if (ctrl && name === 'c') return leave();
+    if (ctrl && name === 'x') return change({ draft: EMPTY, panel: null });
     if (name === 'escape') return escape();
     if (name === 'pageup') return options.scroll.move('page-up');
     if (name === 'pagedown') return options.scroll.move('page-down');

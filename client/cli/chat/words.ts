@@ -1,8 +1,6 @@
 // What the heading and the commands say about the connection: sentences that are true at the moment they are made. It asks nobody.
 
-import { ERRORS, isErrorCode } from '../../../crypto/error.js';
 import type { ContactStatus, RelayStatus } from '../../client.js';
-import { plainCause } from '../../health.js';
 import { STATE_WORDS } from '../message.js';
 import { pathWords } from '../status.js';
 import { safeLine } from '../text.js';
@@ -12,38 +10,29 @@ import { clock, moment } from '../time.js';
 export const HELP = [
   'PageUp, PageDown: scroll; Esc: leave',
   'Alt-Enter: new line; //x sends /x',
+  'Ctrl-X: empty what is typed',
   '/verify  /status  /quit',
   Object.entries(STATE_WORDS).map(([word, meaning]) => `${word}: ${meaning}`).join('; '),
 ].join('\n');
 
-/** How the conversation goes now: "direct since 14:02, 8 ms", or that it doesn't. */
-export function connectionWords(status: ContactStatus, relays: readonly RelayStatus[], now: number): string {
-  return isCut(status, relays) ? 'not connected; messages stay queued' : pathWords(status, now);
-}
-
-/** Whether nothing can go out: there is no direct path, and no relay that is known to be there. */
-function isCut(status: ContactStatus, relays: readonly RelayStatus[]): boolean {
-  return status.path === 'relay' && relays.length > 0 && relays.every(({ online }) => !online);
-}
-
-/** Why a relay is away, as a sentence; empty while it is there. */
+/** Why a relay is away, as a sentence; empty while nothing is wrong with it. */
 export function troubleWords({ online, reason, url }: RelayStatus): string {
-  if (online) return '';
-  return `${troubleSentence(reason ?? '')} (${safeLine(url)})`;
+  if (reason === null) return '';
+  return `${troubleSentence(online, safeLine(reason))} (${safeLine(url)})`;
 }
 
-function troubleSentence(reason: string): string {
-  if (isErrorCode(reason)) return ERRORS[reason].sentence;
-  return reason === 'not connected' ? 'The relay is not connected yet.' : `The relay cannot be reached: ${safeLine(plainCause(reason))}; it will be tried again.`;
+function troubleSentence(online: boolean, reason: string): string {
+  if (online) return `The relay takes what you write, but brings nothing: ${reason}; it will be tried again.`;
+  return reason === 'not connected' ? 'The relay is not connected yet.' : `The relay cannot be reached: ${reason}; it will be tried again.`;
 }
 
 /** All of it, line by line; what a small screen cuts off last is worth least. */
 export function statusWords(status: ContactStatus, relays: readonly RelayStatus[], now: number): string {
-  const { why, pair, policy, heardAt, undelivered } = status;
+  const { connected, why, pair, policy, heardAt, undelivered } = status;
   const trouble = relays.map(troubleWords).filter((words) => words !== '');
   return [
     // It stays on the screen while things change.
-    `At ${clock(now)}: ${connectionWords(status, relays, now)}.${isCut(status, relays) ? '' : ` ${sentence(safeLine(why))}`}`,
+    `At ${clock(now)}: ${pathWords(status, now)}.${connected ? ` ${sentence(safeLine(why))}` : ''}`,
     ...trouble,
     undelivered === 0 ? 'Everything you wrote is delivered.' : `${undelivered} of your messages ${undelivered === 1 ? 'is' : 'are'} not delivered yet.`,
     heardAt === null ? 'Nothing has come from them yet.' : `Last heard from them: ${moment(heardAt, now)}.`,

@@ -123,10 +123,12 @@ describe('a conversation on the screen', () => {
   it('says when the relay cannot be reached, and when it can again', async () => {
     const client = new MemoryClient();
     const { shows, lastFrame } = await open(client);
-    client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'ECONNREFUSED' } });
+    client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'nothing listens there' } });
+    client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), connected: false } });
     await shows('Bob  not connected; messages stay queued', 'The relay cannot be reached: nothing listens there; it will be tried again.');
-    client.tell({ type: 'relay', relay: { ...client.relay, online: false, reason: 'relay-closing' } });
-    await shows('The relay is shutting down');
+    client.tell({ type: 'path', contact: client.contactStatus(BOB) });
+    client.tell({ type: 'relay', relay: { ...client.relay, reason: 'it is shutting down' } });
+    await shows('Bob  by the relay since', 'The relay takes what you write, but brings nothing: it is shutting down;');
     client.tell({ type: 'relay', relay: client.relay });
     await vi.waitFor(() => expect(lastFrame()).not.toMatch(/not connected|shutting down/));
     client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), path: 'direct', rttMs: 8 } });
@@ -159,6 +161,18 @@ describe('a conversation on the screen', () => {
     await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo']));
     type('three\rfour\r');
     await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo', 'three', 'four']));
+  });
+
+  it('throws away no draft at one Ctrl-C, and empties it at Ctrl-X', async () => {
+    const { type, shows, hasLeft, lastFrame } = await open(new MemoryClient());
+    type('a long draft');
+    type('\u0003');
+    await shows('again to leave without sending', 'a long draft');
+    expect(hasLeft()).toBe(false);
+    type('\u0018');
+    await vi.waitFor(() => expect(lastFrame()).not.toContain('long draft'));
+    type('\u0003');
+    await vi.waitFor(() => expect(hasLeft()).toBe(true));
   });
 
   it('leaves at Esc, Ctrl-C and /quit', async () => {
@@ -218,7 +232,7 @@ describe('a conversation that never lies', () => {
 
   it('says that the direct path holds while the relay is away', async () => {
     const client = new MemoryClient();
-    client.relay = { ...client.relay, online: false, reason: 'does not answer' };
+    client.relay = { ...client.relay, online: false, reason: 'it does not answer' };
     const { shows } = await open(client);
     client.tell({ type: 'path', contact: { ...client.contactStatus(BOB), path: 'direct' } });
     await shows(/Bob {2}direct since/, 'it does not answer');
@@ -322,7 +336,7 @@ describe('typing', () => {
     const { type, shows, hasLeft } = await open(new MemoryClient());
     type('half');
     type(ESCAPE);
-    await shows('Press Esc again to leave without sending');
+    await shows('Press Esc or Ctrl-C again to leave without sending');
     expect(hasLeft()).toBe(false);
     type(ESCAPE);
     await vi.waitFor(() => expect(hasLeft()).toBe(true));

@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createKey, homeFiles, lockHome } from '../../../client/home.js';
 import { reference } from '../../../client/cli/contacts.js';
 import { exitCodeOf } from '../../../client/cli/exit.js';
@@ -136,7 +137,7 @@ describe('a command', () => {
 
   it('needs a home, and says how to make it', async () => {
     const nowhere = join(home, 'no where');
-    const init = `There is no identity here yet; make one with "npx sotto init --name NAME --relay`;
+    const init = `There is no identity in ${nowhere} yet; make one with "npx sotto init --name NAME --relay`;
     const [json, plain, guest] = await Promise.all([sotto(['contacts', '--json'], '', nowhere), sotto(['contacts', '--home', nowhere]), sotto(['accept', LINK, '--home', nowhere])]);
     expect(json.code).toBe(2);
     expect(JSON.parse(json.stdout)).toEqual({ error: { code: 'home-missing', message: `${init} URL".` } });
@@ -197,13 +198,63 @@ describe('a command', () => {
     expect(stdout).toMatch(/^ {2}policy direct; nothing heard from them yet$/m);
     const direct = { ...client.contactStatus(BOB), path: 'direct', pair: { local: '192.0.2.1:4000 host', remote: '[2001:db8::1]:5000 prflx' }, heardAt: Date.now() } as const;
     expect(contactWords(direct, Date.now()).slice(2)).toEqual(['between 192.0.2.1:4000 and [2001:db8::1]:5000', 'policy direct; last heard just now']);
-    expect(relayWords({ url: 'http://r', online: false, rttMs: null, reason: 'connect ECONNREFUSED 192.0.2.1:80' })).toBe('relay http://r: offline (nothing listens there); until it is back, messages go by direct paths only');
+    expect(contactWords({ ...client.contactStatus(BOB), connected: false }, Date.now())[1]).toBe('not connected; messages stay queued');
+    expect(relayWords({ url: 'http://r', online: true, rttMs: 3, reason: 'it does not answer', cause: 'does not answer' })).toBe('relay http://r: online, 3 ms, but brings nothing of what others write (it does not answer)');
+    expect(relayWords({ url: 'http://r', online: false, rttMs: null, reason: 'nothing listens there', cause: 'connect ECONNREFUSED 192.0.2.1:80' })).toBe('relay http://r: offline (nothing listens there); until it is back, messages go by direct paths only');
+  });
+
+  it('says how far the message is when the person ends the waiting, and leaves with 130', async () => {
+    client.held = new Promise(() => {});
+    const script = join(import.meta.dirname, '../../../dist/bin/sotto.js');
+    const child = spawn(process.execPath, [script, 'send', 'Bob', 'long wait', '--wait', 'read'], { env: { ...process.env, SOTTO_HOME: home, SOTTO_PASSPHRASE: '' } });
+    let err = '';
+    child.stderr.on('data', (bytes) => (err += String(bytes)));
+    await vi.waitFor(() => expect(client.calls.at(-1)?.slice(0, 3)).toEqual(['send', 'Bob', 'long wait']), { timeout: 30_000 });
+    const [message] = client.messages;
+    client.tell({ type: 'state', message: { ...message!, id: 'another', state: 'delivered' } });
+    for (const state of ['queued', 'accepted'] as const) client.tell({ type: 'state', message: { ...message!, text: 'long wait', state } });
+    // The event is with the other process before the answer to a later question is.
+    await sotto(['contacts']);
+    const ended = once(child, 'close');
+    child.kill('SIGINT');
+    expect((await ended)[0]).toBe(130);
+    expect(err).toBe('sotto: Ended. The message is sent; do not send it again.\n');
+    client.held = Promise.resolve();
+  });
+
+  it('says by how much a text or a name is too long', async () => {
+    const [name, text] = await Promise.all([sotto(['init', '--name', 'n'.repeat(70), '--home', join(home, 'new')]), sotto(['send', 'Bob', '-'], Buffer.alloc(70_000, 'a'))]);
+    expect(name.stderr).toBe('sotto: The name is too long by 6 bytes; it may have 64.\n');
+    expect(text.stderr).toContain('it has more than 65,536 bytes, and one takes about 64,000');
+  });
+
+  it('offers no JSON where there is none', async () => {
+    expect((await sotto(['chat', '--help'])).stdout).not.toContain('--json');
+    expect((await sotto(['chat', 'Bob'])).stderr).toContain('programs use "npx sotto send Bob -" and "npx sotto listen --json"');
   });
 
   it('lists its exit codes in its help', async () => {
     const { code, stdout } = await sotto(['--help']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/Exit codes:[^]*7 {2}the message did not reach/);
+  });
+});
+
+describe('the program', () => {
+  it('loads no package before it knows the command, but the one that reads the command line', () => {
+    const seen = new Set<string>();
+    const packages = new Set<string>();
+    const walk = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|export) (?:[^;']* from )?'([^']+)';/gm)) {
+        if (name.startsWith('.')) walk(join(dirname(file), name));
+        else if (!name.startsWith('node:')) packages.add(name);
+      }
+    };
+    walk(join(import.meta.dirname, '../../../dist/bin/sotto.js'));
+    expect(seen.size).toBeGreaterThan(5);
+    expect([...packages]).toEqual(['commander']);
   });
 });
 

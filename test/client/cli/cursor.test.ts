@@ -121,6 +121,14 @@ describe('a listener', () => {
     ]);
   });
 
+  it('says at its start what is wrong with a relay, in words, and for programs the cause too', async () => {
+    const client = new MemoryClient();
+    client.relay = { ...client.relay, online: false, rttMs: null, reason: 'nothing listens there', cause: 'connect ECONNREFUSED 127.0.0.1:8080' };
+    const listening = listen(client, 1);
+    setTimeout(() => client.receive(BOB, 'hello'));
+    expect(await listening).toMatchObject([{ type: 'relay', relay: client.relay }, { type: 'message', text: 'hello' }]);
+  });
+
   it('tells a person the time of everything, and of a path only when it has settled', async () => {
     const client = new MemoryClient();
     const cursor = openCursor(path);

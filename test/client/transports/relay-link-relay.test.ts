@@ -9,6 +9,7 @@ import type { OwnMailbox } from '../../../client/core/records.js';
 import type { Link, LinkOptions, LinkState } from '../../../client/transports/link.js';
 import { openRelayLink } from '../../../client/transports/relay-link.js';
 import { NodeSocket } from '../../../client/transports/socket-node.js';
+import { admissionHash } from '../../../relay/core/admission.js';
 import { startRelay, type RunningRelay } from '../../../relay/run.js';
 
 const WAIT = { timeout: 20_000, interval: 5 };
@@ -80,6 +81,24 @@ test('a card is given to the first claim, again to the same claim, and to no oth
   expect(await taker.link.takeCard(lookup, claim)).toEqual(card);
   expect(await taker.link.takeCard(lookup, claim)).toEqual(card);
   await expect(taker.link.takeCard(lookup, randomBytes(16))).rejects.toEqual(refused('card-taken'));
+});
+
+test('a relay that asks for work gets it, and one that asks for its token gets that, without being asked twice for a mailbox that is there', async () => {
+  const token = Buffer.from('the token of this operator');
+  for (const admission of [{ kind: 'work', bits: 10 }, { kind: 'token', tokenHash: admissionHash(token) }] as const) {
+    const folder = mkdtempSync(join(tmpdir(), 'sotto-link-'));
+    const strict = await startRelay({ host: '127.0.0.1', port: 0, stunPort: 0, data: folder, admission });
+    const openTo = (openWith: typeof openLink) => openWith({ relay: `http://127.0.0.1:${strict.port}`, role: 'collect', onState: () => {}, onDelivery: () => {} });
+    const [knowing, stranger] = [openTo(openRelayLink({ WebSocket: NodeSocket, now: () => performance.now(), random: Math.random, admission: token })), openTo(openLink)];
+    links.push(knowing, stranger);
+    const mailbox = newMailbox();
+    await vi.waitFor(() => knowing.collect(mailbox), WAIT);
+    await vi.waitFor(() => stranger.collect(mailbox), WAIT);
+    if (admission.kind === 'token') await expect(stranger.collect(newMailbox())).rejects.toEqual(refused('admission-required'));
+    else await stranger.collect(newMailbox());
+    await strict.close();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a restarted relay is found again, with everything that it had promised to keep', async () => {

@@ -254,26 +254,61 @@ describe('a link', () => {
     expect(heard.states).toEqual([{ online: false, reason: 'does not answer' }]);
   });
 
-  test('waits twice as long after each failure, never longer than a minute, and starts anew once a connection lived', async () => {
+  test('waits twice as long after each failure, at most 5 s while an outage is young and a minute when it is old, and starts anew once a connection lived', async () => {
     const honest = relay.script.greet;
     relay.script.greet = ({ socket }) => socket.terminate();
     const heard = open('deposit');
     const waits: number[] = [];
-    while (waits.length < 9) {
+    const wait = async (): Promise<number> => {
       await until(() => failures === waits.length + 1);
-      waits.push(passToNext());
+      return waits.push(passToNext());
+    };
+    while (waits.length < 7) await wait();
+    expect(waits).toEqual([250, 500, 1_000, 2_000, 2_500, 2_500, 2_500]);
+    // The random part is a half here: of a sixtieth of ten minutes, then of a minute.
+    for (const [outageMs, waitMs] of [[600_000, 5_000], [7_200_000, 30_000]] as const) {
+      await until(() => failures === waits.length + 1);
+      vi.setSystemTime(Date.now() + outageMs);
+      await wait();
+      await wait();
+      expect(Math.round(waits.at(-1)! / 1_000) * 1_000).toBe(waitMs);
     }
-    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
     relay.script.greet = honest;
     const brief = await online(heard);
     brief.socket.terminate();
-    await until(() => failures === 10);
+    await until(() => failures === waits.length + 1);
     expect(passToNext()).toBe(30_000);
     const lasting = await online(heard);
     pass(5_000);
     lasting.socket.terminate();
-    await until(() => failures === 11);
+    await until(() => failures === waits.length + 2);
     expect(passToNext()).toBe(250);
+  });
+
+  test('tries at once when somebody waits, and says when the attempt is over', async () => {
+    const port = Number(new URL(relay.url).port);
+    await relay.close();
+    const heard = open('deposit', `http://127.0.0.1:${port}`);
+    await until(() => failures === 1);
+    await heard.link.retry();
+    expect(failures).toBe(2);
+    relay = await startScriptedRelay(port);
+    await Promise.all([heard.link.retry(), heard.link.retry()]);
+    expect(heard.states.at(-1)?.online).toBe(true);
+    expect(relay.callers).toHaveLength(1);
+    await heard.link.retry();
+    expect(relay.callers).toHaveLength(1);
+  });
+
+  test('lets nobody shorten the pause that a relay has asked for', async () => {
+    const heard = open('deposit');
+    const caller = await online(heard);
+    caller.say(0, { case: 'goodbye', value: { code: 'relay-busy', reconnectAfterMs: 1_000 } });
+    await until(() => heard.states.at(-1)?.online === false);
+    await heard.link.retry();
+    expect(relay.callers).toHaveLength(1);
+    pass(1_000);
+    await until(() => relay.callers.length === 2);
   });
 
   test('waits as long as a Goodbye asks, but not for ever', async () => {
@@ -283,6 +318,18 @@ describe('a link', () => {
     await until(() => heard.states.at(-1)?.online === false);
     expect(heard.states.at(-1)).toEqual({ online: false, reason: 'relay-busy' });
     pass(59_999);
+    expect(relay.callers).toHaveLength(1);
+    pass(1);
+    await until(() => relay.callers.length === 2);
+  });
+
+  test('comes back to a relay that restarts at its own moment of the time that the relay gives', async () => {
+    const heard = open('deposit');
+    const caller = await online(heard);
+    caller.say(0, { case: 'goodbye', value: { code: 'relay-closing', reconnectAfterMs: 2_000, reconnectWithinMs: 10_000 } });
+    await until(() => heard.states.at(-1)?.online === false);
+    // Chance is a half here.
+    pass(6_999);
     expect(relay.callers).toHaveLength(1);
     pass(1);
     await until(() => relay.callers.length === 2);

@@ -35,7 +35,7 @@ describe('a request for TURN', () => {
   test('gets one credential, and a new one when half of its time is over', () => {
     for (const role of ['collect', 'deposit'] as const) {
       const relay = new Relay(3_478, 3_479);
-      const [welcome] = relay.handle({ kind: 'opened', connection: 1, role, challenge: new Uint8Array(32) }, NOW);
+      const [welcome] = relay.handle({ kind: 'opened', connection: 1, role, challenge: new Uint8Array(32), source: null }, NOW);
       expect(welcome?.kind === 'send' && decodeRelayFrame(welcome.frame).body.value).toMatchObject({ stunPort: 3_478, stunOtherPort: 3_479 });
       expect(ask(relay, NOW)).toEqual({ kind: 'offer', connection: 1, request: 9 });
       const [told] = relay.handle({ kind: 'offered', connection: 1, request: 9, offer: OFFER }, NOW);
@@ -47,7 +47,7 @@ describe('a request for TURN', () => {
 
   test('at a relay without TURN is told so, and one of a client that is gone is told nothing', () => {
     const relay = new Relay(0);
-    relay.handle({ kind: 'opened', connection: 1, role: 'deposit', challenge: new Uint8Array(32) }, NOW);
+    relay.handle({ kind: 'opened', connection: 1, role: 'deposit', challenge: new Uint8Array(32), source: null }, NOW);
     const [told] = relay.handle({ kind: 'offered', connection: 1, request: 9, offer: null }, NOW);
     expect(told?.kind === 'send' && decodeRelayFrame(told.frame).body.value).toMatchObject({ urls: [] });
     expect(relay.handle({ kind: 'offered', connection: 2, request: 9, offer: OFFER }, NOW)).toEqual([]);

@@ -1,0 +1,100 @@
+// Our relay, as `sotto relay` starts it. Its answer means: on the disk.
+
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { concat } from '../../crypto/bytes.js';
+import { hash } from '../../crypto/hash.js';
+import { publicKeyOf, sign } from '../../crypto/signature.js';
+import { ready } from '../../crypto/sodium.js';
+import { decodeRelayFrame, encodeClientFrame, type RelayBody } from '../../relay/wire/frame.js';
+import { COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
+import type { Broker } from './broker.js';
+
+type Body = Parameters<typeof encodeClientFrame>[1];
+
+/** Acknowledgements that are collected before they are sent together, as a client does. */
+const ACKNOWLEDGE_AT = 32;
+
+const PROGRAM = fileURLToPath(new URL('../../dist/bin/sotto.js', import.meta.url));
+const LIMITS = ['--mailbox-envelopes', '1000000', '--mailbox-bytes', '4000000000'];
+
+const keys = new Map<number, { readonly mailbox: Uint8Array; readonly seed: Uint8Array; readonly token: Uint8Array }>();
+
+function keysOf(pair: number) {
+  const made = keys.get(pair) ?? { mailbox: randomBytes(16), seed: randomBytes(32), token: randomBytes(16) };
+  keys.set(pair, made);
+  return made;
+}
+
+class Line {
+  readonly #socket: WebSocket;
+  readonly #waiting = new Map<number, () => void>();
+  readonly challenge: Promise<Uint8Array>;
+  #request = 0;
+
+  constructor(port: number, path: string, onBody: (body: RelayBody) => void) {
+    this.#socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false });
+    let greeted: (challenge: Uint8Array) => void;
+    this.challenge = new Promise((resolve) => { greeted = resolve; });
+    this.#socket.on('error', () => {});
+    this.#socket.on('message', (data: Buffer) => {
+      const { request, body } = decodeRelayFrame(data);
+      if (body.case === 'welcome') greeted(body.value.challenge);
+      else if (body.case === 'refused') throw new Error(`refused: ${body.value.code}`);
+      else onBody(body);
+      this.#waiting.get(request)?.();
+      this.#waiting.delete(request);
+    });
+  }
+
+  ask(body: Body): Promise<void> {
+    this.#request += 1;
+    const request = this.#request;
+    this.#socket.send(encodeClientFrame(request, body));
+    return new Promise((resolve) => this.#waiting.set(request, resolve));
+  }
+
+  async close(): Promise<void> {
+    this.#socket.close();
+    await once(this.#socket, 'close');
+  }
+}
+
+export const sotto: Broker = {
+  name: 'sotto relay',
+  command: (folder, port) => [process.execPath, PROGRAM, 'relay', '--port', String(port), '--stun-port', '0', '--metrics', 'off', '--data', folder, '--json', ...LIMITS],
+
+  async receiver(port, pair, onMessage) {
+    await ready();
+    const { mailbox, seed, token } = keysOf(pair);
+    let sequences: bigint[] = [];
+    const acknowledge = (): Promise<void> => {
+      const value = { mailbox, sequences };
+      sequences = [];
+      return line.ask({ case: 'acknowledge', value });
+    };
+    const line = new Line(port, COLLECT_PATH, (body) => {
+      if (body.case !== 'delivery') return;
+      sequences.push(body.value.sequence);
+      onMessage(Buffer.from(body.value.envelope).toString('latin1'));
+      if (sequences.length === 1) setImmediate(() => { if (sequences.length > 0) void acknowledge(); });
+      else if (sequences.length === ACKNOWLEDGE_AT) void acknowledge();
+    });
+    const tokenHash = hash('token', token);
+    const signature = sign(seed, COLLECT_LABEL, concat(await line.challenge, mailbox, tokenHash));
+    await line.ask({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
+    return { leave: () => line.close() };
+  },
+
+  async sender(port, pair) {
+    const { mailbox, token } = keysOf(pair);
+    const line = new Line(port, DEPOSIT_PATH, () => {});
+    await line.challenge;
+    return {
+      send: (payload) => line.ask({ case: 'put', value: { mailbox, token, ttlSeconds: 3_600, envelope: Buffer.from(payload, 'latin1') } }),
+      close: () => void line.close(),
+    };
+  },
+};

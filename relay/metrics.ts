@@ -1,0 +1,64 @@
+// What an operator may count: work and time of the whole relay, and nothing of a person. No label holds an address, a mailbox or
+// anything that a client chose.
+
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Answer, Operation } from './core/operation.js';
+import type { Totals } from './stores/store.js';
+
+/** What stands now, asked for when somebody looks. */
+export interface Standing {
+  readonly connections: number;
+  readonly waiting: number;
+  readonly totals: Totals;
+  readonly diskFreeBytes: number;
+  readonly short: 'disk' | 'memory' | null;
+  readonly certificateEndsAt: number | null;
+}
+
+/** Seconds within which a group becomes durable: from a disk that does not really flush to one that is dying. */
+const GROUP_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+const GROUP_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
+
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #operations: Counter<'operation' | 'outcome'>;
+  readonly #groupSeconds: Histogram;
+  readonly #groupSizes: Histogram;
+  readonly #refused: Counter<'status'>;
+
+  constructor(version: string, look: () => Standing) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.#operations = new Counter({ name: 'sotto_operations_total', help: 'Operations of the store by their outcome', labelNames: ['operation', 'outcome'], registers });
+    this.#groupSeconds = new Histogram({ name: 'sotto_group_seconds', help: 'Time until a group of operations was durable', buckets: GROUP_SECONDS, registers });
+    this.#groupSizes = new Histogram({ name: 'sotto_group_operations', help: 'Operations in a group', buckets: GROUP_SIZES, registers });
+    this.#refused = new Counter({ name: 'sotto_refused_connections_total', help: 'Requests for a connection that were refused, by HTTP status', labelNames: ['status'], registers });
+    new Gauge({ name: 'sotto_build_info', help: 'Always 1', labelNames: ['version'], registers }).set({ version }, 1);
+    this.#gauge('sotto_connections', 'Connections of clients', () => look().connections);
+    this.#gauge('sotto_waiting_operations', 'Operations that wait for the store', () => look().waiting);
+    for (const name of ['mailboxes', 'envelopes', 'cards', 'bytes'] as const) {
+      this.#gauge(`sotto_store_${name}`, name === 'bytes' ? 'Bytes of envelopes and cards that are kept' : `Number of ${name} that are kept`, () => look().totals[name]);
+    }
+    this.#gauge('sotto_disk_free_bytes', 'Bytes free on the disk of the store', () => look().diskFreeBytes);
+    for (const what of ['disk', 'memory'] as const) this.#gauge(`sotto_short_of_${what}`, `1 while nothing new is taken for want of ${what}`, () => Number(look().short === what));
+    this.#gauge('sotto_certificate_end_seconds', 'When the certificate ends, in seconds since 1970; 0 without one', () => (look().certificateEndsAt ?? 0) / 1_000);
+  }
+
+  /** A group of operations was answered. */
+  group(operations: readonly Operation[], answers: readonly Answer[], seconds: number): void {
+    this.#groupSeconds.observe(seconds);
+    this.#groupSizes.observe(operations.length);
+    for (const [index, { kind }] of operations.entries()) {
+      const answer = answers[index]!;
+      this.#operations.inc({ operation: kind, outcome: answer.kind === 'refused' ? answer.code : 'done' });
+    }
+  }
+
+  refused(status: number): void {
+    this.#refused.inc({ status: String(status) });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    this.registry.registerMetric(new Gauge({ name, help, registers: [], collect() { this.set(read()); } }));
+  }
+}
