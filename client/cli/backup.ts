@@ -9,9 +9,9 @@ import { safeLine } from './text.js';
 
 const WORDS_PER_LINE = 6;
 
-export async function backup(file: string, options: HomeOptions & { readonly withPassphrase?: boolean }): Promise<void> {
+export async function backup(file: string, options: HomeOptions): Promise<void> {
   const path = resolve(file);
-  const passphrase = options.withPassphrase ? await chooseBackupPassphrase() : null;
+  const passphrase = options.passphrase ? await chooseBackupPassphrase() : null;
   const { words } = await withClient(options, 'brief', ({ client }) => client.backup(path, passphrase));
   if (options.json) return writeJson({ file: path, words });
   await writeLine(`Your identity, contacts and messages as they are now are in ${safeLine(path)}, sealed.`);

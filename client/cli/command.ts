@@ -24,7 +24,7 @@ export function addScreen(program: Command, name: string, description: string): 
     .command(name)
     .description(description)
     .option('--home <dir>', `folder of the identity (or set SOTTO_HOME; else ${defaultHome({ ...process.env, SOTTO_HOME: '' })})`)
-    .option('--passphrase', 'lock a new home; a locked one asks by itself (scripts set SOTTO_PASSPHRASE)');
+    .option('--passphrase', 'lock a new home, or a backup, with a passphrase; what is locked asks by itself (scripts set SOTTO_PASSPHRASE)');
 }
 
 /**

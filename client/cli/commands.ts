@@ -54,7 +54,6 @@ export function addClientCommands(program: Command): void {
     .action(action(async () => (await import('./policy.js')).policy));
   addCommand(program, 'backup', 'write identity, contacts and messages into a sealed file')
     .argument('<file>', 'the file to make')
-    .option('--with-passphrase', 'lock it with a passphrase instead of a recovery key of 24 words')
     .action(action(async () => (await import('./backup.js')).backup));
   addCommand(program, 'restore', 'make a home out of a backup')
     .argument('<file>', 'what "sotto backup" has written')

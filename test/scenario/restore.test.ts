@@ -124,7 +124,7 @@ describe('a home that is lost', () => {
 
   it('opens with a passphrase where that was wanted', async () => {
     const file = story.home('alice.backup');
-    const written = await story.start(['backup', file, '--with-passphrase', '--home', alice, '--json'], { SOTTO_BACKUP_PASSPHRASE: 'correct horse' }).finished();
+    const written = await story.start(['backup', file, '--passphrase', '--home', alice, '--json'], { SOTTO_BACKUP_PASSPHRASE: 'correct horse' }).finished();
     expect(written.json).toMatchObject({ words: null });
     const other = story.home('other');
     const { json } = await story.start(['restore', file, '--home', other, '--json'], { SOTTO_BACKUP_PASSPHRASE: 'correct horse' }).finished();

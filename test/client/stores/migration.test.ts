@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { NodeVfs } from '../../../client/stores/node-vfs.js';
 import { openNodeStore } from '../../../client/stores/node.js';
 import { CONTACTS, MIGRATIONS, SELF } from '../../../client/stores/schema.js';
+import type { Database, SqlValue } from '../../../client/stores/sqlite.js';
 import { databaseThrough, newFolder } from './folder.js';
 import { ALICE, bobAfter, KEY } from './records.js';
 
@@ -13,21 +14,26 @@ test('a store of version 1 keeps its owner and contacts, and has room for an add
   const { database } = await databaseThrough(NodeVfs, folder);
   await database.script(MIGRATIONS[0]!);
   await database.script('PRAGMA user_version = 1');
-  await database.run(SELF.upsert, SELF.values(ALICE));
-  // As version 1 wrote it: without the column that came later.
-  const [columns = ''] = /\(.*?\)/.exec(CONTACTS.upsert) ?? [];
-  const names = columns.slice(1, -1).split(', ');
-  const at = names.indexOf('"helloOwed"');
-  const values = CONTACTS.values(bobAfter(3)).toSpliced(at, 1);
-  await database.run(`INSERT INTO contacts (${names.toSpliced(at, 1).join(', ')}) VALUES (${values.map(() => '?').join(', ')})`, values);
+  await insertOld(database, 'self', SELF.upsert, SELF.values(ALICE));
+  await insertOld(database, 'contacts', CONTACTS.upsert, CONTACTS.values(bobAfter(3)));
   await database.close();
 
   const store = await openNodeStore(join(folder, 'store.db'), KEY);
+  const nothing = new Uint8Array();
+  const bob = { ...bobAfter(3), devices: nothing, resumptions: nothing };
   expect(await store.load()).toEqual({
-    self: ALICE, contacts: [bobAfter(3)], invitations: [], address: null, weeks: [], flights: [], requests: [], closing: [], outgoing: [], pending: [], held: [],
+    self: { ...ALICE, devices: nothing }, contacts: [bob], recent: [], invitations: [], address: null, weeks: [], flights: [], requests: [], closing: [], outgoing: [], pending: [], held: [],
   });
   const address = { link: 'https://relay.example/a#x', linkKey: new Uint8Array(16).fill(1), mailbox: bobAfter(3).inbox, createdAt: 5 };
   await store.commit([{ kind: 'address', record: address }, { kind: 'contact', record: { ...bobAfter(4), helloOwed: true } }]);
   expect(await store.load()).toMatchObject({ address, contacts: [{ helloOwed: true, sentNumber: 4 }] });
   await store.close();
 });
+
+/** Writes a record as an earlier version did: without the columns that came later. */
+async function insertOld(database: Database, table: string, upsert: string, values: readonly SqlValue[]): Promise<void> {
+  const present = new Set((await database.run(`PRAGMA table_info(${table})`)).map(([, name]) => `"${String(name)}"`));
+  const [columns = ''] = /\(.*?\)/.exec(upsert) ?? [];
+  const old = columns.slice(1, -1).split(', ').map((name, at) => ({ name, value: values[at] ?? null })).filter(({ name }) => present.has(name));
+  await database.run(`INSERT INTO ${table} (${old.map(({ name }) => name).join(', ')}) VALUES (${old.map(() => '?').join(', ')})`, old.map(({ value }) => value));
+}
