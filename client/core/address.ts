@@ -90,7 +90,11 @@ function save(memory: Memory, record: WeekRecord): void {
 // With its secrets go the flights that they would open: nothing can be opened twice any more.
 function erase(memory: Memory, { lookup }: WeekRecord): void {
   memory.weeks.delete(lookup);
-  for (const [flight, card] of memory.flights) if (card === lookup) memory.flights.delete(flight);
+  for (const [flight, card] of memory.flights) {
+    if (card !== lookup) continue;
+    memory.flights.delete(flight);
+    memory.emit({ type: 'save', change: { kind: 'flight-removed', flight } });
+  }
   memory.emit({ type: 'save', change: { kind: 'week-removed', lookup } });
 }
 

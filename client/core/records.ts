@@ -246,9 +246,9 @@ export type Change =
   | { readonly kind: 'address'; readonly record: AddressRecord }
   | { readonly kind: 'address-removed' }
   | { readonly kind: 'week'; readonly record: WeekRecord }
-  /** With all its flights. */
   | { readonly kind: 'week-removed'; readonly lookup: string }
   | { readonly kind: 'flight'; readonly record: FlightRecord }
+  | { readonly kind: 'flight-removed'; readonly flight: string }
   | { readonly kind: 'request'; readonly record: RequestRecord }
   | { readonly kind: 'request-removed'; readonly id: ContactId }
   | { readonly kind: 'closing'; readonly record: OwnMailbox }

@@ -171,9 +171,8 @@ class SqlStore implements Store {
       case 'address-removed':
         await this.#database.run('DELETE FROM address');
         return;
-      case 'week-removed':
-        await this.#delete('weeks', 'lookup', change.lookup);
-        return this.#delete('flights', 'lookup', change.lookup);
+      case 'week-removed': return this.#delete('weeks', 'lookup', change.lookup);
+      case 'flight-removed': return this.#delete('flights', 'flight', change.flight);
       case 'request-removed': return this.#delete('requests', 'id', change.id);
       case 'closing-removed': return this.#delete('closing', 'mailbox', change.mailbox);
       case 'outgoing-removed': return this.#delete('outgoing', 'envelope', change.envelope);
@@ -209,6 +208,7 @@ function recordKey(change: Change): string {
     case 'week': return `week ${change.record.lookup}`;
     case 'week-removed': return `week ${change.lookup}`;
     case 'flight': return `flight ${change.record.flight}`;
+    case 'flight-removed': return `flight ${change.flight}`;
     case 'request': return `request ${change.record.id}`;
     case 'request-removed': return `request ${change.id}`;
     case 'closing': return `closing ${change.record.mailbox}`;

@@ -66,10 +66,8 @@ export class Disk {
         case 'address': this.address = change.record; break;
         case 'address-removed': this.address = null; break;
         case 'week': this.weeks.set(change.record.lookup, change.record); break;
-        case 'week-removed':
-          this.weeks.delete(change.lookup);
-          for (const { flight, lookup } of this.flights.values()) if (lookup === change.lookup) this.flights.delete(flight);
-          break;
+        case 'week-removed': this.weeks.delete(change.lookup); break;
+        case 'flight-removed': this.flights.delete(change.flight); break;
         case 'flight': this.flights.set(change.record.flight, change.record); break;
         case 'request': this.requests.set(change.record.id, change.record); break;
         case 'request-removed': this.requests.delete(change.id); break;

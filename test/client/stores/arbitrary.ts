@@ -33,7 +33,7 @@ const invitation: fc.Arbitrary<InvitationRecord> = fc.record({
 
 const address: fc.Arbitrary<AddressRecord> = fc.record({ link: text, linkKey: bytes, mailbox: own, createdAt: number });
 const week: fc.Arbitrary<WeekRecord> = fc.record({ lookup: id(16), week: number, secret: bytes, card: bytes, published: fc.boolean(), expiresAt: number });
-const flight: fc.Arbitrary<FlightRecord> = fc.record({ flight: hex(16), lookup: id(16) });
+const flight: fc.Arbitrary<FlightRecord> = fc.record({ flight: id(16), lookup: id(16) });
 const requestText: fc.Arbitrary<RequestText> = fc.record({ number: fc.nat(), id: hex(16), chain: hex(8), text, sentAt: fc.nat() });
 const request: fc.Arbitrary<RequestRecord> = fc.record({
   id: id(32), name: text, identity: bytes, session: bytes, flightKey: bytes, devices: bytes, outbox: peer,
@@ -67,6 +67,7 @@ export const change: fc.Arbitrary<Change> = fc.oneof(
   week.map((record) => ({ kind: 'week' as const, record })),
   id(16).map((lookup) => ({ kind: 'week-removed' as const, lookup })),
   flight.map((record) => ({ kind: 'flight' as const, record })),
+  id(16).map((name) => ({ kind: 'flight-removed' as const, flight: name })),
   request.map((record) => ({ kind: 'request' as const, record })),
   id(32).map((who) => ({ kind: 'request-removed' as const, id: who })),
   closing.map((record) => ({ kind: 'closing' as const, record })),

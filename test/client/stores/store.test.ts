@@ -29,7 +29,7 @@ const numbers = (messages: readonly MessageRecord[]) => messages.map((record) =>
 /** The records that changes come to, in memory. */
 function after(changes: readonly Change[]) {
   const kept = {
-    self: new Map(), contact: new Map(), invitation: new Map(), address: new Map(), week: new Map(), flight: new Map<string, { flight: string; lookup: string }>(),
+    self: new Map(), contact: new Map(), invitation: new Map(), address: new Map(), week: new Map(), flight: new Map(),
     request: new Map(), closing: new Map(), outgoing: new Map(), message: new Map<number | null, MessageRecord>(),
   };
   for (const one of changes) {
@@ -41,10 +41,8 @@ function after(changes: readonly Change[]) {
       case 'address': kept.address.set('', one.record); break;
       case 'address-removed': kept.address.delete(''); break;
       case 'week': kept.week.set(one.record.lookup, one.record); break;
-      case 'week-removed':
-        kept.week.delete(one.lookup);
-        for (const { flight, lookup } of kept.flight.values()) if (lookup === one.lookup) kept.flight.delete(flight);
-        break;
+      case 'week-removed': kept.week.delete(one.lookup); break;
+      case 'flight-removed': kept.flight.delete(one.flight); break;
       case 'flight': kept.flight.set(one.record.flight, one.record); break;
       case 'request': kept.request.set(one.record.id, one.record); break;
       case 'request-removed': kept.request.delete(one.id); break;
