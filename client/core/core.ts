@@ -315,6 +315,8 @@ function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path
   if (path !== 'relay') contact.heardDirectAt = memory.now;
   // Who leaves the flight out has opened a message of ours, and each of them said where we collect.
   memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null, reset: null, helloOwed: helloOwed && hasFlight });
+  // Who is heard again is asked soon for what they should have had, however long they were silent.
+  memory.timers.hasten(`ask:${contact.record.id}`, memory.now + outbox.ASK_AFTER_MS);
   try {
     const body = decodeBody(opened.body);
     // Once per session, so that nobody sends us from relay to relay.

@@ -242,3 +242,22 @@ describe('a receipt', () => {
     expect(alice.states()).toEqual(['delivered']);
   });
 });
+
+describe('a text', () => {
+  it('that the relay has lost is asked about soon when somebody who was silent for days is heard again, though the first half hour is lost, too', () => {
+    const { world, alice, bob } = acquaint(14);
+    const put = world.put.bind(world);
+    let isLosing = true;
+    world.put = (mailbox, token, bytes, ttlSeconds) => (isLosing && world.mailboxes.get(mailbox)?.owner === bob ? null : put(mailbox, token, bytes, ttlSeconds));
+    bob.crash(3 * DAY);
+    world.run(1_000);
+    alice.send(idOf(bob), 'lost by the relay');
+    world.run(3 * DAY);
+    bob.send(idOf(alice), 'back');
+    world.run(1_800_000);
+    isLosing = false;
+    expect([bob.shown(), alice.states()]).toEqual([[], ['accepted']]);
+    world.run(900_000);
+    expect([bob.shown(), alice.states()]).toEqual([['lost by the relay'], ['delivered']]);
+  });
+});
