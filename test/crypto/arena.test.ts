@@ -251,8 +251,18 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
     expect(codeOf(() => door.seal(key, nonce, longest, key))).toBe('message-too-large');
     expect(codeOf(() => door.ed25519Sign(key, longer))).toBe('message-too-large');
     expect(codeOf(() => door.blake2b(64, longer, key))).toBe('message-too-large');
+    expect(Object.values(door.derive(longest, key)).map((half) => half.length)).toEqual([32, 32]);
+    expect(codeOf(() => door.derive(longer, key))).toBe('message-too-large');
     expect(door.open(key, nonce, sealed, key)).toBeNull();
     expect(door.ed25519Verify(key, longer, new Uint8Array(64))).toBe(false);
+  });
+
+  it('takes keys of BLAKE2b and makes hashes of 16 to 64 bytes', async () => {
+    expect(await door.readyOn(backEnd)).toBe(backEnd);
+    for (const length of [16, 64]) {
+      expect(door.blake2b(length, none, new Uint8Array(length))).toHaveLength(length);
+      expect(door.derive(none, new Uint8Array(length)).left).toHaveLength(32);
+    }
   });
 
   it('calls a wrong length of ours a mistake, and answers no to a wrong length of theirs', async () => {
@@ -273,7 +283,10 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
       () => door.open(short, nonce, key, none),
       () => door.open(key, key, key, none),
       () => door.blake2b(32, none, nonce.subarray(0, 15)),
+      () => door.derive(none, new Uint8Array(65)),
+      () => door.blake2b(15, none, key),
       () => door.blake2b(65, none, key),
+      () => door.blake2b(32, none, new Uint8Array(65)),
     ];
     expect(mistakes.map(codeOf)).toEqual(mistakes.map(() => 'internal'));
     expect(door.x25519(key, short)).toBeNull();
