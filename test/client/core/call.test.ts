@@ -6,8 +6,8 @@ import { ready } from '../../../crypto/sodium.js';
 import * as direct from '../../../client/core/direct.js';
 import type { Call, Contact } from '../../../client/core/memory.js';
 import type { Bind, Candidates } from '../../../client/core/message_pb.js';
-import { answerTo, bindOf, bystander, described, dialed, meetAs, offer, onlyCall, opened, OURS, THEIRS, typesOf } from './calls.js';
-import { dueIn, noticesOf } from './support.js';
+import { answerTo, bindOf, bystander, described, dialed, meetAs, offer, onlyCall, opened, OURS, THEIRS } from './calls.js';
+import { dueIn, noticesOf, typesOf } from './support.js';
 
 beforeAll(ready);
 

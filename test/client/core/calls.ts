@@ -8,7 +8,7 @@ import * as direct from '../../../client/core/direct.js';
 import type { Call, Contact, Memory } from '../../../client/core/memory.js';
 import type { Answer, Bind, Offer, Presence } from '../../../client/core/message_pb.js';
 import type { Output } from '../../../client/core/output.js';
-import { meet } from './support.js';
+import { meet, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
 export const [OURS, THEIRS] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
@@ -17,7 +17,6 @@ export const described = (fingerprint: Uint8Array): Description => ({ ufrag: 'ab
 export const offer = (fields: Partial<Offer> = {}): Offer => ({ call: new Uint8Array(16).fill(5), description: described(THEIRS), relayRttMs: 0, ...fields }) as unknown as Offer;
 export const presence = (answer: boolean): Presence => ({ answer, last: 0 }) as Presence;
 export const answerTo = (call: Call, fields: Partial<Answer> = {}): Answer => ({ call: fromHex(call.id), offerHash: call.offerHash!, description: described(THEIRS), ...fields }) as unknown as Answer;
-export const typesOf = (outputs: readonly Output[]): string[] => outputs.map(({ type }) => type);
 export const dials = (outputs: readonly Output[]): number => typesOf(outputs).filter((type) => type === 'dial').length;
 
 /** Ends and forgets all calls. */

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import * as direct from '../../../client/core/direct.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
-import { answerTo, bindOf, bystander, described, dials, meetAs, offer, onlyCall, opened, OURS, presence, rest, THEIRS, typesOf } from './calls.js';
-import { dueIn, puts } from './support.js';
+import { answerTo, bindOf, bystander, described, dials, meetAs, offer, onlyCall, opened, OURS, presence, rest, THEIRS } from './calls.js';
+import { dueIn, puts, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
 beforeAll(ready);

@@ -82,7 +82,7 @@ describe('what goes by the relay', () => {
     const timer = `put:${bob.record.id}`;
     const waits: (number | undefined)[] = [];
     for (let time = 0; time < 9; time += 1) {
-      outbox.onPut(memory, bob, envelopes(bob)[0]!, 'quota-reached' as never);
+      outbox.onPut(memory, bob, envelopes(bob)[0]!, 'mailbox-full');
       waits.push(dueIn(memory, timer));
       expect([bob.putPaused, puts(memory.takeOutputs())]).toEqual([true, 0]);
       memory.timers.clear(timer);
@@ -101,7 +101,7 @@ describe('what goes by the relay', () => {
     const { memory, bob } = meet(305);
     send(memory, bob, 'one', 'two', 'three');
     const [one, two, three] = envelopes(bob) as [string, string, string];
-    for (const id of [three, one, two]) outbox.onPut(memory, bob, id, 'relay-full' as never);
+    for (const id of [three, one, two]) outbox.onPut(memory, bob, id, 'relay-busy');
     expect([bob.putFailures, bob.inFlight, bob.waiting.map(({ record }) => record.number)]).toEqual([1, 0, [1, 2, 3]]);
     expect(puts(send(memory, bob, 'four'))).toBe(0);
   });

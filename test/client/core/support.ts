@@ -32,6 +32,7 @@ export function meet(seed: number): Meeting {
 
 export const textsOf = (outputs: readonly Output[]): string[] => outputs.filter((output) => output.type === 'message').map(({ message }) => message.text);
 export const noticesOf = (outputs: readonly Output[]): string[] => outputs.filter((output) => output.type === 'notice').map(({ code }) => code);
+export const typesOf = (outputs: readonly Output[]): string[] => outputs.map(({ type }) => type);
 export const puts = (outputs: readonly Output[]): number => outputs.filter(({ type }) => type === 'put').length;
 
 /** How long until a timer is due; undefined if it does not run. */
