@@ -23,7 +23,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const EARLIER = new Uint8Array(32).fill(9);
 
-const putOf = (outputs: readonly Output[]) => outputs.filter((output) => output.type === 'put')[0];
+const putOf = (outputs: readonly Output[]) => outputs.find((output) => output.type === 'put');
 
 /** A contact who tells where they stand, under a secret. */
 function stand({ world, memory, bob }: Meeting, fields: Partial<Standing>, secret = resumptionsOf(bob)[0]!): Output[] {
