@@ -3,7 +3,7 @@
 // not document: what it needs of them is written here and checked at load. It must never know what the bytes are for.
 
 import sodium from 'libsodium-wrappers';
-import { equal } from './bytes.js';
+import { allocate, equal } from './bytes.js';
 import { SottoError } from './error.js';
 import {
   answersRight,
@@ -271,7 +271,9 @@ class Arena implements Primitives {
   }
 
   #take(address: number, length: number): Uint8Array {
-    return this.#heap.slice(address, address + length);
+    const taken = allocate(length);
+    taken.set(this.#heap.subarray(address, address + length));
+    return taken;
   }
 }
 
