@@ -13,12 +13,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** What a piece of memory holds from which smaller ones are cut. */
+/** A few messages with their sessions; little enough to be kept as a whole for one session that lies long. */
 const SLAB_BYTES = 16_384;
 let slab = new Uint8Array(SLAB_BYTES);
 let slabUsed = 0;
 
-/** So many zero bytes that nobody else has or gets: memory that the engine gives one by one costs more than the encryption of a message. */
+/** So many zero bytes that nobody else has or gets, cut from a larger piece: one piece from the engine costs more than the sealing of a header. */
 export function allocate(length: number): Uint8Array {
   if (length > SLAB_BYTES / 4) return new Uint8Array(length);
   if (length > SLAB_BYTES - slabUsed) {

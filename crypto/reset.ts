@@ -3,7 +3,7 @@
 // that an old copy of a home finds out what it is. It must never know who keeps which secrets, or how bytes travel.
 
 import { bundleHash, unpackBundle } from './bundle.js';
-import { concat, Reader, utf8, Writer } from './bytes.js';
+import { concat, equal, Reader, utf8, Writer } from './bytes.js';
 import { SottoError } from './error.js';
 import { derive } from './hash.js';
 import { type Bundle, createKeys, type Invitation, type InvitationTerms, packInvitation, unpackInvitation } from './invitation.js';
@@ -44,9 +44,12 @@ const PADDED_BYTES = RESUMPTION_BYTES - NONCE_BYTES - TAG_BYTES;
 /** By their numbers. */
 const KINDS = ['reset', 'standing'] as const;
 const RESET_HEAD_BYTES = 1 + 1 + 6 + 4;
-const STANDING_BYTES = 1 + 1 + 4 + 4;
+const KEY_BYTES = 32;
+const STANDING_BYTES = 1 + 1 + 4 + 4 + KEY_BYTES;
 /** Stands for the chain of a session that is over. */
 const OVER = 0xffff_ffff;
+/** Stands for the key of a chain that has none. */
+const NO_KEY = new Uint8Array(KEY_BYTES);
 
 /** A reset for the contact that has the resumption secret, and what must be kept until it is answered. Draws 32, 32 and 24 random bytes. */
 export function createReset(
@@ -87,8 +90,8 @@ function pack(said: Reset | Standing): Uint8Array {
     const { reason, madeAt, first, bundle } = said;
     return new Writer(RESET_HEAD_BYTES + bundle.length).number(0, 1).number(RESET_REASONS.indexOf(reason), 1).number(madeAt, 6).number(first, 4).bytes(bundle).finish();
   }
-  const { chain, next } = said.received ?? { chain: OVER, next: 0 };
-  return new Writer(STANDING_BYTES).number(1, 1).number(said.asks ? 1 : 0, 1).number(chain, 4).number(next, 4).finish();
+  const { chain, next, key } = said.received ?? { chain: OVER, next: 0, key: null };
+  return new Writer(STANDING_BYTES).number(1, 1).number(said.asks ? 1 : 0, 1).number(chain, 4).number(next, 4).bytes(key ?? NO_KEY).finish();
 }
 
 function unpack(packed: Uint8Array): Reset | Standing {
@@ -101,9 +104,9 @@ function unpack(packed: Uint8Array): Reset | Standing {
       return { type: 'reset', reason, madeAt, first, bundle: reader.rest() };
     }
     case 'standing': {
-      const [chain, next] = [reader.number(4), reader.number(4)];
+      const [chain, next, key] = [reader.number(4), reader.number(4), reader.bytes(KEY_BYTES)];
       reader.end();
-      return { type: 'standing', asks: detail === 1, received: chain === OVER ? null : { chain, next } };
+      return { type: 'standing', asks: detail === 1, received: chain === OVER ? null : { chain, next, key: equal(key, NO_KEY) ? null : key } };
     }
     default: return malformed();
   }

@@ -62,6 +62,9 @@ const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const SIGN_SECRET_BYTES = 64;
 
+/** What the engine keeps with the object itself: cheaper than any piece of a larger memory. */
+const SMALL_BYTES = 64;
+
 /** Every place in the arena begins at a multiple of this power of two. */
 const ALIGNMENT = 16;
 
@@ -271,6 +274,7 @@ class Arena implements Primitives {
   }
 
   #take(address: number, length: number): Uint8Array {
+    if (length <= SMALL_BYTES) return this.#heap.slice(address, address + length);
     const taken = allocate(length);
     taken.set(this.#heap.subarray(address, address + length));
     return taken;

@@ -9,7 +9,7 @@ import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
 import { createReset, openReset, openResumption, packPendingReset, sealResumption, unpackPendingReset } from '../../crypto/reset.js';
 import type { PendingReset, Reset, ResetReason, Standing } from '../../crypto/reset.js';
-import { receivedPosition, sentPosition } from '../../crypto/session.js';
+import { isBehind, receivedPosition, sentPosition } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import { isRepeatDue, owe, settleBelow } from './conversation.js';
 import { hangUp } from './direct.js';
@@ -106,7 +106,7 @@ function tellImpossible(memory: Memory, contact: Contact): void {
 export function onFlight(memory: Memory, contact: Contact, envelope: Uint8Array): Body | null {
   const pending = pendingOf(contact);
   if (pending === null || envelope.length <= FLIGHT_BYTES) return null;
-  const flight = attempt(() => openFirst(memory, respond(memory.identity, pending.secret, envelope.subarray(0, FLIGHT_BYTES), memory.random), envelope));
+  const flight = attempt(() => openFirst(memory, respond(memory.identity, pending.secret, envelope.subarray(0, FLIGHT_BYTES)), envelope));
   if (flight === null || contactId(flight.peer) !== contact.record.id || isCrossing(memory, contact, pending.madeAt)) return null;
   const { flightKey, devices, outbox, sentAt } = flight;
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
@@ -176,9 +176,7 @@ function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: bo
 function onStanding(memory: Memory, contact: Contact, { asks, received }: Standing, resumption: Uint8Array): void {
   const { session, record } = contact;
   if (session !== null && record.flight === null && equal(resumptionsOf(contact)[0]!, resumption)) {
-    const sent = sentPosition(session, record.flightKey === null);
-    const isBehind = received === null || received.chain > sent.chain || (received.chain === sent.chain && received.next > sent.next);
-    if (isBehind) return begin(memory, contact, 'rolled-back');
+    if (received === null || isBehind(sentPosition(session, record.flightKey === null), received)) return begin(memory, contact, 'rolled-back');
   }
   if (!asks || memory.now < contact.nextTellAt) return;
   contact.nextTellAt = memory.now + TELL_INTERVAL_MS;

@@ -1,6 +1,6 @@
 // What a session remembers between two messages: bytes, in memory as in a store. A step reads the fields that it needs where they
-// lie, and packs the next session into memory of its own: what it has changed, and the rest as it lies. So a step that fails has
-// changed nothing, and no key outlives the session that it belongs to (PROTOCOL.md §5.2).
+// lie, and packs the next session into other bytes: what it has changed, and the rest as it lies. So a step that fails has changed
+// nothing (PROTOCOL.md §5.2).
 
 import { Reader, Writer } from '../bytes.js';
 import { SottoError } from '../error.js';
@@ -31,17 +31,22 @@ export interface State {
 }
 
 export interface SendingChain {
+  readonly headerKey: HeaderKey;
+  /** Messages in our chain before this one. */
+  readonly previous: number;
+  /** Null until its first message: its keys are no older than what they seal. */
+  readonly begun: BegunChain | null;
+}
+
+export interface BegunChain {
   /** Our ratchet key: X25519 secret and public key, 32 bytes each. */
   readonly secret: Uint8Array;
   readonly dh: Uint8Array;
-  readonly headerKey: HeaderKey;
   /** Header key of our chain after this one. */
   readonly nextHeaderKey: HeaderKey;
   readonly chainKey: ChainKey;
   /** Number of the next message. */
   readonly next: number;
-  /** Messages in our chain before this one. */
-  readonly previous: number;
 }
 
 export interface ReceivingChain {
@@ -62,16 +67,13 @@ export interface PastChain {
   readonly headerKey: HeaderKey;
 }
 
-/** What no message alone changes. */
-type Head = Pick<State, 'transcript' | 'resumption' | 'root' | 'nextHeaderKey'>;
-
 /** What a step may change; undefined stays as it is. */
 export type Changes = { readonly [Field in Exclude<keyof State, 'transcript' | 'resumption'>]?: State[Field] | undefined };
 
 /** Most ended chains whose late messages still open: each costs a short decryption for whatever a stranger sends. */
 export const PAST_MAX = 5;
 
-const PACK_VERSION = 2;
+const PACK_VERSION = 3;
 
 /** How a step of the braid is written: its place in this list. */
 const STEPS = ['idle', 'offering', 'waiting', 'agreed', 'collecting', 'answering'] as const satisfies readonly Step['at'][];
@@ -86,11 +88,16 @@ const STEP_BYTES: Readonly<Record<Step['at'], number>> = {
   answering: XWING_CIPHERTEXT_BYTES + 1 + 32 + 32,
 };
 
-/** Where the parts begin that have a fixed place. */
-const SENDING_AT = 1 + 4 * 32;
-const RECEIVING_AT = SENDING_AT + 5 * 32 + 4 + 4;
+/** Where the fields lie that have a fixed place. */
+const TRANSCRIPT_AT = 1;
+const RESUMPTION_AT = TRANSCRIPT_AT + 32;
+const ROOT_AT = RESUMPTION_AT + 32;
+const NEXT_HEADER_KEY_AT = ROOT_AT + 32;
+const SENDING_AT = NEXT_HEADER_KEY_AT + 32;
+const BEGUN_AT = SENDING_AT + 32 + 4;
 
 /** Behind their count. */
+const BEGUN_BYTES = 4 * 32 + 4;
 const RECEIVING_BYTES = 3 * 32 + 4 + 3 + 4;
 const PAST_BYTES = 4 + 32;
 const SKIPPED_BYTES = 4 + 4 + 6 + 32;
@@ -100,8 +107,9 @@ const BRAID_BYTES = 3 + 1 + 6;
 
 /** One side of a session. Opaque outside of the ratchet and the handshake. */
 export class Session implements State {
-  /** Secret: 312 bytes, 107 for a receiving chain, 36 for each past chain, 46 for each skipped key, at most 2,438 for the braid's step. */
+  /** Secret: 181 bytes, 132 for a sending chain that has begun, 107 for a receiving chain, 36 for each past chain, 46 for each skipped key, at most 2,438 for the braid's step. */
   readonly packed: Uint8Array;
+  readonly #receivingAt: number;
   readonly #pastAt: number;
   readonly #skippedAt: number;
   readonly #braidAt: number;
@@ -111,8 +119,9 @@ export class Session implements State {
   constructor(packed: Uint8Array) {
     const reader = new Reader(packed);
     reader.expect(PACK_VERSION);
-    reader.skip(RECEIVING_AT - 1);
+    reader.skip(BEGUN_AT - 1);
     this.packed = packed;
+    this.#receivingAt = reader.skip(count(reader, 1, 1) * BEGUN_BYTES);
     this.#pastAt = reader.skip(count(reader, 1, 1) * RECEIVING_BYTES);
     this.#skippedAt = reader.skip(count(reader, 1, PAST_MAX) * PAST_BYTES);
     this.#braidAt = reader.skip(count(reader, 2, SKIPPED_MAX) * SKIPPED_BYTES);
@@ -122,43 +131,40 @@ export class Session implements State {
   }
 
   get transcript(): Uint8Array {
-    return this.packed.subarray(1, 33);
+    return this.packed.subarray(TRANSCRIPT_AT, RESUMPTION_AT);
   }
 
   get resumption(): Uint8Array {
-    return this.packed.subarray(33, 65);
+    return this.packed.subarray(RESUMPTION_AT, ROOT_AT);
   }
 
   get root(): RootKey {
-    return this.packed.subarray(65, 97);
+    return this.packed.subarray(ROOT_AT, NEXT_HEADER_KEY_AT);
   }
 
   get nextHeaderKey(): HeaderKey {
-    return this.packed.subarray(97, SENDING_AT);
+    return this.packed.subarray(NEXT_HEADER_KEY_AT, SENDING_AT);
   }
 
   get sending(): SendingChain {
     const reader = new Reader(this.packed, SENDING_AT);
-    return {
-      secret: reader.view(32),
-      dh: reader.view(32),
-      headerKey: reader.view(32),
-      nextHeaderKey: reader.view(32),
-      chainKey: reader.view(32),
-      next: reader.number(4),
-      previous: reader.number(4),
-    };
+    return { headerKey: reader.view(32), previous: reader.number(4), begun: reader.number(1) === 0 ? null : readBegun(reader) };
+  }
+
+  /** Whether our newest chain has keys. */
+  get hasBegun(): boolean {
+    return this.packed[BEGUN_AT] === 1;
   }
 
   get receiving(): ReceivingChain | null {
-    const reader = new Reader(this.packed, RECEIVING_AT);
+    const reader = new Reader(this.packed, this.#receivingAt);
     if (reader.number(1) === 0) return null;
     return { dh: reader.view(32), headerKey: reader.view(32), chainKey: reader.view(32), ordinal: reader.number(4), epoch: reader.number(3), next: reader.number(4) };
   }
 
   /** Whether a message has come. */
   get isAnswered(): boolean {
-    return this.packed[RECEIVING_AT] === 1;
+    return this.packed[this.#receivingAt] === 1;
   }
 
   get past(): readonly PastChain[] {
@@ -186,17 +192,27 @@ export class Session implements State {
   }
 
   /** The session that says something else in some fields. */
-  with(changes: Changes): Session {
-    const { packed } = this;
-    const { root, nextHeaderKey } = changes;
-    return join({
-      head: root || nextHeaderKey ? packHead(this, root, nextHeaderKey) : packed.subarray(0, SENDING_AT),
-      sending: changes.sending ?? packed.subarray(SENDING_AT, RECEIVING_AT),
-      receiving: changes.receiving ?? packed.subarray(RECEIVING_AT, this.#pastAt),
-      past: changes.past ?? packed.subarray(this.#pastAt, this.#skippedAt),
-      skipped: changes.skipped ?? packed.subarray(this.#skippedAt, this.#braidAt),
-      braid: changes.braid ?? packed.subarray(this.#braidAt),
-    });
+  with({ root, nextHeaderKey, sending, receiving, past, skipped, braid }: Changes): Session {
+    const [sendingEnd, receivingEnd, pastEnd, braidAt] = [this.#receivingAt, this.#pastAt, this.#skippedAt, this.#braidAt];
+    // Most messages change nothing of the braid but its counts.
+    const counts = braid && braid.step === this.#braid?.step ? braid : undefined;
+    const steps = counts ? undefined : braid;
+    const length = this.packed.length
+      + growth(sending, sendingLength, sendingEnd - SENDING_AT)
+      + growth(receiving, receivingLength, receivingEnd - sendingEnd)
+      + growth(past, pastLength, pastEnd - receivingEnd)
+      + growth(skipped, skippedLength, braidAt - pastEnd)
+      + growth(steps, braidLength, this.packed.length - braidAt);
+    return new Session(new Revision(this.packed, length)
+      .replace(ROOT_AT, NEXT_HEADER_KEY_AT, root, writeKey)
+      .replace(NEXT_HEADER_KEY_AT, SENDING_AT, nextHeaderKey, writeKey)
+      .replace(SENDING_AT, sendingEnd, sending, writeSending)
+      .replace(sendingEnd, receivingEnd, receiving, writeReceiving)
+      .replace(receivingEnd, pastEnd, past, writePast)
+      .replace(pastEnd, braidAt, skipped, writeSkipped)
+      .replace(braidAt, braidAt + BRAID_BYTES, counts, writeCounts)
+      .replace(braidAt, this.packed.length, steps, writeBraid)
+      .finish());
   }
 }
 
@@ -214,39 +230,64 @@ export function unpackSession(packed: Uint8Array): Session {
 /** The session that says this. */
 export function pack(state: State): Session {
   const { sending, receiving, past, skipped, braid } = state;
-  return join({ head: packHead(state), sending, receiving, past, skipped, braid });
-}
-
-function packHead(before: Head, root = before.root, nextHeaderKey = before.nextHeaderKey): Uint8Array {
-  return new Writer(SENDING_AT).number(PACK_VERSION, 1).bytes(before.transcript).bytes(before.resumption).bytes(root).bytes(nextHeaderKey).finish();
-}
-
-/** The parts of a session in their order, what they say or as they lie. */
-type Parts = { readonly head: Uint8Array } & { readonly [Part in Exclude<keyof State, keyof Head>]: State[Part] | Uint8Array };
-
-function join({ head, sending, receiving, past, skipped, braid }: Parts): Session {
-  const writer = new Writer(RECEIVING_AT + lengthOf(receiving, receivingLength) + lengthOf(past, pastLength) + lengthOf(skipped, skippedLength) + lengthOf(braid, braidLength));
-  writer.bytes(head);
-  write(writer, sending, writeSending);
-  write(writer, receiving, writeReceiving);
-  write(writer, past, writePast);
-  write(writer, skipped, writeSkipped);
-  write(writer, braid, writeBraid);
+  const writer = new Writer(SENDING_AT + sendingLength(sending) + receivingLength(receiving) + pastLength(past) + skippedLength(skipped) + braidLength(braid));
+  writer.number(PACK_VERSION, 1).bytes(state.transcript).bytes(state.resumption).bytes(state.root).bytes(state.nextHeaderKey);
+  writeSending(writer, sending);
+  writeReceiving(writer, receiving);
+  writePast(writer, past);
+  writeSkipped(writer, skipped);
+  writeBraid(writer, braid);
   return new Session(writer.finish());
 }
 
-/** Bytes of a part: as it lies, or as it will be written. */
-function lengthOf<T>(part: T | Uint8Array, length: (value: T) => number): number {
-  return part instanceof Uint8Array ? part.length : length(part);
+/** Bytes that a part will be longer than it is, which may be fewer than 0. */
+function growth<T>(part: T | undefined, length: (part: T) => number, before: number): number {
+  return part === undefined ? 0 : length(part) - before;
 }
 
-function write<T>(writer: Writer, part: T | Uint8Array, writeValue: (writer: Writer, value: T) => void): void {
-  if (part instanceof Uint8Array) writer.bytes(part);
-  else writeValue(writer, part);
+/** A packed structure written anew: part after part, what is replaced as its function writes it, and the rest as it lies. */
+class Revision {
+  readonly #before: Uint8Array;
+  readonly #writer: Writer;
+  /** Where the part begins that lies before and is not written yet. */
+  #restAt = 0;
+
+  constructor(before: Uint8Array, length: number) {
+    this.#before = before;
+    this.#writer = new Writer(length);
+  }
+
+  /** The part from `at` to `end`; undefined leaves it as it lies. */
+  replace<T>(at: number, end: number, part: T | undefined, write: (writer: Writer, part: T) => void): this {
+    if (part === undefined) return this;
+    if (at > this.#restAt) this.#writer.bytes(this.#before.subarray(this.#restAt, at));
+    write(this.#writer, part);
+    this.#restAt = end;
+    return this;
+  }
+
+  finish(): Uint8Array {
+    return this.#writer.bytes(this.#before.subarray(this.#restAt)).finish();
+  }
 }
 
-function writeSending(writer: Writer, { secret, dh, headerKey, nextHeaderKey, chainKey, next, previous }: SendingChain): void {
-  writer.bytes(secret).bytes(dh).bytes(headerKey).bytes(nextHeaderKey).bytes(chainKey).number(next, 4).number(previous, 4);
+function writeKey(writer: Writer, key: Uint8Array): void {
+  writer.bytes(key);
+}
+
+function sendingLength({ begun }: SendingChain): number {
+  return BEGUN_AT - SENDING_AT + 1 + (begun === null ? 0 : BEGUN_BYTES);
+}
+
+function writeSending(writer: Writer, { headerKey, previous, begun }: SendingChain): void {
+  writer.bytes(headerKey).number(previous, 4);
+  if (begun === null) return void writer.number(0, 1);
+  const { secret, dh, nextHeaderKey, chainKey, next } = begun;
+  writer.number(1, 1).bytes(secret).bytes(dh).bytes(nextHeaderKey).bytes(chainKey).number(next, 4);
+}
+
+function readBegun(reader: Reader): BegunChain {
+  return { secret: reader.view(32), dh: reader.view(32), nextHeaderKey: reader.view(32), chainKey: reader.view(32), next: reader.number(4) };
 }
 
 function receivingLength(receiving: ReceivingChain | null): number {
@@ -285,8 +326,14 @@ function braidLength({ step }: Braid): number {
   return BRAID_BYTES + 1 + STEP_BYTES[step.at];
 }
 
-function writeBraid(writer: Writer, { epoch, messages, since, step }: Braid): void {
-  writer.number(epoch, 3).number(messages, 1).number(since, 6).number(STEPS.indexOf(step.at), 1);
+function writeCounts(writer: Writer, { epoch, messages, since }: Braid): void {
+  writer.number(epoch, 3).number(messages, 1).number(since, 6);
+}
+
+function writeBraid(writer: Writer, braid: Braid): void {
+  const { step } = braid;
+  writeCounts(writer, braid);
+  writer.number(STEPS.indexOf(step.at), 1);
   switch (step.at) {
     case 'idle': return;
     case 'offering': return void writer.bytes(step.seed).bytes(step.key).number(step.next, 1);
@@ -322,7 +369,9 @@ function readSecret(reader: Reader): EpochSecret {
 
 function readUnits(reader: Reader, length: number): Units {
   const [bytes, has] = [reader.view(length), reader.view(length / UNIT_BYTES)];
-  if (has.some((flag) => flag > 1)) throw new SottoError('malformed');
+  let flags = 0;
+  for (let unit = 0; unit < has.length; unit++) flags |= has[unit]!;
+  if (flags > 1) throw new SottoError('malformed');
   return { bytes, has };
 }
 

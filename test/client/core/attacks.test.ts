@@ -182,13 +182,13 @@ describe('a relay', () => {
     bob.send(idOf(alice), 'once');
     world.run(5_000);
     const repeated = world.seen[before]!;
-    const spoken = alice.core.memory.contacts.get(idOf(bob))!.session!.sending.next;
+    const spoken = alice.core.memory.contacts.get(idOf(bob))!.session!.sending.begun!.next;
     bob.crash(DAY);
     for (let time = 0; time < 500; time += 1) {
       alice.input({ type: 'delivery', mailbox, sequence: 1, envelope: repeated, ageMs: 0 });
       world.run(100);
     }
-    expect(alice.core.memory.contacts.get(idOf(bob))!.session!.sending.next - spoken).toBeLessThan(5);
+    expect(alice.core.memory.contacts.get(idOf(bob))!.session!.sending.begun!.next - spoken).toBeLessThan(5);
   });
 });
 
