@@ -18,7 +18,10 @@ const SLAB_BYTES = 16_384;
 let slab = new Uint8Array(SLAB_BYTES);
 let slabUsed = 0;
 
-/** So many zero bytes that nobody else has or gets, cut from a larger piece: one piece from the engine costs more than the sealing of a header. */
+/**
+ * So many zero bytes that nobody else has or gets, cut from a larger piece: one piece from the engine costs more than the sealing of
+ * a header. Their `buffer` is shared, so it is not to be transferred.
+ */
 export function allocate(length: number): Uint8Array {
   if (length > SLAB_BYTES / 4) return new Uint8Array(length);
   if (length > SLAB_BYTES - slabUsed) {
