@@ -11,10 +11,11 @@ import { type Braid, countMessage, isCramped, nextEpoch, prepareBraid, receivePi
 import { CHAIN_MAX_MESSAGES, stepChain, walkChain } from './ratchet/chain.js';
 import { type Header, type HeaderKey, openHeader, sealHeader } from './ratchet/header.js';
 import { MESSAGE_OVERHEAD_BYTES, type MessageKey, type MessageParts, openBody, plaintextOf, sealBody, splitMessage } from './ratchet/message.js';
+import { PAST_MAX, type ReceivingChain } from './ratchet/parts.js';
 import { PLAINTEXT_HEAD_BYTES, packPlaintext, pieceRoom, unpackPlaintext } from './ratchet/plaintext.js';
 import { mixEpoch, type RootStep, stepRoot } from './ratchet/root.js';
 import { addSkipped, dropSkipped, isStale, SKIPPED_MAX_PER_MESSAGE } from './ratchet/skipped.js';
-import { type Changes, PAST_MAX, type ReceivingChain, type Session } from './ratchet/state.js';
+import type { Changes, Session } from './ratchet/state.js';
 import { NONCE_BYTES, x25519, x25519PublicKey } from './sodium.js';
 
 export { packSession, type Session, unpackSession } from './ratchet/state.js';
