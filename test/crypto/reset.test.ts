@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { firstDevices } from '../../crypto/devices.js';
 import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
-import { createIdentity } from '../../crypto/identity.js';
+import { createIdentity, identityId } from '../../crypto/identity.js';
 import { createReset, openReset, openResumption, packPendingReset, type Reset, RESUMPTION_BYTES, sealResumption, unpackPendingReset } from '../../crypto/reset.js';
 import { decrypt, encrypt, isBehind, receivedPosition, resumptionOf, sentPosition } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
@@ -17,11 +17,12 @@ const host = createIdentity(seeded('host'));
 const address = { name: 'Bea', relay: 'https://relay.example', mailbox: new Uint8Array(16).fill(1), token: new Uint8Array(16).fill(2), expiresAt: 1_000 };
 const terms = { ...address, identity: host, devices: firstDevices(host, 0) };
 const [secret, other] = [new Uint8Array(32).fill(3), new Uint8Array(32).fill(4)];
+const [maker, reader] = [identityId(host), identityId(createIdentity(seeded('guest')))];
 const said = { reason: 'rolled-back', madeAt: 500, first: 7 } as const;
 
 describe('a reset', () => {
   const made = createReset(terms, { ...said, resumption: secret }, seeded('reset'));
-  const opened = openResumption([other, secret], made.envelope)!;
+  const opened = openResumption([other, secret], maker, made.envelope)!;
   const reset = opened.said as Reset;
 
   it('is byte for byte what a second implementation makes', () => {
@@ -34,9 +35,10 @@ describe('a reset', () => {
     expect(made.envelope).toHaveLength(RESUMPTION_BYTES);
     expect(reset).toMatchObject({ type: 'reset', ...said });
     expect(opened.resumption).toBe(secret);
-    expect(openResumption([other], made.envelope)).toBeNull();
-    expect(openResumption([secret], made.envelope.subarray(1))).toBeNull();
-    for (let at = 0; at < RESUMPTION_BYTES; at += 61) expect(openResumption([secret], made.envelope.with(at, made.envelope[at]! ^ 1))).toBeNull();
+    expect(openResumption([other], maker, made.envelope)).toBeNull();
+    expect(openResumption([secret], reader, made.envelope)).toBeNull();
+    expect(openResumption([secret], maker, made.envelope.subarray(1))).toBeNull();
+    for (let at = 0; at < RESUMPTION_BYTES; at += 61) expect(openResumption([secret], maker, made.envelope.with(at, made.envelope[at]! ^ 1))).toBeNull();
     expect(codeOf(() => openReset(reset, secret, 1_000))).toBe('invitation-expired');
   });
 
@@ -62,9 +64,10 @@ describe('a reset', () => {
 describe('a standing', () => {
   it('says where somebody is, or that the session is over', () => {
     for (const received of [{ chain: 3, next: 9, key: seeded('key')(32) }, { chain: 0, next: 0, key: null }, null]) {
-      const envelope = sealResumption(secret, { type: 'standing', asks: true, received }, seeded('standing'));
+      const envelope = sealResumption(secret, maker, { type: 'standing', asks: true, received }, seeded('standing'));
       expect(envelope).toHaveLength(RESUMPTION_BYTES);
-      expect(openResumption([secret], envelope)!.said).toEqual({ type: 'standing', asks: true, received });
+      expect(openResumption([secret], reader, envelope)).toBeNull();
+      expect(openResumption([secret], maker, envelope)!.said).toEqual({ type: 'standing', asks: true, received });
     }
   });
 
