@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyLink } from '../../../crypto/address.js';
 import { toHex } from '../../../crypto/bytes.js';
-import { firstDevices, packDevices } from '../../../crypto/devices.js';
+import { firstDevices, packDevices, unpackDevices } from '../../../crypto/devices.js';
 import { SottoError } from '../../../crypto/error.js';
 import { FLIGHT_BYTES, initiate } from '../../../crypto/handshake.js';
 import { createIdentity } from '../../../crypto/identity.js';
@@ -111,7 +111,7 @@ describe('a first flight', () => {
     deliver(guest.say());
     const contact = memory.contacts.get(guest.id)!;
     const first = contact.record.inbox.mailbox;
-    const newer = packDevices(guest.identity, { version: 3, previous: new Uint8Array(32).fill(1), devices: [{ id: new Uint8Array(8), ed: guest.identity.ed, x: guest.identity.x, addedAt: 0 }] });
+    const newer = packDevices(guest.identity, { ...unpackDevices(guest.devices, guest.identity), version: 3, previous: new Uint8Array(32).fill(1) });
     memory.update(contact, { devices: newer });
     const again = alice.invite();
     const { mailbox } = [...memory.invitations.values()][0]!.mailbox;

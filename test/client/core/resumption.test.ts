@@ -1,6 +1,7 @@
 // What is said past a session, with nothing but the functions of the core: which resets and standings count, and what is answered.
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { fromHex } from '../../../crypto/bytes.js';
 import { firstDevices } from '../../../crypto/devices.js';
 import { initiate } from '../../../crypto/handshake.js';
 import { createIdentity } from '../../../crypto/identity.js';
@@ -10,6 +11,7 @@ import { encrypt, receivedPosition, sentPosition } from '../../../crypto/session
 import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
 import { CLOCK_AHEAD_MS } from '../../../client/core/contacts.js';
+import { sendText } from '../../../client/core/conversation.js';
 import { resumptionsAfter, resumptionsOf } from '../../../client/core/memory.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Output } from '../../../client/core/output.js';
@@ -27,7 +29,7 @@ const putOf = (outputs: readonly Output[]) => outputs.find((output) => output.ty
 
 /** A contact who tells where they stand, under a secret. */
 function stand({ world, memory, bob }: Meeting, fields: Partial<Standing>, secret = resumptionsOf(bob)[0]!): Output[] {
-  reset.onSealed(memory, bob, sealResumption(secret, { type: 'standing', asks: false, received: null, ...fields }, world.random));
+  reset.onSealed(memory, bob, sealResumption(secret, fromHex(bob.record.id), { type: 'standing', asks: false, received: null, ...fields }, world.random));
   return memory.takeOutputs();
 }
 
@@ -39,11 +41,11 @@ function begun(seed: number): Meeting {
 }
 
 describe('a standing', () => {
-  const ahead = (meeting: Meeting, chains: number, messages: number): Output[] => {
-    const { memory, bob } = meeting;
+  const NOTHING = { chain: 0, next: 0, key: null };
+  const ahead = (meeting: Meeting, chains: number, messages: number, key?: Uint8Array): Output[] => {
+    const { bob } = meeting;
     const sent = sentPosition(bob.session!, bob.record.flightKey === null);
-    memory.takeOutputs();
-    return stand(meeting, { received: { chain: sent.chain + chains, next: sent.next + messages } });
+    return stand(meeting, { received: { chain: sent.chain + chains, next: sent.next + messages, key: key ?? sent.key } });
   };
 
   it.each([
@@ -52,7 +54,8 @@ describe('a standing', () => {
     ['more of an older chain', -1, 1, false],
     ['more', 0, 1, true],
     ['a newer chain', 1, -1, true],
-  ])('of who has received %s of this session tells whether this home is an old copy', (_what, chains, messages, isOld) => {
+    ['a chain of another copy', 0, 0, true, EARLIER],
+  ] as const)('of who has received %s of this session tells whether this home is an old copy', (_what, chains, messages, isOld, key?: Uint8Array) => {
     const meeting = meet(1);
     // So far that both its chain and its number can be less.
     for (let turn = 0; turn < 2; turn += 1) {
@@ -61,7 +64,9 @@ describe('a standing', () => {
       meeting.guest.send(meeting.memory.id, 'pong');
       meeting.world.run(1_000);
     }
-    expect(noticesOf(ahead(meeting, chains, messages))).toEqual(isOld ? ['rolled-back'] : []);
+    sendText(meeting.memory, meeting.bob, 1, 'one more');
+    meeting.memory.takeOutputs();
+    expect(noticesOf(ahead(meeting, chains, messages, key))).toEqual(isOld ? ['rolled-back'] : []);
     expect(meeting.bob.session === null).toBe(isOld);
   });
 
@@ -81,15 +86,15 @@ describe('a standing', () => {
     const { memory, bob } = meeting;
     memory.update(bob, { resumptions: EARLIER });
     const { session } = bob;
-    const received = { chain: 0, next: 0 };
+    const received = NOTHING;
     expect(puts(stand(meeting, { received }))).toBe(0);
     const answer = putOf(stand(meeting, { asks: true, received }))!;
-    expect(openResumption(resumptionsOf(bob), answer.bytes)!.said).toEqual({ type: 'standing', asks: false, received: receivedPosition(session!) });
+    expect(openResumption(resumptionsOf(bob), fromHex(memory.id), answer.bytes)!.said).toEqual({ type: 'standing', asks: false, received: receivedPosition(session!) });
     memory.now += 59_999;
     expect(puts(stand(meeting, { asks: true, received }))).toBe(0);
     memory.now += 1;
     const other = putOf(stand(meeting, { asks: true, received }, EARLIER))!;
-    expect(openResumption(resumptionsOf(bob), other.bytes)).toEqual({ said: { type: 'standing', asks: false, received: null }, resumption: EARLIER });
+    expect(openResumption(resumptionsOf(bob), fromHex(memory.id), other.bytes)).toEqual({ said: { type: 'standing', asks: false, received: null }, resumption: EARLIER });
   });
 
   it('is not told where there is no link, or no session', () => {
@@ -97,7 +102,7 @@ describe('a standing', () => {
     const { memory, bob } = meeting;
     const link = `deposit ${bob.record.outbox.relay}`;
     memory.links.set(link, { online: false, rttMs: 0 });
-    expect(puts(stand(meeting, { asks: true, received: { chain: 0, next: 0 } }))).toBe(0);
+    expect(puts(stand(meeting, { asks: true, received: NOTHING }))).toBe(0);
     memory.links.set(link, { online: true, rttMs: 0 });
     memory.update(bob, { resumptions: EARLIER });
     bob.session = null;
@@ -271,7 +276,7 @@ describe('a reset of ours', () => {
   it('is answered by the contact alone', () => {
     const { world, guest, memory, bob } = begun(25);
     const { bytes } = putOf(memory.takeOutputs())!;
-    const { said, resumption } = openResumption(resumptionsOf(bob), bytes)!;
+    const { said, resumption } = openResumption(resumptionsOf(bob), fromHex(memory.id), bytes)!;
     const bundle = openReset(said as Reset, resumption, memory.now);
     const answer = (identity = guest.core.memory.identity, devices = guest.core.memory.self.devices): Uint8Array => {
       const { session, flight } = initiate(identity, devices, bundle, world.random);
