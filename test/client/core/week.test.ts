@@ -61,6 +61,16 @@ describe('an address of ours', () => {
     expect(publishes(first.expiresAt).some(({ lookup }) => lookup === first.lookup)).toBe(false);
   });
 
+  it('gives the relay a card more when the week changes, though the link never broke', () => {
+    const { world, alice } = open(465);
+    const { memory } = alice.core;
+    alice.core.handle({ type: 'collected', mailbox: memory.address!.mailbox.mailbox, error: null }, world.now);
+    const known = [...memory.weeks.keys()];
+    for (const lookup of known) alice.core.handle({ type: 'published', lookup, error: null }, world.now);
+    const publishes = alice.core.handle({ type: 'wake' }, world.now + WEEK_MS).filter((output) => output.type === 'publish');
+    expect(publishes.map(({ lookup }) => [lookup, known.includes(lookup)])).toEqual([[[...memory.weeks.keys()].at(-1), false]]);
+  });
+
   it('keeps the secrets of a week until no flight can need them, with what they have opened', () => {
     const { alice } = open(463);
     const { memory } = alice.core;
