@@ -3,11 +3,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hash } from '../../../crypto/hash.js';
 import { ready } from '../../../crypto/sodium.js';
-import { LACKING_MAX } from '../../../client/core/body.js';
+import { LACKING_MAX, NUMBER_MAX } from '../../../client/core/body.js';
 import { askAgain, giveUpGap, markRead, noteLast, onSettled, settleBelow } from '../../../client/core/conversation.js';
 import type { Settled } from '../../../client/core/message_pb.js';
 import { RECENT_MAX } from '../../../client/core/records.js';
-import { dueIn, hear, meet, noticesOf, puts, speech, textsOf } from './support.js';
+import { dueIn, hear, meet, noticesOf, puts, speech, textsOf, typesOf } from './support.js';
 import type { Said } from './support.js';
 
 beforeAll(ready);
@@ -142,6 +142,30 @@ describe('a gap', () => {
     expect([bob.record.receivedNumber, bob.record.readyNumber, bob.record.lacking]).toEqual([9, 9, []]);
     settleBelow(memory, bob, 2);
     expect([bob.record.receivedNumber, bob.record.readyNumber]).toEqual([9, 9]);
+    settleBelow(memory, bob, NUMBER_MAX);
+    expect(bob.record.readyNumber).toBe(NUMBER_MAX - 1);
+  });
+
+  it('that is none leaves the chain as it is', () => {
+    const { memory, bob } = meet(22);
+    const [one] = speech(1) as [Said];
+    hear(memory, bob, one);
+    settleBelow(memory, bob, 2);
+    noteLast(memory, bob, 1);
+    expect([bob.record.readyChain, typesOf(memory.takeOutputs())]).toEqual([one.chain, ['save']]);
+    noteLast(memory, bob, 1);
+    expect(memory.takeOutputs()).toEqual([]);
+  });
+
+  it('in the middle of what is here leaves nothing to compare', () => {
+    const { memory, bob } = meet(23);
+    const [, two, three, , five, six] = speech(6) as [Said, Said, Said, Said, Said, Said];
+    hear(memory, bob, two);
+    giveUpGap(memory, bob);
+    hear(memory, bob, five);
+    onSettled(memory, bob, { numbers: [4] } as unknown as Settled);
+    const outputs = hear(memory, bob, three, six);
+    expect([textsOf(outputs), noticesOf(outputs)]).toEqual([['text 3', 'text 5', 'text 6'], []]);
   });
 
   it('is asked about ever more patiently, and not at all where nobody answers', () => {

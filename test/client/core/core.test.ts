@@ -148,6 +148,32 @@ describe('an input', () => {
     expect(() => alice.core.handle({ type: 'send', request: 7, contact: bob.record.id, text: 'x' }, world.now)).toThrow(RangeError);
   });
 
+  it('that meets a mistake of ours while an envelope is opened fails loudly, too', () => {
+    const meeting = meet(414);
+    const { alice, world, memory } = meeting;
+    const broken = (): never => { throw new RangeError('ours'); };
+    alice.address();
+    const before = world.seen.length;
+    world.client('Carol').accept(alice.address());
+    world.run(1_000);
+    const flight = world.seen.slice(before).find((envelope) => envelope.length === 4_096)!;
+    memory.nextPosition = broken;
+    memory.requests.set = broken;
+    memory.flights.clear();
+    memory.requests.clear();
+    const hello = said(meeting, { case: 'text', value: { id: new Uint8Array(16), number: 1, chain: new Uint8Array(), text: 'hello' } });
+    expect(() => alice.core.handle(delivery(meeting, hello), memory.now)).toThrow(RangeError);
+    expect(() => alice.core.handle({ type: 'delivery', mailbox: memory.address!.mailbox.mailbox, sequence: 1, envelope: flight, ageMs: 0 }, memory.now)).toThrow(RangeError);
+  });
+
+  it('that asks for what cannot be said leaves the session as it is', () => {
+    const { alice, world, bob } = meet(415);
+    const { session } = bob;
+    const outputs = alice.core.handle({ type: 'send', request: 7, contact: bob.record.id, text: '' }, world.now);
+    expect(outputs.find((output) => output.type === 'answer')).toMatchObject({ result: { code: 'message-empty' } });
+    expect(bob.session).toBe(session);
+  });
+
   it('asks to be woken once for the same time', () => {
     const { alice, world } = meet(412);
     const wakes = (): number => alice.core.handle({ type: 'read', contact: 'ff', number: 1 }, world.now).filter(({ type }) => type === 'wake').length;
@@ -177,10 +203,14 @@ describe('a link', () => {
     const open = alice.core.handle(link('collect', true, ELSEWHERE), world.now);
     expect([open.filter(({ type }) => type !== 'wake'), memory.collected.has(mailbox)]).toEqual([[], true]);
     expect(puts(alice.core.handle(link('deposit', true, ELSEWHERE), world.now))).toBe(0);
+    memory.closing.set('cc', { ...bob.record.inbox, mailbox: 'cc' });
     const closed = alice.core.handle(link('collect', false), world.now);
     expect([closed.filter(({ type }) => type !== 'wake'), memory.collected.has(mailbox)]).toEqual([[], false]);
     const again = alice.core.handle(link('collect', true), world.now);
-    expect(again.filter(({ type }) => type !== 'wake')).toEqual([{ type: 'collect', mailbox: bob.record.inbox }]);
+    expect(again.filter(({ type }) => type !== 'wake')).toEqual([
+      { type: 'collect', mailbox: bob.record.inbox },
+      { type: 'close-mailbox', mailbox: { ...bob.record.inbox, mailbox: 'cc' } },
+    ]);
   });
 
   it('brings a card that is not published yet to its relay, once nobody is waiting for it already', () => {
@@ -220,6 +250,16 @@ describe('a mailbox of ours', () => {
     alice.core.handle({ type: 'collected', mailbox, error: 'relay-busy' }, world.now + 5_000);
     alice.core.handle(link('collect', false), world.now + 5_000);
     expect(collects(world.now + 10_000)).toEqual([]);
+  });
+
+  it('that is there at last lets a contact know of it who does not yet', () => {
+    const { alice, world, memory, bob } = meet(433);
+    const { mailbox } = bob.record.inbox;
+    const greetings = [true, false].map((helloOwed) => {
+      memory.update(bob, { helloOwed });
+      return puts(alice.core.handle({ type: 'collected', mailbox, error: null }, world.now));
+    });
+    expect(greetings).toEqual([1, 0]);
   });
 
   it('that is given up is forgotten when its relay has closed it, or somebody else has it, and not before', () => {
@@ -293,6 +333,19 @@ describe('an envelope', () => {
     const outputs = alice.core.handle(delivery(meeting, frame), memory.now);
     expect([noticesOf(outputs), typesOf(outputs).includes('peer-send')]).toEqual([[], true]);
     expect(bob.heardDirectAt).toBe(memory.now - 60_000);
+  });
+
+  it('that comes by a path is the reason to go on believing in it', () => {
+    for (const isHeard of [true, false]) {
+      const meeting = meetAs('offerer');
+      const { alice, memory, bob } = meeting;
+      opened(meeting);
+      alice.core.handle({ type: 'send', request: 7, contact: bob.record.id, text: 'hello' }, memory.now);
+      const now = memory.now + 3_000;
+      bob.heardDirectAt = isHeard ? now : 0;
+      alice.core.handle({ type: 'wake' }, now);
+      expect(bob.openCall !== null).toBe(isHeard);
+    }
   });
 
   it('that opens nothing says so while there is a session, and nothing while there is none', () => {

@@ -48,6 +48,7 @@ describe('a contact who is heard', () => {
       direct.onAlive(memory, bob);
       direct.onOffer(memory, bob, offer());
       direct.redial(memory, bob);
+      if (!memory.direct) direct.greet(memory, bob);
       expect(typesOf(memory.takeOutputs()).filter((type) => type !== 'save')).toEqual([]);
       expect(memory.calls.size).toBe(0);
     }
@@ -150,12 +151,16 @@ describe('the end of a call', () => {
     }
   });
 
-  it('by our policy says so, and leads to no other call', () => {
+  it('by our policy says so once, and leads to no other call', () => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
     opened(meeting);
+    direct.onNetworkChanged(memory);
+    memory.takeOutputs();
     memory.update(bob, { policy: 'relay-only' });
     direct.onPolicy(memory, bob);
+    // The end of the path, and why there is none.
+    expect(typesOf(memory.takeOutputs()).filter((type) => type === 'path').length).toBe(2);
     expect([bob.why, dueIn(memory, `redial:${bob.record.id}`)]).toEqual(['policy', undefined]);
     memory.takeOutputs();
     memory.update(bob, { policy: 'direct' });
@@ -224,6 +229,17 @@ describe('a path by way of a TURN server', () => {
     expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade)]).toEqual([['path'], undefined]);
     direct.upgrade(memory, bob);
     expect([memory.takeOutputs(), dueIn(memory, upgrade)]).toEqual([[], undefined]);
+  });
+
+  it('is over with the path', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const call = opened(meeting);
+    direct.onPair(memory, call, bob, true);
+    direct.onCallEnded(memory, call, bob, 'gone');
+    memory.takeOutputs();
+    direct.upgrade(memory, bob);
+    expect([memory.pathOf(bob), memory.takeOutputs()]).toEqual(['relay', []]);
   });
 
   it('is left by a call of the lower identity, where both are still wanted to go direct', () => {

@@ -3,11 +3,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex } from '../../../crypto/bytes.js';
 import { ready } from '../../../crypto/sodium.js';
-import { TEXT_MAX_BYTES } from '../../../client/core/body.js';
+import { decrypt } from '../../../crypto/session.js';
+import { decodeBody, TEXT_MAX_BYTES } from '../../../client/core/body.js';
 import { giveUpGap, markRead, onReceipt, onRepeated, owe, sendReceipt, sendText } from '../../../client/core/conversation.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Receipt } from '../../../client/core/message_pb.js';
 import { expire, onPut } from '../../../client/core/outbox.js';
+import { meetAs, opened } from './calls.js';
 import { dueIn, hear, meet, puts, speech } from './support.js';
 import type { Said } from './support.js';
 
@@ -15,7 +17,7 @@ beforeAll(ready);
 
 describe('a receipt of ours', () => {
   it('is owed for many texts at once, and says what is here, what is not, and the newest id', () => {
-    const { memory, bob } = meet(16);
+    const { guest, memory, bob } = meet(16);
     const [one, , three] = speech(3) as [Said, Said, Said];
     memory.timers.clear(`receipt:${bob.record.id}`);
     memory.now = bob.lastReceiptAt + 20;
@@ -25,8 +27,13 @@ describe('a receipt of ours', () => {
     memory.timers.clear(`receipt:${bob.record.id}`);
     owe(memory, bob);
     expect(dueIn(memory, `receipt:${bob.record.id}`)).toBe(0);
+    memory.takeOutputs();
     sendReceipt(memory, bob);
     expect([bob.record.receiptOwed, bob.lastReceiptAt]).toEqual([false, memory.now]);
+    const { bytes } = memory.takeOutputs().find((output) => output.type === 'put')!;
+    const { body } = decrypt(guest.core.memory.contacts.get(memory.id)!.session!, bytes, memory.random, memory.now);
+    expect(decodeBody(body).hello).toBeUndefined();
+    expect(decodeBody(body).content.value).toMatchObject({ delivered: 3, lacking: [2], read: 0, again: false, last: 3, lastId: three.id });
   });
 
   it('stays owed while there is no session to seal it', () => {
@@ -78,6 +85,23 @@ describe('a receipt of ours', () => {
     markRead(memory, bob, 3);
     expect(bob.record.unread).toBe(1);
   });
+
+  it('counts as read only what is read, whatever is missing further on', () => {
+    const { memory, bob } = meet(36);
+    const [one, two, , four] = speech(4) as [Said, Said, Said, Said];
+    hear(memory, bob, one, two, four);
+    markRead(memory, bob, 1);
+    expect(bob.record.unread).toBe(1);
+  });
+
+  it('never counts more as unread than before, though some numbers are of what is here already', () => {
+    const { memory, bob } = meet(37);
+    const [one] = speech(1) as [Said];
+    const again = (number: number): Said => ({ ...one, number, chain: new Uint8Array() });
+    hear(memory, bob, one, again(2), again(3));
+    markRead(memory, bob, 1);
+    expect(bob.record.unread).toBe(1);
+  });
 });
 
 describe('a text of ours', () => {
@@ -124,8 +148,24 @@ describe('a receipt of a contact', () => {
     expect(states()).toEqual(['delivered', 'accepted', 'delivered', 'accepted']);
     onReceipt(memory, bob, receipt({ delivered: 3, lacking: [2], read: 1 }));
     expect([states(), [...bob.undelivered.keys()], [...bob.unread.keys()]]).toEqual([['read', 'accepted', 'delivered', 'accepted'], [2, 4], [3]]);
-    onReceipt(memory, bob, receipt({ delivered: 4 }));
+    // Of a text that is read nothing is kept to compare.
+    expect(onReceipt(memory, bob, receipt({ delivered: 4, last: 1, lastId: new Uint8Array(16) }))).toBe(true);
     expect([states(), bob.outgoing.size]).toEqual([['read', 'delivered', 'delivered', 'delivered'], 0]);
+  });
+
+  it('says by which path a text has come: by the one that took it last', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    sendText(memory, bob, 1, 'by the relay');
+    onPut(memory, bob, [...bob.outgoing.keys()][0]!, null);
+    opened(meeting);
+    sendText(memory, bob, 2, 'by both');
+    sendText(memory, bob, 3, 'by the direct path');
+    const [, both] = [...bob.outgoing.values()];
+    both!.via = 'relay';
+    onPut(memory, bob, both!.record.envelope, null);
+    onReceipt(memory, bob, receipt({ delivered: 3 }));
+    expect([...bob.unread.values()].map(({ path }) => path)).toEqual(['relay', 'relay', 'direct']);
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex } from '../../../crypto/bytes.js';
 import { firstDevices } from '../../../crypto/devices.js';
 import { initiate } from '../../../crypto/handshake.js';
-import { createIdentity } from '../../../crypto/identity.js';
+import { createIdentity, identityId } from '../../../crypto/identity.js';
 import { createReset, openReset, openResumption, sealResumption } from '../../../crypto/reset.js';
 import type { Reset, Standing } from '../../../crypto/reset.js';
 import { encrypt, receivedPosition, sentPosition } from '../../../crypto/session.js';
@@ -164,21 +164,28 @@ describe('a reset of a contact', () => {
     })).toBe(true);
   });
 
-  it.each<[string, (memory: Memory, random: Meeting['world']['random']) => object]>([
-    ['of another identity', (_memory, random) => {
-      const identity = createIdentity(random);
-      return { identity, devices: firstDevices(identity, 0) };
-    }],
+  it.each<[string, (memory: Memory) => object]>([
     ['of no device list', () => ({ devices: new Uint8Array(179) })],
     ['whose time is over', ({ now }) => ({ expiresAt: now })],
     ['that sends us to this machine', () => ({ relay: 'http://127.0.0.1:25' })],
   ])('%s changes nothing, though it is sealed with our secret', (_what, terms) => {
     const meeting = meet(7);
-    const { memory, bob, world } = meeting;
+    const { memory, bob } = meeting;
     const before = bob.record;
     const { session } = bob;
-    expect(come(meeting, {}, terms(memory, world.random)).outputs).toEqual([]);
+    expect(come(meeting, {}, terms(memory)).outputs).toEqual([]);
     expect([bob.session === session, bob.record]).toEqual([true, before]);
+  });
+
+  it('that asks for a session with another identity changes nothing', () => {
+    const meeting = meet(10);
+    const { memory, bob, world } = meeting;
+    const identity = createIdentity(world.random);
+    const { envelope } = come(meeting, {}, { identity, devices: firstDevices(identity, 0) });
+    const { said, resumption } = openResumption(resumptionsOf(bob), identityId(identity), envelope)!;
+    const { session } = bob;
+    reset.onSealed(memory, bob, sealResumption(resumption, fromHex(bob.record.id), said, world.random));
+    expect([bob.session === session, memory.takeOutputs()]).toEqual([true, []]);
   });
 
   it('that is repeated is answered once a minute until the contact has answered, and then no more', () => {
