@@ -39,6 +39,8 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/ratchet/skipped.ts', on: 'holds(oldest)', before: 'oldest === undefined || holds(oldest)', after: 'false', why: 'if the oldest may stay all may, so the filter keeps them all' },
   { file: 'crypto/ratchet/state.ts', on: 'braid.step === this.#braid?.step', before: 'braid && braid.step === this.#braid?.step', after: 'false', why: 'a braid that is written as a whole has the same bytes' },
   { file: 'crypto/ratchet/state.ts', on: 'at > this.#restAt', before: '>', after: '>=', why: 'where nothing is left to write, nothing is written' },
+  { file: 'crypto/session.ts', on: 'begun ?? refuse()', before: 'refuse()', after: 'new Uint8Array(32)', why: 'begin() has given the chain its keys' },
+  { file: 'crypto/session.ts', on: 'receiving && x25519', before: 'refuse()', after: 'new Uint8Array(32)', why: 'only a message, whose key gave a result before, leaves a chain that is to begin' },
   { file: 'crypto/session.ts', on: 'receiving && current', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'rest', after: 'true', why: NEVER_NULL },
