@@ -52,6 +52,8 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/bytes.ts', on: 'difference |= ', before: '<', after: '<=', why: READS_PAST },
   { file: 'crypto/bytes.ts', on: 'i += 3', before: '<', after: '<=', why: READS_PAST },
   { file: 'crypto/bytes.ts', on: 'i < encoded.length', before: '<', after: '<=', why: READS_PAST },
+  { file: 'crypto/devices.ts', on: 'a[at]! < b[at]!', before: 'at >= 0', after: 'true', why: 'what stands before the first byte is undefined, and below nothing' },
+  { file: 'crypto/devices.ts', on: 'a[at]! < b[at]!', before: '<', after: '<=', why: 'it is the first place where the two differ' },
   { file: 'crypto/hash.ts', on: 'parts.length > 0', before: 'parts.length > 0', after: 'false', why: 'what is not wiped cannot be seen from outside' },
   { file: 'crypto/hash.ts', on: 'parts.length === 0', before: 'parts.length === 0', after: 'false', why: 'the kept label is written anew, byte for byte the same' },
   { file: 'crypto/invitation.ts', on: 'relay === undefined', before: 'relay === undefined', after: 'false', why: 'a text that is split has at least one part' },
