@@ -35,6 +35,7 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'client/core/core.ts', on: 'setClockBack', before: '<', after: '<=', why: 'a clock that is set back by nothing stays where it is' },
   { file: 'client/core/core.ts', on: 'next !== null', before: 'next !== null', after: 'true', why: 'three timers of every core run always' },
   { file: 'client/core/core.ts', on: "error.code === 'undecryptable'", before: 'error instanceof SottoError', after: 'true', why: 'nothing else has such a code' },
+  { file: 'client/core/core.ts', on: "error.code === 'session-exhausted'", before: 'error instanceof SottoError', after: 'true', why: 'nothing else has such a code' },
   { file: 'client/core/core.ts', on: "error.code === 'duplicate'", before: 'contact !== null', after: 'true', why: 'the first message of a session is no duplicate' },
   { file: 'client/core/direct.ts', on: 'memory.calls.get(contact.openCall)', before: 'contact.openCall === null', after: 'false', why: NO_CALL },
   { file: 'client/core/direct.ts', on: 'memory.id < contact.record.id', before: '<', after: '<=', why: NOT_OURSELVES },
