@@ -16,7 +16,7 @@ import type { Content } from '../../../client/core/body.js';
 import { CLOCK_AHEAD_MS, contactId, isCrossing, onReply, peerMailbox } from '../../../client/core/contacts.js';
 import { expireInvitations } from '../../../client/core/invitations.js';
 import type { ContactRecord } from '../../../client/core/records.js';
-import { REQUEST_BYTES_MAX } from '../../../client/core/requests.js';
+import { REQUEST_BYTES_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
 import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 import { meet, noticesOf, textsOf, typesOf } from './support.js';
@@ -323,6 +323,18 @@ describe('somebody at our address', () => {
     expect([texts(), alice.core.memory.requests.get(guest.id)!.record.lastNumber]).toEqual([[1, 3], 3]);
     expect(deliver(guest.say(text(1, 'one, otherwise')))).toContain('save');
     expect(texts()).toEqual([1, 3]);
+  });
+
+  it('may come again by another flight while they wait, though there is no room for anybody else', () => {
+    const { world, alice, guest, deliver } = door(26);
+    const { requests } = alice.core.memory;
+    deliver(guest.say());
+    const waiting = requests.get(guest.id)!;
+    for (let n = 1; n < REQUESTS_MAX; n += 1) requests.set(String(n), { ...waiting, record: { ...waiting.record, id: String(n), flightKey: new Uint8Array(32) } });
+    const link = alice.address();
+    expect(deliver(new Guest(world, link).say(text(1, 'hello')))).toEqual(['acknowledge']);
+    const again = deliver(new Guest(world, link, guest.identity).say(text(1, 'me again')));
+    expect(again.filter((type) => type !== 'save')).toEqual(['request', 'acknowledge']);
   });
 
   it('has room for so many bytes, and not for one more', () => {
