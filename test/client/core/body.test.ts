@@ -29,6 +29,10 @@ function decode(kind: keyof typeof WHOLE, fields: Fields): unknown {
   return decodeBody(encodeBody(1, { case: kind, value: { ...WHOLE[kind], ...fields } } as Content, null));
 }
 
+it('counts by the numbers of PROTOCOL.md', () => {
+  expect([LACKING_MAX, CANDIDATES_MAX, NUMBER_MAX]).toEqual([1_000, 30, 0x7fff_ffff]);
+});
+
 describe('a body', () => {
   it.each<[string, keyof typeof WHOLE, Fields]>([
     ['a text without chain value', 'text', { chain: bytes(0) }],
