@@ -9,6 +9,7 @@ import { decrypt, encrypt } from '../../crypto/session.js';
 import * as door from '../../crypto/sodium.js';
 import { type Exports, openArena } from '../../crypto/sodium-arena.js';
 import { wrapper } from '../../crypto/sodium-wrapper.js';
+import { FRAME_MAX_BYTES } from '../../relay/wire/limits.js';
 import { codeOf, pair, seeded } from './support.js';
 
 await door.readyOn('arena');
@@ -244,6 +245,7 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
 
   it('takes inputs up to a relay frame, and refuses longer ones', async () => {
     expect(await door.readyOn(backEnd)).toBe(backEnd);
+    expect(longest).toHaveLength(FRAME_MAX_BYTES);
     const sealed = door.seal(key, nonce, longest, none);
     expect(door.open(key, nonce, sealed, none)).toEqual(longest);
     expect(door.ed25519Verify(door.ed25519PublicKey(key), longest, door.ed25519Sign(key, longest))).toBe(true);
@@ -323,6 +325,7 @@ describe('an arena', () => {
       return 0;
     };
     expect(openArena(altered('_crypto_generichash', hash))).toBeNull();
+    for (const name of ['_crypto_sign_verify_detached', '_crypto_kem_xwing_enc_deterministic']) expect(openArena(altered(name, () => -1))).toBeNull();
   });
 
   /** A function that also changes a byte that is not its own. */

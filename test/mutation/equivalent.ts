@@ -53,6 +53,7 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/bytes.ts', on: 'difference |= ', before: '<', after: '<=', why: READS_PAST },
   { file: 'crypto/bytes.ts', on: 'i += 3', before: '<', after: '<=', why: READS_PAST },
   { file: 'crypto/bytes.ts', on: 'i < encoded.length', before: '<', after: '<=', why: READS_PAST },
+  { file: 'crypto/archive.ts', on: 'const MEMORY_MAX_BYTES', before: '1024 ** 3', after: '1024 ** 3 + 1', why: 'a header says memory in whole kibibytes' },
   { file: 'crypto/devices.ts', on: 'a[at]! < b[at]!', before: 'at >= 0', after: 'true', why: 'what stands before the first byte is undefined, and below nothing' },
   { file: 'crypto/devices.ts', on: 'a[at]! < b[at]!', before: '<', after: '<=', why: 'it is the first place where the two differ' },
   { file: 'crypto/hash.ts', on: 'parts.length > 0', before: 'parts.length > 0', after: 'false', why: 'what is not wiped cannot be seen from outside' },
