@@ -23,6 +23,7 @@ describe('an offer', () => {
     bob.nextOfferAt = memory.now;
     direct.onOffer(memory, bob, offer());
     expect([onlyCall(memory).role, bob.nextOfferAt]).toEqual(['answerer', memory.now + 500]);
+    expect(dueIn(memory, `call:${onlyCall(memory).id}`)).toBe(8_000);
   });
 
   it('that comes again changes nothing; another takes its place, and touches neither the open path nor another contact', () => {

@@ -6,7 +6,6 @@ import { ready } from '../../../crypto/sodium.js';
 import { LACKING_MAX, NUMBER_MAX } from '../../../client/core/body.js';
 import { askAgain, giveUpGap, markRead, noteLast, onSettled, settleBelow } from '../../../client/core/conversation.js';
 import type { Settled } from '../../../client/core/message_pb.js';
-import { RECENT_MAX } from '../../../client/core/records.js';
 import { dueIn, hear, meet, noticesOf, puts, speech, textsOf, typesOf } from './support.js';
 import type { Said } from './support.js';
 
@@ -101,10 +100,10 @@ describe('a text of a contact', () => {
 
   it('is remembered by its id as long as it is one of the newest hundred', () => {
     const { memory, bob } = meet(10);
-    hear(memory, bob, ...speech(RECENT_MAX));
-    expect([bob.recent.size, bob.recent.has(1)]).toEqual([RECENT_MAX, true]);
-    hear(memory, bob, withoutChain({ ...speech(RECENT_MAX + 1).at(-1)! }));
-    expect([bob.recent.size, bob.recent.has(1), bob.recent.has(2)]).toEqual([RECENT_MAX, false, true]);
+    hear(memory, bob, ...speech(100));
+    expect([bob.recent.size, bob.recent.has(1)]).toEqual([100, true]);
+    hear(memory, bob, withoutChain({ ...speech(101).at(-1)! }));
+    expect([bob.recent.size, bob.recent.has(1), bob.recent.has(2)]).toEqual([100, false, true]);
   });
 });
 

@@ -6,7 +6,6 @@ import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
 import { Core } from '../../../client/core/core.js';
-import { FRESH_MS } from '../../../client/core/direct.js';
 import type { Input } from '../../../client/core/input.js';
 import { GIVEN_UP } from '../../../client/core/records.js';
 import type { MessageRecord } from '../../../client/core/records.js';
@@ -43,6 +42,7 @@ describe('a start', () => {
     const { id } = bob.record;
     const none = restarted(meeting);
     none.start(memory.now);
+    expect([dueIn(none.memory, 'expiry'), dueIn(none.memory, 'invitations')]).toEqual([600_000, 60_000]);
     expect([`receipt:${id}`, `ask:${id}`, `doubt:${id}`, `gap:${id}`].map((name) => dueIn(none.memory, name))).toEqual([undefined, undefined, undefined, undefined]);
     world.put = () => 'relay-unreachable';
     for (const text of ['one', 'two']) alice.send(id, text);
@@ -282,7 +282,7 @@ describe('an envelope', () => {
     expect(alice.core.handle({ type: 'delivery', mailbox: 'ff', sequence: 1, envelope: new Uint8Array(512), ageMs: 0 }, world.now)).toEqual([]);
   });
 
-  it.each([[FRESH_MS, 1], [FRESH_MS + 1, 0]])('that is %i ms old makes us dial %i times', (ageMs, dials) => {
+  it.each([[20_000, 1], [20_001, 0]])('that is %i ms old makes us dial %i times', (ageMs, dials) => {
     const meeting = meetAs('offerer');
     const { alice, memory } = meeting;
     const outputs = alice.core.handle(delivery(meeting, said(meeting, null), ageMs), memory.now);
@@ -292,7 +292,7 @@ describe('an envelope', () => {
   it('with an old presence tells how far the contact has written, and greets nobody', () => {
     const meeting = meetAs('answerer');
     const { alice, memory, bob } = meeting;
-    const outputs = alice.core.handle(delivery(meeting, said(meeting, { case: 'presence', value: { answer: false, last: 2 } }), FRESH_MS + 1), memory.now);
+    const outputs = alice.core.handle(delivery(meeting, said(meeting, { case: 'presence', value: { answer: false, last: 2 } }), 20_001), memory.now);
     expect([bob.record.lacking, puts(outputs)]).toEqual([[1, 2], 0]);
     expect(puts(alice.core.handle(delivery(meeting, said(meeting, { case: 'presence', value: { answer: false, last: 2 } })), memory.now + 1_000))).toBeGreaterThan(0);
   });
@@ -301,7 +301,7 @@ describe('an envelope', () => {
     const meeting = meetAs('answerer');
     const { alice, memory } = meeting;
     const content: Content = { case: 'offer', value: { call: new Uint8Array(16), description: { ufrag: 'abcd', pwd: 'x'.repeat(22), fingerprint: new Uint8Array(32), setup: 'actpass', candidates: [] } } };
-    alice.core.handle(delivery(meeting, said(meeting, content), FRESH_MS + 1), memory.now);
+    alice.core.handle(delivery(meeting, said(meeting, content), 20_001), memory.now);
     expect(memory.calls.size).toBe(0);
     alice.core.handle(delivery(meeting, said(meeting, content)), memory.now);
     expect(memory.calls.size).toBe(1);

@@ -13,16 +13,17 @@ import { encrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
-import { CLOCK_AHEAD_MS, contactId, isCrossing, onReply, peerMailbox } from '../../../client/core/contacts.js';
+import { contactId, isCrossing, onReply, peerMailbox } from '../../../client/core/contacts.js';
 import { expireInvitations } from '../../../client/core/invitations.js';
 import type { ContactRecord } from '../../../client/core/records.js';
-import { REQUEST_BYTES_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
+import { REQUEST_BYTES_MAX, REQUEST_TEXTS_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
 import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 import { meet, noticesOf, textsOf, typesOf } from './support.js';
 
 beforeAll(ready);
 
+const DAY = 86_400_000;
 const REPLY = { relay: 'https://other.test', mailbox: new Uint8Array(16).fill(1), token: new Uint8Array(16) };
 const text = (number: number, words: string): Content => ({ case: 'text', value: { id: new Uint8Array(16).fill(number), number, chain: new Uint8Array(), text: words } });
 
@@ -114,7 +115,7 @@ describe('a first flight', () => {
   });
 
   it('from a clock far ahead is held to ours and a day', () => {
-    for (const [aheadMs, heldMs] of [[CLOCK_AHEAD_MS - 1, CLOCK_AHEAD_MS - 1], [400 * CLOCK_AHEAD_MS, CLOCK_AHEAD_MS]] as const) {
+    for (const [aheadMs, heldMs] of [[DAY - 1, DAY - 1], [400 * DAY, DAY]] as const) {
       const { world, alice, link, deliver } = host(3);
       const guest = new Guest(world, link);
       deliver(guest.say(null, {}, world.now + aheadMs));
@@ -328,6 +329,7 @@ describe('somebody at our address', () => {
   it('may come again by another flight while they wait, though there is no room for anybody else', () => {
     const { world, alice, guest, deliver } = door(26);
     const { requests } = alice.core.memory;
+    expect([REQUESTS_MAX, REQUEST_TEXTS_MAX, REQUEST_BYTES_MAX]).toEqual([100, 20, 16_384]);
     deliver(guest.say());
     const waiting = requests.get(guest.id)!;
     for (let n = 1; n < REQUESTS_MAX; n += 1) requests.set(String(n), { ...waiting, record: { ...waiting.record, id: String(n), flightKey: new Uint8Array(32) } });

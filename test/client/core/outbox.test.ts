@@ -187,7 +187,9 @@ describe('what is worthless later', () => {
     const sent = (make: () => void): number => {
       make();
       outbox.sendTransient(memory, bob, PRESENCE, null);
-      return puts(memory.takeOutputs());
+      const lives = ttls(memory.takeOutputs());
+      expect(lives.every((seconds) => seconds === 30)).toBe(true);
+      return lives.length;
     };
     expect(sent(() => memory.update(bob, { unanswered: 99 }))).toBe(1);
     expect(sent(() => memory.update(bob, { unanswered: 100 }))).toBe(0);

@@ -10,7 +10,6 @@ import type { Reset, Standing } from '../../../crypto/reset.js';
 import { encrypt, receivedPosition, sentPosition } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
-import { CLOCK_AHEAD_MS } from '../../../client/core/contacts.js';
 import { sendText } from '../../../client/core/conversation.js';
 import { resumptionsAfter, resumptionsOf } from '../../../client/core/memory.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
@@ -89,6 +88,7 @@ describe('a standing', () => {
     const received = NOTHING;
     expect(puts(stand(meeting, { received }))).toBe(0);
     const answer = putOf(stand(meeting, { asks: true, received }))!;
+    expect(answer.ttlSeconds).toBe(3_600);
     expect(openResumption(resumptionsOf(bob), fromHex(memory.id), answer.bytes)!.said).toEqual({ type: 'standing', asks: false, received: receivedPosition(session!) });
     memory.now += 59_999;
     expect(puts(stand(meeting, { asks: true, received }))).toBe(0);
@@ -152,8 +152,8 @@ describe('a reset of a contact', () => {
     expect(taken(({ memory }) => memory.now)).toBe(true);
     expect(taken(({ memory }) => memory.now - 999)).toBe(true);
     expect(taken(({ memory }) => memory.now - 1_000)).toBe(false);
-    expect(taken(({ memory }) => memory.now + CLOCK_AHEAD_MS)).toBe(true);
-    expect(taken(({ memory }) => memory.now + CLOCK_AHEAD_MS + 1)).toBe(false);
+    expect(taken(({ memory }) => memory.now + DAY)).toBe(true);
+    expect(taken(({ memory }) => memory.now + DAY + 1)).toBe(false);
     expect(taken(({ memory, bob }) => {
       memory.update(bob, { resetTakenAt: memory.now - HOUR + 1 });
       return memory.now;

@@ -115,6 +115,11 @@ suite('a description', () => {
     );
   });
 
+  test('says how much the channel takes', () => {
+    const [before] = fc.sample(description, 1) as [Description];
+    expect(render(before)).toContain('\r\na=max-message-size:262144\r\n');
+  });
+
   test('is rendered with another DTLS role where one is given', () => {
     fc.assert(
       fc.property(description, (before) => {

@@ -8,7 +8,7 @@ import type { Input } from '../../../client/core/input.js';
 import type { Output } from '../../../client/core/output.js';
 import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
-import { noticesOf } from './support.js';
+import { dueIn, noticesOf } from './support.js';
 
 beforeAll(ready);
 
@@ -26,6 +26,7 @@ describe('an address of ours', () => {
     const { world, alice } = open(460);
     const { memory } = alice.core;
     const [now, next] = [...memory.weeks.keys()];
+    expect([dueIn(memory, 'addressing'), dueIn(memory, 'address')! <= 3_600_000]).toEqual([15_000, true]);
     expect(answersOf(alice.core.handle({ type: 'published', lookup: next!, error: null }, world.now))).toEqual([]);
     const { mailbox } = memory.address!.mailbox;
     const publishes = alice.core.handle({ type: 'collected', mailbox, error: null }, world.now).filter(({ type }) => type === 'publish');
@@ -69,6 +70,7 @@ describe('an address of ours', () => {
     for (const lookup of known) alice.core.handle({ type: 'published', lookup, error: null }, world.now);
     const publishes = alice.core.handle({ type: 'wake' }, world.now + WEEK_MS).filter((output) => output.type === 'publish');
     expect(publishes.map(({ lookup }) => [lookup, known.includes(lookup)])).toEqual([[[...memory.weeks.keys()].at(-1), false]]);
+    expect(dueIn(memory, 'address')).toBe(3_600_000);
   });
 
   it('keeps the secrets of a week until no flight can need them, with what they have opened', () => {
@@ -83,7 +85,7 @@ describe('an address of ours', () => {
       return [memory.weeks.has(first!.lookup), memory.weeks.has(second!.lookup), memory.flights.has('aa'), memory.flights.has('bb')];
     });
     expect(kept).toEqual([[true, true, true, true], [false, true, false, true]]);
-    expect(second!.expiresAt - first!.expiresAt).toBe(WEEK_MS);
+    expect([first, second].map((record) => record!.expiresAt - (record!.week + 1) * WEEK_MS)).toEqual([86_400_000, 86_400_000]);
   });
 
   it('that is closed is looked after no more, and a card of it that is published is no news', () => {
