@@ -256,7 +256,9 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
     expect(Object.values(door.derive(longest, key)).map((half) => half.length)).toEqual([32, 32]);
     expect(codeOf(() => door.derive(longer, key))).toBe('message-too-large');
     expect(door.open(key, nonce, sealed, key)).toBeNull();
-    expect(door.ed25519Verify(key, longer, new Uint8Array(64))).toBe(false);
+    expect(door.ed25519Verify(door.ed25519PublicKey(key), longer, wrapper.ed25519Sign(key, longer))).toBe(false);
+    expect(door.open(key, nonce, seal(wrapper, key, nonce, longer, none), none)).toBeNull();
+    expect(door.open(key, nonce, door.seal(key, nonce, none, none), none)).toEqual(none);
   });
 
   it('takes keys of BLAKE2b and makes hashes of 16 to 64 bytes', async () => {
@@ -294,8 +296,10 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
     expect(door.x25519(key, short)).toBeNull();
     expect(door.ed25519Verify(short, none, new Uint8Array(64))).toBe(false);
     expect(door.ed25519Verify(key, none, new Uint8Array(63))).toBe(false);
-    expect(door.xwingEncapsulate(new Uint8Array(1215), new Uint8Array(64))).toBeNull();
-    expect(door.xwingDecapsulate(new Uint8Array(1121), key)).toBeNull();
+    const publicKey = door.xwingPublicKey(key);
+    const { ciphertext } = door.xwingEncapsulate(publicKey, new Uint8Array(64))!;
+    for (const other of [publicKey.subarray(1), concat(publicKey, Uint8Array.of(0))]) expect(door.xwingEncapsulate(other, new Uint8Array(64))).toBeNull();
+    for (const other of [ciphertext.subarray(1), concat(ciphertext, Uint8Array.of(0))]) expect(door.xwingDecapsulate(other, key)).toBeNull();
     expect(door.open(key, nonce, new Uint8Array(15), none)).toBeNull();
   });
 });
@@ -363,6 +367,7 @@ describe('ready', () => {
   it('takes the arena if nothing is named, and the wrapper where the arena cannot be had', async () => {
     vi.resetModules();
     const fresh = await import('../../crypto/sodium.js');
+    expect(() => fresh.x25519PublicKey(new Uint8Array(32))).toThrow(expect.objectContaining({ code: 'internal' }));
     expect(await fresh.ready()).toBe('arena');
 
     vi.resetModules();
@@ -377,5 +382,15 @@ describe('ready', () => {
     const without = await import('../../crypto/sodium.js');
     expect(await without.ready()).toBe('wrapper');
     expect(without.x25519PublicKey(new Uint8Array(32))).toEqual(arena.x25519PublicKey(new Uint8Array(32)));
+  });
+
+  it('refuses the wrapper of a libsodium that answers wrongly', async () => {
+    vi.resetModules();
+    const { crypto_sign_verify_detached: verify } = sodium;
+    onTestFinished(() => void Object.assign(sodium, { crypto_sign_verify_detached: verify }));
+    Object.assign(sodium, { crypto_sign_verify_detached: () => false });
+    const fresh = await import('../../crypto/sodium.js');
+    await expect(fresh.readyOn('wrapper')).rejects.toMatchObject({ code: 'internal' });
+    expect(await fresh.readyOn('arena')).toBe('arena');
   });
 });

@@ -83,6 +83,9 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/session.ts', on: 'receiving && current', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'rest', after: 'true', why: NEVER_NULL },
+  { file: 'crypto/sodium.ts', on: 'arena = openArena()', before: 'arena === undefined', after: 'true', why: 'another arena does the same' },
+  { file: 'crypto/sodium.ts', on: 'arena = openArena()', before: "wanted === 'arena'", after: 'true', why: 'an arena that is not wanted is not used' },
+  { file: 'crypto/sodium.ts', on: 'sealed.length < TAG_BYTES', before: 'sealed.length < TAG_BYTES', after: 'false', why: 'libsodium refuses what is shorter than a tag, too' },
 ];
 
 /** Whether a mutant is known to change nothing that can be seen. */
