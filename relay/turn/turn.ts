@@ -148,10 +148,11 @@ export class Turn {
   }
 
   #request(flow: Flow, bytes: Uint8Array, message: ReadMessage, allocation: Allocation | undefined, now: number): void {
-    const again = this.#answers.get(flow, message.transaction, now);
-    if (again !== undefined) return this.#tell(flow, again);
     const verdict = this.#access.judge(flow, bytes, message, allocation, now);
-    if (verdict.kind === 'admitted') return this.#reply(verdict.request, this.#decide(verdict.request, allocation, now), now);
+    if (verdict.kind === 'admitted') {
+      const again = this.#answers.get(flow, message.transaction, now);
+      return again === undefined ? this.#reply(verdict.request, this.#decide(verdict.request, allocation, now), now) : this.#tell(flow, again);
+    }
     // Somebody who knows where an allocation is, but not whose, is a stranger too.
     if (verdict.bytes === null || (allocation !== undefined && !this.#strangers.take(flow.source.address, now))) return;
     this.#tell(flow, verdict.bytes);

@@ -122,7 +122,7 @@ describe('credentials', () => {
     expect(new BrainClient(turn, { source: client.flow.source }).request(REFRESH)).toBe(441);
   });
 
-  test('are good at the address to which the nonce was given, for ten minutes at least and twenty at most', () => {
+  test('are good at the address and port to which the nonce was given, for ten minutes at least and twenty at most', () => {
     const turn = testTurn();
     const client = new BrainClient(turn);
     client.write(ALLOCATE);
@@ -130,9 +130,22 @@ describe('credentials', () => {
     expect(client.request(REFRESH)).toBe(437);
     client.now += 600_000;
     expect(client.request(REFRESH)).toBe(438);
-    const other = new BrainClient(turn, { source: { address: '192.0.2.10', port: 1 } });
     const stolen = new BrainClient(turn).write(REFRESH);
-    expect(gist(other.ask(stolen))).toBe(438);
+    for (const source of [{ address: '192.0.2.10', port: 5_000 }, { address: '192.0.2.9', port: 5_001 }]) {
+      expect(gist(new BrainClient(turn, { source }).ask(stolen))).toBe(438);
+    }
+    expect(gist(new BrainClient(turn).ask(stolen))).toBe(437);
+  });
+
+  test('are those of RFC 5389, whatever of RFC 8489 a client tries unasked', () => {
+    const { turn, client } = ready();
+    const sha256 = { type: 0x001c, value: new Uint8Array(32) };
+    const stranger = new BrainClient(turn, { source: { address: '192.0.2.10', port: 1 } });
+    expect(gist(stranger.ask(writeMessage({ type: ALLOCATE, transaction: newTransaction(), attributes: [UDP_TRANSPORT, sha256], fingerprint: false })))).toBe(401);
+    for (const type of [0x001d, 0x001e, 0x8002]) {
+      const answer = client.ask(client.write(REFRESH, [{ type, value: new Uint8Array(4) }]));
+      expect(gist(answer), type.toString(16)).toBe(type < 0x8000 ? 420 : '0104');
+    }
   });
 });
 
@@ -161,6 +174,9 @@ describe('an allocation', () => {
     expect(gist(first)).toBe('0103');
     client.now += 5_000;
     expect(client.ask(allocate)).toEqual(first);
+    // Not to somebody who has but seen the request.
+    const bare = writeMessage({ type: ALLOCATE, transaction: allocate.slice(8, 20), attributes: [], fingerprint: false });
+    expect(onWire(client.ask(bare) ?? bare, client.flow.source) / onWire(bare, client.flow.source)).toBeLessThanOrEqual(1.5);
     const end = client.write(REFRESH, [seconds(0)]);
     const ended = client.say(end);
     expect(kinds(ended)).toEqual(['close', 'to-client']);
