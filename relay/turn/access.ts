@@ -74,6 +74,6 @@ export class Answers {
   }
 }
 
-function nameOf({ id }: Flow, transaction: Uint8Array): string {
-  return `${id} ${readText(transaction)}`;
+function nameOf({ listener, source: { address, port } }: Flow, transaction: Uint8Array): string {
+  return `${listener} ${port} ${address} ${readText(transaction)}`;
 }

@@ -66,9 +66,6 @@ const OWN_ADDRESSES_MS = 30_000;
 const TOKEN_BYTES = 8;
 const KEY_BYTES = 32;
 
-/** The index of streams, which are no UDP socket. */
-const NO_LISTENER = -1;
-
 /**
  * Starts a server at an IP address of this machine; for `::` at its IPv4 addresses, too, where it has any. A port that is taken
  * is replaced by a free one, since clients are told the port in any case.
@@ -105,7 +102,7 @@ class Loop {
   readonly #ears: readonly Socket[];
   readonly #place: { readonly address: string; readonly ports: readonly [number, number] };
   readonly #relayed = new Map<number, Socket>();
-  readonly #streams = new Map<string, Stream>();
+  readonly #streams = new Map<number, Stream>();
   readonly #watch: NodeJS.Timeout;
   #alarm: NodeJS.Timeout | undefined;
   #lastStream = 0;
@@ -118,8 +115,8 @@ class Loop {
     this.#watch = setInterval(() => this.#lookAround(), OWN_ADDRESSES_MS);
     this.#lookAround();
     for (const [listener, ear] of ears.entries()) {
-      ear.on('message', (bytes, { address, port }) => {
-        this.#input({ kind: 'from-client', flow: { id: `${listener} ${port} ${address}`, listener, source: { address, port }, stream: false }, bytes });
+      ear.on('message', (bytes, source) => {
+        this.#input({ kind: 'from-client', flow: { listener, source }, bytes });
       });
     }
   }
@@ -128,15 +125,15 @@ class Loop {
     const { remoteAddress, remotePort } = stream;
     // Nobody is there any more, or everybody is.
     if (remoteAddress === undefined || remotePort === undefined || this.#streams.size >= STREAMS_MAX || this.#closed) return void stream.destroy();
-    this.#lastStream += 1;
-    const flow: Flow = { id: `stream ${this.#lastStream}`, listener: NO_LISTENER, source: { address: plain(remoteAddress), port: remotePort }, stream: true };
+    this.#lastStream -= 1;
+    const flow: Flow = { listener: this.#lastStream, source: { address: plain(remoteAddress), port: remotePort } };
     const frames = new Frames();
-    this.#streams.set(flow.id, stream);
+    this.#streams.set(flow.listener, stream);
     stream.setNoDelay(true);
     stream.setTimeout(STREAM_SILENCE_MS, () => stream.destroy());
     stream.on('error', () => {});
     stream.on('close', () => {
-      this.#streams.delete(flow.id);
+      this.#streams.delete(flow.listener);
       this.#input({ kind: 'ended', flow });
     });
     stream.on('data', (chunk: Buffer) => {
@@ -186,10 +183,10 @@ class Loop {
     }
   }
 
-  #toClient({ id, listener, source }: Flow, bytes: Uint8Array): void {
+  #toClient({ listener, source }: Flow, bytes: Uint8Array): void {
     const ear = this.#ears[listener];
     if (ear !== undefined) return sendUdp(ear, bytes, source);
-    const to = this.#streams.get(id);
+    const to = this.#streams.get(listener);
     if (to !== undefined && to.writable && to.writableLength < STREAM_BACKLOG_BYTES) to.write(bytes);
   }
 

@@ -3,7 +3,7 @@
 
 import { Access, Answers, type Request } from './access.js';
 import type { Endpoint } from './address.js';
-import { Allocation, type Flow } from './allocation.js';
+import { Allocation, isStream, type Flow, type Permission } from './allocation.js';
 import * as attribute from './attribute.js';
 import type { Family } from './attribute.js';
 import { answerBinding, unknownAnswer, unknownOf, type Listener } from './binding.js';
@@ -127,7 +127,7 @@ export class Turn {
     if (isChannelData(bytes)) {
       const channel = allocation?.channel(readChannel(bytes), now);
       const data = readChannelData(bytes);
-      if (allocation !== undefined && channel !== undefined && data !== null) this.#toPeer(allocation, channel.peer, data, now);
+      if (allocation !== undefined && channel !== undefined && data !== null) this.#toPeer(allocation, channel.permission, channel.peer, data, now);
       return;
     }
     if (allocation === undefined && !this.#strangers.take(flow.source.address, now)) return;
@@ -285,13 +285,12 @@ export class Turn {
     const value = valueOf(message, attribute.XOR_PEER_ADDRESS);
     if (allocation === undefined || data === undefined || value === undefined || unknownOf(message, KNOWN).length > 0) return;
     const peer = attribute.readXorAddress(value, message.transaction);
-    if (peer !== null) this.#toPeer(allocation, peer, data, now);
+    if (peer !== null) this.#toPeer(allocation, allocation.permission(peer.address), peer, data, now);
   }
 
   /** What goes to another allocation goes there at once, and no packet is sent to this machine. */
-  #toPeer(allocation: Allocation, peer: Endpoint, data: Uint8Array, now: number): void {
-    const permission = allocation.permission(peer.address, now);
-    if (permission === undefined || allocation.relayed === null || !this.#pay(allocation, data.length, now)) return;
+  #toPeer(allocation: Allocation, permission: Permission | undefined, peer: Endpoint, data: Uint8Array, now: number): void {
+    if (permission === undefined || permission.expiresAt <= now || allocation.relayed === null || !this.#pay(allocation, data.length, now)) return;
     const other = this.#table.ofRelayed(peer);
     if (other !== undefined) return this.#fromPeer(other, allocation.relayed, data, now);
     if (!permission.exempt && !this.#peers.isReachable(peer.address)) return;
@@ -300,11 +299,11 @@ export class Turn {
 
   /** RFC 8656 §11.3, §12.7. */
   #fromPeer(allocation: Allocation | undefined, source: Endpoint, data: Uint8Array, now: number): void {
-    const permission = allocation?.permission(source.address, now);
-    if (allocation === undefined || permission === undefined || !this.#pay(allocation, data.length, now)) return;
+    const permission = allocation?.permission(source.address);
+    if (allocation === undefined || permission === undefined || permission.expiresAt <= now || !this.#pay(allocation, data.length, now)) return;
     const channel = permission.channels.get(source.port);
     if (channel !== undefined && channel.expiresAt > now) {
-      return this.#tell(allocation.flow, writeChannelData(channel.number, data, allocation.flow.stream));
+      return this.#tell(allocation.flow, writeChannelData(channel.number, data, isStream(allocation.flow)));
     }
     const transaction = this.#newTransaction();
     const attributes = [

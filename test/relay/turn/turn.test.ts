@@ -27,7 +27,7 @@ const seconds = (value: number) => ({ type: attribute.LIFETIME, value: attribute
 describe('golden frames', () => {
   test('a stranger who wants an allocation is told realm and nonce, in few bytes', () => {
     const source = { address: '192.0.2.9', port: 5_000 };
-    const flow = { id: 'a', listener: 0, source, stream: false };
+    const flow = { listener: 0, source };
     const request = hex(`00030008 2112a442 ${TRANSACTION} 00190004 11000000`);
     const answer = toClient(testTurn().handle({ kind: 'from-client', flow, bytes: request }, NOW))!;
     expect(asHex(answer)).toBe(asHex(hex(`01130020 2112a442 ${TRANSACTION} 00090004 00000401 00140005 736f7474 6f000000 00150008 ${asHex(answer.subarray(-8))}`)));
@@ -371,7 +371,7 @@ describe('limits', () => {
   test('hold for strangers by their address, and leave others and allocations alone', () => {
     const { turn, client } = ready({ limits: { ...LIMITS, strangersPerSecond: 1 } });
     const request = hex(`00010000 2112a442 ${TRANSACTION}`);
-    const ask = (address: string, port: number) => turn.handle({ kind: 'from-client', flow: { id: `0 ${port} ${address}`, listener: 0, source: { address, port }, stream: false }, bytes: request }, NOW).length;
+    const ask = (address: string, port: number) => turn.handle({ kind: 'from-client', flow: { listener: 0, source: { address, port } }, bytes: request }, NOW).length;
     const flood = (prefix: string) => Array.from({ length: 100 }, (_, port) => ask(prefix.replace('*', `${port}`), port)).reduce((sum, count) => sum + count);
     expect(flood('192.0.2.77')).toBe(10);
     expect(flood('2001:db8:7:7::*')).toBe(10);
