@@ -9,12 +9,13 @@ import { SottoError } from '../../crypto/error.js';
 import type { Flow } from './allocation.js';
 import { familyOf, type Family } from './attribute.js';
 import type { Listener } from './binding.js';
+import type { Commons } from './commons.js';
 import type { Secrets } from './credential.js';
 import { Frames } from './frame.js';
 import type { Limits } from './limits.js';
 import type { PeerPolicy } from './peers.js';
 import { isSpecial } from './range.js';
-import { ANY, openUdp, ownAddresses, sendUdp } from './socket.js';
+import { ANY, LOOPBACK, openUdp, ownAddresses, sendUdp } from './socket.js';
 import { Turn, type Input, type Output } from './turn.js';
 
 export interface TurnServerOptions extends PeerPolicy {
@@ -28,6 +29,8 @@ export interface TurnServerOptions extends PeerPolicy {
   readonly announced?: readonly string[];
   readonly secrets: Secrets;
   readonly limits?: Limits;
+  /** What other threads of this server know, too. */
+  readonly commons?: Commons;
 }
 
 /** A STUN and TURN server that runs. */
@@ -40,8 +43,10 @@ export interface TurnServer {
   readonly tcp: boolean;
   /** Takes over a stream that speaks STUN. */
   accept(stream: Stream): void;
-  /** A client of the relay has connected from this address. @returns what to call when it is gone. */
-  came(address: string): () => void;
+  /** A client of the relay has connected from this address. */
+  came(address: string): void;
+  /** And is gone. */
+  went(address: string): void;
   close(): void;
 }
 
@@ -80,7 +85,8 @@ export async function startTurn(options: TurnServerOptions): Promise<TurnServer>
     // Ears come in pairs.
     other: index % 2 === 0 ? index + 1 : index - 1,
   }));
-  const turn = new Turn({ ...rest, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, listeners });
+  const within = { 4: addressWithin(4, address), 6: addressWithin(6, address) };
+  const turn = new Turn({ ...rest, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, within, listeners });
   const loop = new Loop(turn, ears, { address, ports: relayPorts });
   const bound = ears[0]!.address().port;
   const tcp = await listen(address, bound, loop);
@@ -89,7 +95,8 @@ export async function startTurn(options: TurnServerOptions): Promise<TurnServer>
     otherPort: ears[1]!.address().port,
     tcp: tcp !== null,
     accept: (stream) => loop.accept(stream),
-    came: (from) => loop.came(from),
+    came: (from) => loop.meet('came', from),
+    went: (from) => loop.meet('went', from),
     close() {
       tcp?.close();
       loop.close();
@@ -144,10 +151,8 @@ class Loop {
     stream.on('end', () => stream.end());
   }
 
-  came(from: string): () => void {
-    const address = plain(from);
-    this.#input({ kind: 'came', address });
-    return () => this.#input({ kind: 'went', address });
+  meet(kind: 'came' | 'went', from: string): void {
+    this.#input({ kind, address: plain(from) });
   }
 
   close(): void {
@@ -209,7 +214,7 @@ class Loop {
   /** One socket at a free port, or two at ports that follow each other; none if luck or the system refuses. */
   async #openRelayed(family: Family, even: boolean, pair: boolean): Promise<Socket[]> {
     const [first, last] = this.#place.ports;
-    const address = familyOf(this.#place.address) === family ? this.#place.address : ANY[family];
+    const address = boundAddress(family, this.#place.address);
     for (let tries = 0; tries < PORT_TRIES; tries += 1) {
       const port = even ? 2 * randomInt(Math.ceil(first / 2), Math.ceil(last / 2)) : randomInt(first, last + 1);
       const one = await openUdp(address, port).catch(() => null);
@@ -241,6 +246,17 @@ async function openEars(address: string, port: number): Promise<Socket[]> {
   if (v4.every((socket) => socket !== null)) return [first, second, ...v4];
   v4.forEach((socket) => socket?.close());
   return [first, second];
+}
+
+/** At which address the relayed sockets of a family are bound. */
+function boundAddress(family: Family, address: string): string {
+  return familyOf(address) === family ? address : ANY[family];
+}
+
+/** At which address sockets of this machine find those that are bound so, whatever it is called from outside. */
+function addressWithin(family: Family, address: string): string {
+  const bound = boundAddress(family, address);
+  return bound === ANY[family] ? LOOPBACK[family] : bound;
 }
 
 /** Where allocations of a family are reached; null where this server has no address of it. */

@@ -4,6 +4,7 @@
 import type { Endpoint } from './address.js';
 import type { Allocation, Flow } from './allocation.js';
 import type { Family } from './attribute.js';
+import type { Commons } from './commons.js';
 import { RESERVATION_MS } from './limits.js';
 import { Places } from './places.js';
 
@@ -20,8 +21,13 @@ export class Table {
   readonly #byFlow = new Places<Allocation>();
   readonly #bySocket = new Map<number, Allocation>();
   readonly #byRelayed = new Places<Allocation>();
+  readonly #commons: Commons;
   readonly #perCredential = new Map<string, number>();
   readonly #reservations = new Map<string, Reservation>();
+
+  constructor(commons: Commons) {
+    this.#commons = commons;
+  }
 
   /** Sockets in use. */
   get size(): number {
@@ -55,14 +61,18 @@ export class Table {
   /** Says where an allocation is reached from now on. */
   place(allocation: Allocation, relayed: Endpoint): void {
     allocation.relayed = relayed;
+    this.#commons.setLive(allocation.family, relayed.port, true);
     this.#byRelayed.set(relayed.address, relayed.port, allocation);
   }
 
   remove(allocation: Allocation): void {
-    const { flow: { listener, source }, relayed } = allocation;
+    const { flow: { listener, source }, relayed, family } = allocation;
     this.#byFlow.delete(source.address, source.port, listener);
     this.#bySocket.delete(allocation.socket);
-    if (relayed !== null) this.#byRelayed.delete(relayed.address, relayed.port);
+    if (relayed !== null) {
+      this.#commons.setLive(family, relayed.port, false);
+      this.#byRelayed.delete(relayed.address, relayed.port);
+    }
     const rest = this.countOf(allocation.username) - 1;
     if (rest > 0) this.#perCredential.set(allocation.username, rest);
     else this.#perCredential.delete(allocation.username);

@@ -19,6 +19,7 @@ import { CHROMIUM, hasChromium } from '../../support/chromium.js';
 import { TestClient, testRelay } from '../support.js';
 import { CERTIFICATE } from './certificate.js';
 import { SocketClient } from './client.js';
+import { relayPair } from './pair.js';
 import { asHex, credential, hex, testServer } from './support.js';
 
 const run = promisify(execFile);
@@ -167,29 +168,8 @@ describe.skipIf(!hasCoturn)("coturn's clients (skipped where it is not installed
 test.each([['127.0.0.2', '127.0.0.2', '127.0.0.1'], ['::', '::1', '::1']])('libdatachannel relays through it at %s, relay candidates on both sides', async (address, hostname, bindAddress) => {
   const server = await testServer({ address });
   const { username, password } = credential();
-  const iceServers = [{ hostname, port: server.port, username, password, relayType: 'TurnUdp' as const }];
-  const [near, far] = ['near', 'far'].map((name) => new nodeDataChannel.PeerConnection(name, { iceServers, bindAddress }));
-  // The library frees a thing in the call of its handler, so each has one, and none is left when its threads end.
-  const closed = [near!, far!].map((peer) => new Promise<void>((resolve) => peer.onStateChange((state) => state === 'closed' && resolve())));
-  onTestFinished(async () => {
-    [near!, far!].forEach((peer) => peer.close());
-    await Promise.all(closed);
-  });
-  for (const [from, to] of [[near!, far!], [far!, near!]] as const) {
-    from.onLocalDescription((sdp, type) => to.setRemoteDescription(sdp.replaceAll(/a=candidate:.*\r\n/g, ''), type));
-    from.onLocalCandidate((candidate) => {
-      if (candidate.includes('typ relay')) to.addRemoteCandidate(candidate, '0');
-    });
-  }
-  const answered = new Promise((resolve) => far!.onDataChannel((opened) => {
-    opened.onClosed(() => {});
-    opened.onMessage(resolve);
-  }));
-  const channel = near!.createDataChannel('data');
-  channel.onClosed(() => {});
-  channel.onOpen(() => channel.sendMessage('hello'));
-  expect(await answered).toBe('hello');
-  for (const peer of [near!, far!]) expect(peer.getSelectedCandidatePair()).toMatchObject({ local: { type: 'relay' }, remote: { type: 'relay' } });
+  const access = { hostname, port: server.port, username, password };
+  expect(await relayPair(access, access, bindAddress)).toEqual({ answer: 'hello', types: ['relay', 'relay', 'relay', 'relay'] });
 });
 
 describe.skipIf(!hasChromium)('Chromium (skipped where there is none)', () => {
