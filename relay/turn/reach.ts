@@ -32,6 +32,11 @@ export class Reach {
     return this.#relayed[family];
   }
 
+  /** The family of allocations for which none was asked: IPv4, as RFC 8656 §7.2 has it, but where there is none. Browsers never ask. */
+  get usual(): Family {
+    return this.#relayed[4] === null ? 6 : 4;
+  }
+
   /** Whether an allocation of this server, of whichever thread, is there. */
   isLive({ address, port }: Endpoint, family: Family): boolean {
     return address === this.#relayed[family] && this.commons.isLive(family, port);

@@ -265,9 +265,11 @@ function relayedAddress(family: Family, address: string, announced: readonly str
   if (named !== undefined) return named;
   if (address !== ANY[4] && address !== ANY[6]) return familyOf(address) === family ? address : null;
   if (family === 6 && address === ANY[4]) return null;
-  const own = ownAddresses().filter((one) => familyOf(one.address) === family).filter((one) => !one.address.startsWith('fe80:'));
-  const best = own.find((one) => !isSpecial(one.address)) ?? own.find(({ internal }) => !internal) ?? own[0];
-  return best?.address ?? null;
+  const all = ownAddresses().filter((one) => !one.address.startsWith('fe80:'));
+  const own = all.filter((one) => familyOf(one.address) === family);
+  const best = own.find((one) => !isSpecial(one.address)) ?? own.find(({ internal }) => !internal);
+  // Nobody else reaches a loopback address; it is for a machine that nobody reaches at all.
+  return (best ?? (all.every(({ internal }) => internal) ? own[0] : undefined))?.address ?? null;
 }
 
 function endpointOf(ear: Socket, relayed: Readonly<Record<Family, string | null>>): Listener['endpoint'] {

@@ -183,7 +183,7 @@ export class Turn {
     if (this.#table.countOf(username) >= this.#limits.allocationsPerCredential) return 486;
     const reserved = wish.token === null ? null : this.#table.redeem(wish.token, username, now);
     if (wish.token !== null && reserved === null) return 508;
-    const family = reserved?.family ?? wish.family;
+    const family = reserved?.family ?? wish.family ?? this.#reach.usual;
     if (this.#reach.address(family) === null) return 440;
     if (reserved === null && this.#table.size + (wish.pair ? 2 : 1) > this.#limits.allocations) return 508;
     const socket = reserved?.socket ?? this.#newSocket();

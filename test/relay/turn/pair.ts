@@ -1,7 +1,6 @@
 // Two peer connections of libdatachannel that know nothing of each other but relayed candidates.
 
 import nodeDataChannel from 'node-datachannel';
-import { onTestFinished } from 'vitest';
 
 /** A server and what opens it, for one side. */
 export interface Access {
@@ -19,10 +18,6 @@ export async function relayPair(near: Access, far: Access, bindAddress?: string)
   })) as [nodeDataChannel.PeerConnection, nodeDataChannel.PeerConnection];
   // The library frees a thing in the call of its handler, so each has one, and none is left when its threads end.
   const closed = [one, other].map((peer) => new Promise<void>((resolve) => peer.onStateChange((state) => state === 'closed' && resolve())));
-  onTestFinished(async () => {
-    [one, other].forEach((peer) => peer.close());
-    await Promise.all(closed);
-  });
   for (const [from, to] of [[one, other], [other, one]] as const) {
     from.onLocalDescription((sdp, type) => to.setRemoteDescription(sdp.replaceAll(/a=candidate:.*\r\n/g, ''), type));
     from.onLocalCandidate((candidate) => {
@@ -37,5 +32,8 @@ export async function relayPair(near: Access, far: Access, bindAddress?: string)
   channel.onClosed(() => {});
   channel.onOpen(() => channel.sendMessage('hello'));
   const answer = await answered;
-  return { answer, types: [one, other].map((peer) => peer.getSelectedCandidatePair()).flatMap((pair) => [pair?.local.type, pair?.remote.type]) };
+  const types = [one, other].map((peer) => peer.getSelectedCandidatePair()).flatMap((pair) => [pair?.local.type, pair?.remote.type]);
+  [one, other].forEach((peer) => peer.close());
+  await Promise.all(closed);
+  return { answer, types };
 }

@@ -8,15 +8,15 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import nodeDataChannel from 'node-datachannel';
-import { chromium } from 'playwright-core';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Endpoint } from '../../../relay/turn/address.js';
 import { REQUESTED_ADDRESS_FAMILY } from '../../../relay/turn/attribute.js';
 import type { Credential } from '../../../relay/turn/credential.js';
 import { decodeRelayFrame, encodeClientFrame } from '../../../relay/wire/frame.js';
-import { CHROMIUM, hasChromium } from '../../support/chromium.js';
+import { hasChromium } from '../../support/chromium.js';
 import { TestClient, testRelay } from '../support.js';
+import { relayInBrowser } from './browser.js';
 import { CERTIFICATE } from './certificate.js';
 import { SocketClient } from './client.js';
 import { relayPair } from './pair.js';
@@ -175,31 +175,8 @@ test.each([['127.0.0.2', '127.0.0.2', '127.0.0.1'], ['::', '::1', '::1']])('libd
 describe.skipIf(!hasChromium)('Chromium (skipped where there is none)', () => {
   test.each([['127.0.0.1', 'udp'], ['127.0.0.1', 'tcp'], ['[::1]', 'udp']])('relays through it at %s over %s, relay candidates on both sides', async (host, transport) => {
     const server = await testServer({ address: host === '[::1]' ? '::' : host });
-    const browser = await chromium.launch({ ...CHROMIUM, args: [...CHROMIUM.args, '--allow-loopback-in-peer-connection'] });
-    onTestFinished(() => browser.close());
-    const page = await browser.newPage();
     const { username, password } = credential();
-    const types = await page.evaluate(async (iceServer) => {
-      const ends = [0, 1].map(() => new RTCPeerConnection({ iceServers: [iceServer], iceTransportPolicy: 'relay' }));
-      const [near, far] = [ends[0]!, ends[1]!];
-      near.addEventListener('icecandidate', ({ candidate }) => void far.addIceCandidate(candidate ?? undefined));
-      far.addEventListener('icecandidate', ({ candidate }) => void near.addIceCandidate(candidate ?? undefined));
-      const heard = new Promise((resolve) => {
-        far.addEventListener('datachannel', ({ channel }) => channel.addEventListener('message', resolve));
-      });
-      const channel = near.createDataChannel('data');
-      channel.addEventListener('open', () => channel.send('hello'));
-      await near.setLocalDescription();
-      await far.setRemoteDescription(near.localDescription!);
-      await far.setLocalDescription();
-      await near.setRemoteDescription(far.localDescription!);
-      await heard;
-      return await Promise.all(ends.map(async (end) => {
-        const stats = [...(await end.getStats() as unknown as Map<string, Record<string, string>>).values()];
-        const pair = stats.find((entry) => entry['type'] === 'candidate-pair' && entry['state'] === 'succeeded');
-        return [pair?.['localCandidateId'], pair?.['remoteCandidateId']].map((id) => stats.find((entry) => entry['id'] === id)?.['candidateType']);
-      }));
-    }, { urls: `turn:${host}:${server.port}?transport=${transport}`, username, credential: password });
+    const types = await relayInBrowser({ urls: `turn:${host}:${server.port}?transport=${transport}`, username, credential: password }, ['--allow-loopback-in-peer-connection']);
     expect(types).toEqual([['relay', 'relay'], ['relay', 'relay']]);
   });
 });

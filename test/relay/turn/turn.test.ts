@@ -235,6 +235,13 @@ describe('an allocation', () => {
     expect(turn.handle({ kind: 'wake' }, NOW + 30_000)).toContainEqual({ kind: 'close', socket: 4 });
   });
 
+  test('for which no family was asked is of IPv4, and of IPv6 where the server has nothing else', () => {
+    for (const [relayed, family] of [[{ 4: SERVER, 6: SERVER_V6 }, 4], [{ 4: null, 6: SERVER_V6 }, 6]] as const) {
+      const client = new BrainClient(testTurn({ relayed }));
+      expect(client.say(client.write(ALLOCATE, [UDP_TRANSPORT]))).toContainEqual(expect.objectContaining({ kind: 'open', family }));
+    }
+  });
+
   test('of IPv6 has an IPv6 address and IPv6 peers alone', () => {
     const { turn } = ready();
     const client = new BrainClient(turn, { source: { address: '2001:db8::9', port: 9 } });
