@@ -44,7 +44,7 @@ describe.skipIf(!canMakeNetworks)('the doctor (skipped where no networks can be 
     ['', { translated: false, portKept: null, mapping: null }, 'no address translation before the relay'],
   ])('behind "%s" says what it does to direct paths', { timeout: 90_000 }, (nat, expected, sentence) => {
     const env = { ...process.env, NAT: nat, NODE: process.execPath, SOTTO, FOLDER: folder };
-    const { status, stderr } = spawnSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 60_000 });
+    const { status, stderr } = spawnSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL' });
     expect(status, stderr).toBe(0);
     const found = JSON.parse(readFileSync(join(folder, 'found'), 'utf8'));
     expect(found).toMatchObject({ obstacle: null, ...expected });

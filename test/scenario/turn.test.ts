@@ -57,7 +57,7 @@ function talk(wall: 'yes' | 'no'): void {
   // At first a path may be called `direct` that is not: its packets may come before the word that they come by way of a server.
   const env = { ...process.env, WALL: wall, EXPECTED: wall === 'yes' ? 'turn' : 'direct', NODE: process.execPath, SOTTO, FOLDER: folder };
   // With its first process every other in its namespace ends.
-  const { status, stderr } = spawnSync('unshare', ['-nmpf', '--mount-proc', '--kill-child', 'bash', '-c', SCRIPT], { env, encoding: 'utf8', timeout: 120_000 });
+  const { status, stderr } = spawnSync('unshare', ['-nmpf', '--mount-proc', '--kill-child', 'bash', '-c', SCRIPT], { env, encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL' });
   expect(status, stderr).toBe(0);
 }
 
