@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { firstDevices } from '../../crypto/devices.js';
 import { FLIGHT_BYTES, respond } from '../../crypto/handshake.js';
-import { createIdentity } from '../../crypto/identity.js';
+import { createIdentity, identityId } from '../../crypto/identity.js';
 import { createReset, openReset, openResumption, packPendingReset, type Reset, RESUMPTION_BYTES, sealResumption, unpackPendingReset } from '../../crypto/reset.js';
-import { decrypt, encrypt, receivedPosition, resumptionOf, sentPosition } from '../../crypto/session.js';
+import { decrypt, encrypt, isBehind, receivedPosition, resumptionOf, sentPosition } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
 import { identity } from '../oracle/identity.js';
 import { makeReset } from '../oracle/reset.js';
@@ -17,11 +17,12 @@ const host = createIdentity(seeded('host'));
 const address = { name: 'Bea', relay: 'https://relay.example', mailbox: new Uint8Array(16).fill(1), token: new Uint8Array(16).fill(2), expiresAt: 1_000 };
 const terms = { ...address, identity: host, devices: firstDevices(host, 0) };
 const [secret, other] = [new Uint8Array(32).fill(3), new Uint8Array(32).fill(4)];
+const [maker, reader] = [identityId(host), identityId(createIdentity(seeded('guest')))];
 const said = { reason: 'rolled-back', madeAt: 500, first: 7 } as const;
 
 describe('a reset', () => {
   const made = createReset(terms, { ...said, resumption: secret }, seeded('reset'));
-  const opened = openResumption([other, secret], made.envelope)!;
+  const opened = openResumption([other, secret], maker, made.envelope)!;
   const reset = opened.said as Reset;
 
   it('is byte for byte what a second implementation makes', () => {
@@ -34,9 +35,10 @@ describe('a reset', () => {
     expect(made.envelope).toHaveLength(RESUMPTION_BYTES);
     expect(reset).toMatchObject({ type: 'reset', ...said });
     expect(opened.resumption).toBe(secret);
-    expect(openResumption([other], made.envelope)).toBeNull();
-    expect(openResumption([secret], made.envelope.subarray(1))).toBeNull();
-    for (let at = 0; at < RESUMPTION_BYTES; at += 61) expect(openResumption([secret], made.envelope.with(at, made.envelope[at]! ^ 1))).toBeNull();
+    expect(openResumption([other], maker, made.envelope)).toBeNull();
+    expect(openResumption([secret], reader, made.envelope)).toBeNull();
+    expect(openResumption([secret], maker, made.envelope.subarray(1))).toBeNull();
+    for (let at = 0; at < RESUMPTION_BYTES; at += 61) expect(openResumption([secret], maker, made.envelope.with(at, made.envelope[at]! ^ 1))).toBeNull();
     expect(codeOf(() => openReset(reset, secret, 1_000))).toBe('invitation-expired');
   });
 
@@ -45,11 +47,11 @@ describe('a reset', () => {
     const random = seeded('flight');
     const first = initiate(guest, openReset(reset, secret, 0), random);
     const { message } = encrypt(first.session, bytes('again'), random, 0, first.flight);
-    const answered = respond(host, made.secret, message.subarray(0, FLIGHT_BYTES), random);
+    const answered = respond(host, made.secret, message.subarray(0, FLIGHT_BYTES));
     expect(answered.peer).toEqual({ ed: guest.ed, x: guest.x });
     expect(string(decrypt(answered.session, message.subarray(FLIGHT_BYTES), random, 0).body)).toBe('again');
     const wrong = initiate(guest, openReset(reset, other, 0), random);
-    expect(codeOf(() => respond(host, made.secret, wrong.flight, random))).toBe('undecryptable');
+    expect(codeOf(() => respond(host, made.secret, wrong.flight))).toBe('undecryptable');
   });
 
   it('comes back from its packed form while it waits', () => {
@@ -61,26 +63,38 @@ describe('a reset', () => {
 
 describe('a standing', () => {
   it('says where somebody is, or that the session is over', () => {
-    for (const received of [{ chain: 3, next: 9 }, null]) {
-      const envelope = sealResumption(secret, { type: 'standing', asks: true, received }, seeded('standing'));
+    for (const received of [{ chain: 3, next: 9, key: seeded('key')(32) }, { chain: 0, next: 0, key: null }, null]) {
+      const envelope = sealResumption(secret, maker, { type: 'standing', asks: true, received }, seeded('standing'));
       expect(envelope).toHaveLength(RESUMPTION_BYTES);
-      expect(openResumption([secret], envelope)!.said).toEqual({ type: 'standing', asks: true, received });
+      expect(openResumption([secret], reader, envelope)).toBeNull();
+      expect(openResumption([secret], maker, envelope)!.said).toEqual({ type: 'standing', asks: true, received });
     }
   });
 
   it('is never ahead of what the other side has sent, and is once that side is an old copy', () => {
     const { a, b } = sides('standing');
     const isGuest = { a: true, b: false };
-    const ahead = (got: ReturnType<typeof receivedPosition>, sent: ReturnType<typeof sentPosition>) => got.chain > sent.chain || (got.chain === sent.chain && got.next > sent.next);
     const copies = [];
     for (let turn = 0; turn < 6; turn += 1) {
       copies.push({ a: a.session, b: b.session });
       for (const [from, to, name] of [[a, b, 'a'], [b, a, 'b']] as const) {
         for (let n = 0; n <= turn % 2; n += 1) to.receive(from.send('x'));
-        expect(ahead(receivedPosition(to.session), sentPosition(from.session, isGuest[name]))).toBe(false);
-        for (const copy of copies) expect(ahead(receivedPosition(to.session), sentPosition(copy[name], isGuest[name]))).toBe(true);
+        expect(isBehind(sentPosition(from.session, isGuest[name]), receivedPosition(to.session))).toBe(false);
+        for (const copy of copies) expect(isBehind(sentPosition(copy[name], isGuest[name]), receivedPosition(to.session))).toBe(true);
       }
     }
     expect(resumptionOf(pair('same').guest)).toEqual(resumptionOf(pair('same').inviter));
+  });
+
+  it('shows an old copy what it is, though it has written as much as the newer one', () => {
+    const { a, b } = sides('as much');
+    b.receive(a.send('x'));
+    a.receive(b.send('y'));
+    const copy = a.session;
+    b.receive(a.send('z'));
+    const written = encrypt(copy, bytes('other'), seeded('copy'), 0).session;
+    expect(sentPosition(written, true)).toMatchObject({ chain: receivedPosition(b.session).chain, next: receivedPosition(b.session).next });
+    expect(isBehind(sentPosition(written, true), receivedPosition(b.session))).toBe(true);
+    expect(isBehind(sentPosition(a.session, true), receivedPosition(b.session))).toBe(false);
   });
 });
