@@ -10,4 +10,4 @@ import type { TurnPorts, WorkerNews, WorkerTask } from './workers.js';
 const { options, secret, memory, thread } = workerData as WorkerTask;
 const server = await startTurn({ ...options, secrets: rotatingSecrets(secret), commons: new Commons(memory, thread) });
 parentPort!.on('message', ({ kind, address }: WorkerNews) => server[kind](address));
-parentPort!.postMessage({ udp: server.port, tcp: server.tcp ? server.port : null } satisfies TurnPorts);
+parentPort!.postMessage({ udp: server.port, tcp: server.tcp ? server.port : null } satisfies TurnPorts, []);

@@ -73,7 +73,7 @@ export async function startTurnThreads({ workers, secret, limits = LIMITS, ...re
   }
   const tell = (news: WorkerNews): void => {
     main[news.kind](news.address);
-    for (const { worker } of crew) worker.postMessage(news);
+    for (const { worker } of crew) worker.postMessage(news, []);
   };
   const all: readonly TurnPorts[] = crew.length > 0 ? crew.map(({ ports }) => ports) : [{ udp: main.port, tcp: main.tcp ? main.port : null }];
   let pointed = 0;

@@ -147,16 +147,24 @@ describe('a server of several threads', () => {
   });
 });
 
-test('a relay with workers offers each client the next one of them, and a credential that is good there', async () => {
-  const relay = await testRelay({ turn: { workers: 2 } });
-  const ports = new Set<number>();
-  for (let offers = 0; offers < 3; offers += 1) {
+test('a relay with workers offers each client the next one of them, with a credential that is good there, and counts what all of them do', async () => {
+  const relay = await testRelay({ turn: { workers: 2 }, metrics: { host: '127.0.0.1', port: 0, orAny: false } });
+  const allocations = await Promise.all([1, 2, 3].map(async () => {
     const answer = await (await TestClient.connect(relay.port, 'deposit')).ask({ case: 'askTurn', value: {} });
     if (answer.case !== 'turn') throw new Error(answer.case);
     const port = Number(/^turn:127\.0\.0\.1:(\d+)\?transport=udp$/.exec(answer.value.urls[0]!)?.[1]);
-    expect((await (await SocketClient.open(port, '127.0.0.1', answer.value)).allocate()).address).toBe('127.0.0.1');
-    ports.add(port);
-  }
+    const client = await SocketClient.open(port, '127.0.0.1', answer.value);
+    return { port, client, relayed: await client.allocate() };
+  }));
+  const ports = new Set(allocations.map(({ port }) => port));
   expect(ports.size).toBe(2);
   expect(ports).not.toContain(relay.stunPort);
+  const [{ client }, { relayed }] = [allocations[0]!, allocations[1]!];
+  expect(await client.permit(relayed)).toBe('0108');
+  await vi.waitFor(async () => {
+    client.send(relayed, hex('2a'));
+    const text = await (await fetch(`http://127.0.0.1:${relay.metricsPort}/metrics`)).text();
+    expect(text).toContain('sotto_turn_allocations 3\n');
+    expect(text).toMatch(/\nsotto_turn_relayed_bytes_total [1-9]/);
+  });
 });
