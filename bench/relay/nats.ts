@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectTo, type Broker } from './broker.js';
+import { connectTo, gather, type Broker } from './broker.js';
 
 type OnMessage = (subject: string, payload: string, reply: string) => void;
 
@@ -32,7 +32,7 @@ class Line {
   }
 
   publish(subject: string, payload: string, reply = ''): void {
-    this.socket.write(`PUB ${subject} ${reply} ${payload.length}${CRLF}${payload}${CRLF}`, 'latin1');
+    gather(this.socket).write(`PUB ${subject} ${reply} ${payload.length}${CRLF}${payload}${CRLF}`, 'latin1');
   }
 
   ask(subject: string, payload: string): Promise<string> {
