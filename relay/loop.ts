@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { STATUS_CODES, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SottoError } from '../crypto/error.js';
@@ -99,13 +100,13 @@ export class Loop {
   }
 
   /** Takes over a socket that has just been opened. */
-  open(socket: WebSocket, { role, source, address, name }: Caller): void {
+  open(socket: WebSocket, stream: Duplex, { role, source, address, name }: Caller): void {
     this.#lastConnection += 1;
     const connection = this.#lastConnection;
     // Where it is, only TURN knows, and only as long as it is there.
     const went = this.#parts.turn.came(address);
     this.#names.set(connection, name);
-    this.#connections.set(connection, new Connection(socket, {
+    this.#connections.set(connection, new Connection(socket, stream, {
       frame: (bytes) => this.#input({ kind: 'frame', connection, bytes }),
       stalled: () => this.#input({ kind: 'stalled', connection }),
       closed: () => {
@@ -210,7 +211,7 @@ export function serveSockets(server: Server, loop: Loop, gate: Gate, metrics: Me
     socket.on('error', () => {});
     void gate.judge(request, loop.connections).then((judged) => {
       const caller = { source: gate.sourceOf(request), address: gate.addressOf(request), name: request.headers.host ?? '' };
-      if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, { ...caller, role: judged }));
+      if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, socket, { ...caller, role: judged }));
       metrics.refused(judged);
       socket.end(`HTTP/1.1 ${judged} ${STATUS_CODES[judged]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
     });

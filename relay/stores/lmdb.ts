@@ -36,6 +36,14 @@ type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 /** A mailbox's unused time starts anew at most so often: less to write, and the disk tells no more of when people are there. */
 const TOUCH_PAUSE_MS = 7 * 24 * 3_600_000;
 
+/** A mailbox within one group of operations. */
+interface Met {
+  readonly key: Buffer;
+  /** Null where there is none. */
+  record: MailboxRecord | null;
+  hasChanged: boolean;
+}
+
 const NOTHING = Buffer.alloc(0);
 const DONE: Answer = { kind: 'done' };
 
@@ -56,6 +64,8 @@ export function openLmdbStore(folder: string, limits: Limits, now: number): Stor
 class LmdbStore implements Store {
   readonly #limits: Limits;
   readonly #tables: Tables;
+  /** What the group has met, by the mailbox's bytes as a text: read once, and written once when the group is done. */
+  readonly #met = new Map<string, Met>();
   #totals: Totals;
   #isCareful = false;
 
@@ -129,9 +139,20 @@ class LmdbStore implements Store {
   #applyAll(operations: readonly Operation[], now: number): Answer[] {
     // From the disk each time: a group that was taken back has taken its totals back, too.
     this.#totals = this.#readTotals();
+    this.#met.clear();
     const answers = operations.map((operation) => this.#apply(operation, now));
+    this.#writeMet();
     this.#tables.root.putSync(TOTALS_KEY, packTotals(this.#totals));
     return answers;
+  }
+
+  #writeMet(): void {
+    const { mailboxes } = this.#tables;
+    for (const { key, record, hasChanged } of this.#met.values()) {
+      if (!hasChanged) continue;
+      if (record === null) mailboxes.removeSync(key);
+      else mailboxes.putSync(key, packMailbox(record));
+    }
   }
 
   #readTotals(): Totals {
@@ -242,7 +263,7 @@ class LmdbStore implements Store {
     if (record === null) return DONE;
     for (const key of Array.from(this.#tables.envelopes.getKeys(envelopesOf(mailbox, 1)))) record = this.#remove(mailbox, record, sequenceOf(key));
     this.#tables.expiry.removeSync(mailboxExpiryKey(record.dueAt, mailbox));
-    this.#tables.mailboxes.removeSync(bufferOf(mailbox));
+    this.#keep(mailbox, null);
     this.#count({ mailboxes: -1 });
     return DONE;
   }
@@ -324,12 +345,25 @@ class LmdbStore implements Store {
   }
 
   #mailbox(mailbox: Uint8Array): MailboxRecord | null {
-    const bytes = this.#tables.mailboxes.get(bufferOf(mailbox));
-    return bytes === undefined ? null : unpackMailbox(bytes);
+    return this.#meet(mailbox).record;
   }
 
-  #keep(mailbox: Uint8Array, record: MailboxRecord): void {
-    this.#tables.mailboxes.putSync(bufferOf(mailbox), packMailbox(record));
+  /** @param record null for a mailbox that is no more */
+  #keep(mailbox: Uint8Array, record: MailboxRecord | null): void {
+    const met = this.#meet(mailbox);
+    met.record = record;
+    met.hasChanged = true;
+  }
+
+  #meet(mailbox: Uint8Array): Met {
+    const key = bufferOf(mailbox);
+    const name = key.toString('latin1');
+    const before = this.#met.get(name);
+    if (before !== undefined) return before;
+    const bytes = this.#tables.mailboxes.get(key);
+    const met = { key, record: bytes === undefined ? null : unpackMailbox(bytes), hasChanged: false };
+    this.#met.set(name, met);
+    return met;
   }
 }
 

@@ -1,6 +1,7 @@
 // One connection between two real WebSockets on 127.0.0.1.
 
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -11,7 +12,7 @@ async function pair() {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  const [socket] = (await once(server, 'connection')) as [WebSocket];
+  const [socket, { socket: stream }] = (await once(server, 'connection')) as [WebSocket, IncomingMessage];
   await once(client, 'open');
   onTestFinished(() => {
     client.terminate();
@@ -20,7 +21,7 @@ async function pair() {
   const frames: Buffer[] = [];
   let closed = 0;
   let stalled = 0;
-  const connection = new Connection(socket, {
+  const connection = new Connection(socket, stream, {
     frame: (bytes) => frames.push(Buffer.from(bytes)),
     stalled: () => {
       stalled += 1;
