@@ -205,10 +205,13 @@ export class Loop {
   }
 }
 
+// Out here, as a function made beside a request would hold it for as long as the connection lasts.
+const ignore = (): void => {};
+
 export function serveSockets(server: Server, loop: Loop, gate: Gate, metrics: Metrics): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
   server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     void gate.judge(request, loop.connections).then((judged) => {
       const caller = { source: gate.sourceOf(request), address: gate.addressOf(request), name: request.headers.host ?? '' };
       if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, socket, { ...caller, role: judged }));
