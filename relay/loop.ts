@@ -178,7 +178,7 @@ export class Loop {
       const group = this.#waiting.take(GROUP_MAX);
       await this.#parts.guard.expect(group.reduce((bytes, { operation }) => bytes + (operation.kind === 'put' ? operation.envelope.length : 0), 0));
       const answers = await this.#answersTo(group.map(({ operation }) => operation));
-      for (const [index, { reference }] of group.entries()) this.#input({ kind: 'answered', reference, answer: answers[index]! });
+      group.forEach(({ reference }, index) => this.#input({ kind: 'answered', reference, answer: answers[index]! }));
     }
     this.#storing = null;
   }

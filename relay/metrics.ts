@@ -49,11 +49,11 @@ export class Metrics {
     this.#groupSeconds.observe(seconds);
     this.#groupSizes.observe(operations.length);
     const counts = new Map<string, number>();
-    for (const [index, { kind }] of operations.entries()) {
+    operations.forEach(({ kind }, index) => {
       const answer = answers[index]!;
       const what = `${kind} ${answer.kind === 'refused' ? answer.code : 'done'}`;
       counts.set(what, (counts.get(what) ?? 0) + 1);
-    }
+    });
     for (const [what, count] of counts) {
       const [operation, outcome] = what.split(' ') as [string, string];
       this.#operations.inc({ operation, outcome }, count);

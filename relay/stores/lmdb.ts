@@ -44,17 +44,28 @@ interface Met {
   hasChanged: boolean;
 }
 
+/**
+ * Longest flush for which the loop waits: to hear of one that another thread has made takes as long. Only small groups are worth
+ * it, since what comes while a large one is flushed becomes the next one.
+ */
+const QUICK_FLUSH_MS = 0.3;
+const QUICK_GROUP_MAX = 16;
+
+/** After one that took longer the loop waits for none for so many times as long: it must not find out too often that the disk is slow. */
+const SLOW_PAUSE = 10_000;
+
 const NOTHING = Buffer.alloc(0);
 const DONE: Answer = { kind: 'done' };
 
 /**
  * Opens or creates the store in a folder that exists; data of an earlier format is rewritten first.
  * @param now ms since 1970, for what earlier formats did not write down.
+ * @param quickFlushMs longest flush for which the event loop waits.
  * @throws SottoError `data-in-use` if another relay has it open, `store-damaged` if it cannot be read.
  */
-export function openLmdbStore(folder: string, limits: Limits, now: number): Store {
+export function openLmdbStore(folder: string, limits: Limits, now: number, quickFlushMs = QUICK_FLUSH_MS): Store {
   try {
-    return new LmdbStore(folder, limits, now);
+    return new LmdbStore(folder, limits, now, quickFlushMs);
   } catch (error) {
     if (error instanceof SottoError) throw error;
     throw new SottoError('store-damaged', `The relay's data in ${folder} cannot be read; restore it from a backup or choose another folder with --data DIR.`, error);
@@ -66,11 +77,16 @@ class LmdbStore implements Store {
   readonly #tables: Tables;
   /** What the group has met, by the mailbox's bytes as a text: read once, and written once when the group is done. */
   readonly #met = new Map<string, Met>();
+  readonly #quickFlushMs: number;
   #totals: Totals;
   #isCareful = false;
+  /** Groups that are being written beside the loop, and when the loop may wait for a flush again, as performance.now() has it. */
+  #beside = 0;
+  #quickFrom = 0;
 
-  constructor(folder: string, limits: Limits, now: number) {
+  constructor(folder: string, limits: Limits, now: number, quickFlushMs: number) {
     this.#limits = limits;
+    this.#quickFlushMs = quickFlushMs;
     this.#tables = openTables(folder);
     const { root } = this.#tables;
     try {
@@ -98,8 +114,11 @@ class LmdbStore implements Store {
   }
 
   async run(operations: readonly Operation[], now: number): Promise<readonly Answer[]> {
+    // Whoever overtook what is written beside the loop would change the order.
+    const isQuick = operations.length <= QUICK_GROUP_MAX && this.#beside === 0 && performance.now() >= this.#quickFrom;
+    const write = (): Answer[] => this.#applyAll(operations, now);
     try {
-      return await this.#commit(() => this.#applyAll(operations, now));
+      return this.#isCareful || isQuick ? this.#commitHere(write) : await this.#commitBeside(write);
     } catch (error) {
       throw new SottoError('store-failed', undefined, error);
     }
@@ -114,13 +133,26 @@ class LmdbStore implements Store {
     if (!this.#isCareful) await closed;
   }
 
+  /** Durable when it returns; throws with nothing written. */
+  #commitHere<T>(write: () => T): T {
+    let since = 0;
+    const result = this.#tables.root.transactionSync(() => {
+      const written = write();
+      since = performance.now();
+      return written;
+    });
+    const flushMs = performance.now() - since;
+    if (flushMs > this.#quickFlushMs) this.#quickFrom = performance.now() + flushMs * SLOW_PAUSE;
+    return result;
+  }
+
   /**
-   * Durable when it resolves; rejects with nothing written. lmdb writes beside the event loop until that fails for the first time,
-   * as its queue does not come to itself after a full disk; from then on it writes in the loop, which does.
+   * Durable when it resolves; rejects with nothing written. After the first failure of the disk lmdb's queue does not come to
+   * itself; from then on everything is written in the loop, which does.
    */
-  async #commit<T>(write: () => T): Promise<T> {
+  async #commitBeside<T>(write: () => T): Promise<T> {
     const { root } = this.#tables;
-    if (this.#isCareful) return root.transactionSync(write);
+    this.#beside += 1;
     try {
       // A child transaction is the kind that takes everything back when one operation throws.
       const result = await root.childTransaction(write);
@@ -133,6 +165,8 @@ class LmdbStore implements Store {
         silence(error);
       }
       throw error;
+    } finally {
+      this.#beside -= 1;
     }
   }
 
