@@ -25,8 +25,8 @@ const STEADY_MS = 1_000;
 /** Messages that wait for each receiver. */
 const KEPT_EACH = 1_024;
 /** Connections that are there before memory is looked at, for what a server sets aside only once, and those that come then. */
-const IDLE_FIRST = 500;
-const IDLE = 1_500;
+const IDLE_FIRST = 2_000;
+const IDLE = 2_000;
 /** Of them at a time. */
 const ARRIVALS = 20;
 /** What a flush takes on an ordinary disk, in µs; the disk of a virtual machine may answer at once. */

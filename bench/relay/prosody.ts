@@ -10,7 +10,7 @@ import { connectTo, gather, type Broker } from './broker.js';
 const STREAM = `<?xml version='1.0'?><stream:stream to='localhost' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>`;
 
 /** More pairs than any bench has: each needs two accounts before the server starts. */
-const PAIRS = 2_000;
+const PAIRS = 4_000;
 
 const CONFIG = (folder: string, port: number): string => `
 daemonize = false
