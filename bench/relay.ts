@@ -116,7 +116,7 @@ function compare(what: string, ours: Contender, peer: Contender): Figure[] {
     beside('at 1,000/s, p99', 'ms', 'lower', ({ latenciesMs }) => latenciesMs.map((values) => percentile(values, 99))),
     beside('kept', 'messages/s', 'higher', ({ kept }) => kept.map(({ perSecond }) => perSecond)),
     beside('kept, CPU', 's/1,000', 'lower', ({ kept }) => kept.map(({ cpuPer1k }) => cpuPer1k)),
-    beside('kept, disk for each byte', 'bytes', 'lower', ({ bytesPerByte }) => bytesPerByte),
+    ...peer.broker.isOnDisk ? [beside('kept, disk for each byte', 'bytes', 'lower', ({ bytesPerByte }) => bytesPerByte)] : [],
     beside('drained', 'messages/s', 'higher', ({ drainedPerSecond }) => drainedPerSecond),
   ];
 }

@@ -22,6 +22,8 @@ export interface Receiver {
 export interface Broker {
   /** With its version and what it promises by its answer. */
   readonly name: string;
+  /** Whether what it keeps is on the disk while it runs. */
+  readonly isOnDisk: boolean;
   /** The program and its arguments; files it needs are written to the folder. */
   command(folder: string, port: number): readonly [program: string, ...args: string[]];
   /** Made before any receiver is away; a pair is named by its number. */

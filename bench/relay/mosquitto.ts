@@ -60,6 +60,7 @@ async function open(port: number, client: string, onPacket: (kind: number, body:
 
 export const mosquitto: Broker = {
   name: 'Mosquitto 2.0, QoS 1, in memory',
+  isOnDisk: false,
 
   command(folder, port) {
     const file = join(folder, 'mosquitto.conf');

@@ -71,6 +71,7 @@ class Line {
 
 export const nats: Broker = {
   name: 'NATS JetStream, file, not flushed',
+  isOnDisk: true,
   command: (folder, port) => ['nats-server', '-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder],
 
   async receiver(port, pair, onMessage) {

@@ -58,6 +58,7 @@ async function open(port: number, user: string, onStanza: (stanza: string) => vo
 
 export const prosody: Broker = {
   name: 'Prosody 0.12, offline files, not flushed',
+  isOnDisk: true,
 
   command(folder, port) {
     const accounts = join(folder, 'localhost', 'accounts');

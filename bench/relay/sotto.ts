@@ -68,6 +68,7 @@ class Line {
 
 export const sotto: Broker = {
   name: 'sotto relay',
+  isOnDisk: true,
   command: (folder, port) => [process.execPath, PROGRAM, 'relay', '--port', String(port), '--stun-port', '0', '--metrics', 'off', '--data', folder, '--json', ...LIMITS],
 
   async receiver(port, pair, onMessage) {
