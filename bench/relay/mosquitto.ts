@@ -83,8 +83,8 @@ export const mosquitto: Broker = {
     await ready;
     return {
       leave: async () => {
-        socket.write(packet(0xe0));
-        socket.destroy();
+        // What is not acknowledged before comes again.
+        socket.end(packet(0xe0));
         await once(socket, 'close');
       },
     };
