@@ -110,6 +110,7 @@ function unpack(packed: Uint8Array): Reset | Standing {
     case 'standing': {
       const [chain, next, key] = [reader.number(4), reader.number(4), reader.bytes(KEY_BYTES)];
       reader.end();
+      if (detail > 1) malformed();
       return { type: 'standing', asks: detail === 1, received: chain === OVER ? null : { chain, next, key: equal(key, NO_KEY) ? null : key } };
     }
     default: return malformed();
