@@ -1,8 +1,9 @@
 // The vectors of PROTOCOL.md §12: stretched passphrases, headers, and whole archives, which are given by a rule and their hash.
 
+import { createHash } from 'node:crypto';
 import { type Lock, makeHeader, openRecords, readHeader, sealRecords, stretch, toWords, unwrap, withCheck } from '../oracle/archive.js';
 import { firstDevices, idOf, packIdentity } from '../oracle/identity.js';
-import { be, h32, join } from '../oracle/notation.js';
+import { be, join } from '../oracle/notation.js';
 import { noting, seeded } from './chance.js';
 import { hex } from './conversation.js';
 import { ANN, BEA, NOW, refusal } from './people.js';
@@ -73,7 +74,7 @@ function archive(name: string, lock: Lock, secret: Uint8Array, letters: number, 
     ...(chunks > 1 ? [['two chunks have changed places', { swaps: [1, 2] }] as const, ['the last chunk has changed places with another', { swaps: [3, chunks - 1] }] as const] : []),
   ];
   return {
-    name, kind: lock.kind, passes: lock.passes, memory: lock.memory, salt: hex(lock.salt), secret: hex(secret), draws, records, header: hex(header), chunks, hash: hex(h32('vector', bytes)),
+    name, kind: lock.kind, passes: lock.passes, memory: lock.memory, salt: hex(lock.salt), secret: hex(secret), draws, records, header: hex(header), chunks, sha256: createHash('sha256').update(bytes).digest('hex'),
     wrongSecret: { secret: hex(secret.with(0, secret[0]! ^ 1)), code: refusal(() => openRecords(bytes, secret.with(0, secret[0]! ^ 1))) },
     altered: altered.map(([what, alteration]) => ({ name: what, alteration, code: refusal(() => openRecords(alter(bytes, alteration), secret)) })),
   };
