@@ -30,6 +30,7 @@ function exhausted() {
   talk.opens('inviter', [run, CHAIN - 1 - PER_CHAIN]);
   talk.opens('inviter', guest.forge(seeded('the edge'), { n: CHAIN }), 'no honest sender goes so far, but a receiver does');
   talk.opens('guest', talk.seals('inviter', 'an answer'));
+  talk.refuses('inviter', guest.forge(seeded('nothing to step'), { previous: CHAIN + 1 }), 'undecryptable', 'the chain before is longer than the longest, though nothing of it is left to step');
   talk.opens('inviter', talk.seals('guest', 'a new chain'));
   return talk.finish();
 }
