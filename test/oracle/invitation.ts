@@ -1,6 +1,6 @@
 // The second implementation, §3: links, bundles and cards, and addresses.
 
-import { checkDevices, devicesHash, firstDevices, type Identity, idOf, type Public, unpackPublic } from './identity.js';
+import { checkDevices, firstDevices, type Identity, idOf, type Public, unpackPublic } from './identity.js';
 import { be, type Draw, Fields, h32, join, k, kemPublic, orRefuse, pad, publicX, refuse, same, seal, sign, unpad, unseal, utf8, verifies } from './notation.js';
 
 export interface Terms {
@@ -106,7 +106,7 @@ export function makeKeys(host: Identity, terms: Terms, psk: Uint8Array, draw: Dr
     be(name.length, 1), name, be(relay.length, 1), relay, be(list.length, 2), list,
   );
   const bundle = join(signed, sign(host.edSeed, 'bundle', signed));
-  return { bundle, secret: { spkSecret, pqSeed, psk, bundleHash: h32('bundle', bundle), devicesHash: devicesHash(list) } };
+  return { bundle, secret: { spkSecret, pqSeed, psk, bundleHash: h32('bundle', bundle), devicesHash: h32('devices', list) } };
 }
 
 /** A link of either kind; that of an address leads to the card of the week of `now`. */

@@ -1,6 +1,6 @@
 // The second implementation, §6 and §8: what stands in messages about texts and about the peer connection.
 
-import { h32, join, k, utf8 } from './notation.js';
+import { h32, k, utf8 } from './notation.js';
 
 export const FIRST_CHAIN = new Uint8Array(8);
 
@@ -23,5 +23,5 @@ export function offerHash(call: Uint8Array, { ufrag, pwd, fingerprint, setup, ca
 
 /** §8: the proof of `bind`. */
 export function bindProof(sessionId: Uint8Array, call: Uint8Array, role: 'offerer' | 'answerer', own: Uint8Array, seen: Uint8Array): Uint8Array {
-  return k(h32('bind', sessionId), 'bind', join(call), utf8(role), own, seen)[0];
+  return k(h32('bind', sessionId), 'bind', call, utf8(role), own, seen)[0];
 }

@@ -53,14 +53,14 @@ export function archiveVectors() {
     recovery: { key: hex(recovery), words: toWords(recovery) },
     stretched: ['zwo\u0308lf Boxka\u0308mpfer', 'zwölf Boxkämpfer', ' x '].map((passphrase) => ({ passphrase, passes: 2, memory: 64, salt: hex(salt), key: hex(stretch(passphrase, locked)) })),
     archives: [
-      archive('three records, with a recovery key', { kind: 0, passes: 0, memory: 0, salt: new Uint8Array(16) }, recovery, 5, 1),
-      archive('nine chunks, and a tenth of zeros, with a passphrase', locked, stretched, 1_400, 180),
+      archiveOf('three records, with a recovery key', { kind: 0, passes: 0, memory: 0, salt: new Uint8Array(16) }, recovery, 5, 1),
+      archiveOf('nine chunks, and a tenth of zeros, with a passphrase', locked, stretched, 1_400, 180),
     ],
     ...headers(recovery),
   };
 }
 
-function archive(name: string, lock: Lock, secret: Uint8Array, letters: number, times: number) {
+function archiveOf(name: string, lock: Lock, secret: Uint8Array, letters: number, times: number) {
   const draws: string[] = [];
   const { header, key } = makeHeader(lock, secret, noting(seeded(name), draws));
   const [owner, contact, message] = recordsOf(letters);

@@ -7,7 +7,7 @@ import { idOf, packIdentity, type Identity } from '../oracle/identity.js';
 import { type Bundle, lookupOf, makeAddress, makeWeek, openCard, packSecret, parseLink, placeOf, sealCard, type Terms, weekOf } from '../oracle/invitation.js';
 import { be, join, k, pad, seal, sign, unpad, unseal } from '../oracle/notation.js';
 import { noting, seeded } from './chance.js';
-import { GUEST_ADDED_AT, hex, TERMS, utf8 } from './conversation.js';
+import { GUEST_ADDED_AT, hex, TERMS, unhex, utf8 } from './conversation.js';
 import { wrongLists } from './identities.js';
 import { ANN, BEA, DAY_MS, make, MALLORY, NOW, ONE, refusal, ZERO } from './people.js';
 
@@ -73,7 +73,7 @@ function wrongCards() {
 }
 
 const little = (bytes: Uint8Array): bigint => BigInt(`0x${hex(bytes.toReversed())}`);
-const fromLittle = (value: bigint): Uint8Array => new Uint8Array(Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse());
+const fromLittle = (value: bigint): Uint8Array => unhex(value.toString(16).padStart(64, '0')).toReversed();
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 /** The same signature for a verifier that does not look how large S is. */

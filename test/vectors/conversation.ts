@@ -74,10 +74,10 @@ export function run(end: End, { times, body, now, chance }: Many): Uint8Array[] 
 /** In each turn the guest says something, and then the inviter; everything is opened. @returns the last message. */
 export function takeTurns({ guest, inviter }: Readonly<Record<Who, End>>, { times, body, now, chance }: Many): Uint8Array {
   const draw = numbered(chance);
-  let last = new Uint8Array(0);
+  let last: Uint8Array = new Uint8Array(0);
   for (let turn = 0; turn < times; turn++) {
     for (const [from, to] of [[guest, inviter], [inviter, guest]] as const) {
-      last = new Uint8Array(from.seal(unhex(body), draw, now));
+      last = from.seal(unhex(body), draw, now);
       to.open(last, draw, now);
     }
   }
