@@ -63,7 +63,8 @@ export function onStranger(memory: Memory, envelope: Uint8Array): { readonly con
   return null;
 }
 
-function flightId(envelope: Uint8Array): string {
+/** What is remembered of a flight to an address (PROTOCOL.md §4, rule 6), in hexadecimal. */
+export function flightId(envelope: Uint8Array): string {
   return toHex(hash('flight', envelope.subarray(0, FLIGHT_KEY_BYTES)).subarray(0, FLIGHT_ID_BYTES));
 }
 
