@@ -8,7 +8,7 @@ import { createIdentity, packIdentity, unpackPublicIdentity } from '../crypto/id
 import type { Random } from '../crypto/random.js';
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
-import { type BackupRecord, contentOf } from './backup.js';
+import { type BackupRecord, contentOf } from './backup/backup.js';
 import type { Client, ClientEvent, ContactView, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Input } from './core/input.js';
