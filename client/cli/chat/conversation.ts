@@ -111,6 +111,8 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
       return { ...before, relays: [...before.relays.filter(({ url }) => url !== event.relay.url), event.relay] };
     case 'contact':
       return { ...before, notice: `${event.contact.name} is your contact now.` };
+    case 'removed':
+      return event.contact.id === contact.id ? { ...NOTHING, notice: `${event.contact.name} is removed from your contacts, with all messages.` } : before;
     case 'request':
       return { ...before, notice: `${event.request.name} asks to be your contact; see "sotto requests".` };
     case 'notice':

@@ -22,7 +22,7 @@ test('a store of version 1 keeps its owner and contacts, and has room for an add
   const nothing = new Uint8Array();
   const bob = { ...bobAfter(3), devices: nothing, resumptions: nothing };
   expect(await store.load()).toEqual({
-    self: { ...ALICE, devices: nothing }, contacts: [bob], recent: [], invitations: [], address: null, weeks: [], flights: [], requests: [], closing: [], outgoing: [], pending: [], held: [],
+    self: { ...ALICE, devices: nothing }, contacts: [bob], past: [], recent: [], invitations: [], address: null, weeks: [], flights: [], requests: [], closing: [], outgoing: [], pending: [], held: [],
   });
   const address = { link: 'https://relay.example/a#x', linkKey: new Uint8Array(16).fill(1), mailbox: bobAfter(3).inbox, createdAt: 5 };
   await store.commit([{ kind: 'address', record: address }, { kind: 'contact', record: { ...bobAfter(4), helloOwed: true } }]);
