@@ -120,7 +120,7 @@ export class Network {
       case 'acknowledge': return this.#acknowledge(output);
       case 'close-mailbox': return this.#closeMailbox(output.mailbox);
       // A connection delivers what it was once asked for; only a new one does not.
-      case 'leave-mailbox': return this.#links.get(keyOf(output.relay, 'collect'))?.hurry();
+      case 'leave-mailbox': return this.#links.get(keyOf(output.relay, 'collect'))?.hurry('it is connected anew, without a mailbox that is not collected any more');
       case 'publish': return this.#publish(output);
       case 'take': return this.#take(output);
       case 'put': return this.#put(output);
