@@ -144,12 +144,28 @@ describe('a conversation on the screen', () => {
     await shows('12345 12345 12345 12345');
     type('/status\r');
     await shows('The contact has not been seen', 'Direct paths are allowed', 'Nothing has come from them yet', 'Everything you wrote is delivered');
+    type('/block\r');
+    await shows('Blocked: what they write waits unread', '/unblock takes it back');
+    expect([...client.blocked]).toEqual([BOB.id]);
+    type('/unblock\r');
+    await shows('Not blocked any more.');
+    expect([...client.blocked]).toEqual([]);
     type('/nonsense\r');
     await shows('There is no /nonsense');
     client.people = [];
     type('\u0015important\r');
     await shows('No contact has this name', '> important');
     expect(hasLeft()).toBe(false);
+  });
+
+  it('keeps nothing on the screen of a contact who is removed meanwhile', async () => {
+    const client = new MemoryClient();
+    client.receive(BOB, 'about to go');
+    const { shows, lastFrame } = await open(client);
+    await shows('about to go');
+    await client.remove(BOB.id);
+    await shows('Bob is removed from your contacts');
+    expect(lastFrame()).not.toContain('about to go');
   });
 
   it('sends a pasted text whole, and two typed lines as two', async () => {

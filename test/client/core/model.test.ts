@@ -128,7 +128,9 @@ class Model {
   settle(): void {
     this.#fates.length = 0;
     for (const client of this.clients) client.doom = null;
-    for (const who of [0, 1]) this.#part({ kind: 'unblock', who });
+    // Whoever is down hears nothing.
+    this.world.run(3_600_000);
+    for (const one of [0, 1]) this.#part({ kind: 'unblock', who: one });
     // What was accepted and lost while both were quiet is asked for when they meet again.
     this.world.restartRelay();
     this.world.run(4 * 3_600_000);

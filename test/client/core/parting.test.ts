@@ -20,9 +20,9 @@ interface Couple {
   readonly atBob: string;
 }
 
-function acquaint(seed: number, direct: 0 | 1 = 0): Couple {
+function acquaint(seed: number, direct: 0 | 1 = 0, isLive = true): Couple {
   const world = new World(seed, { ...FAIR, direct });
-  const [alice, bob] = [world.client('Alice'), world.client('Bob')];
+  const [alice, bob] = [world.client('Alice', isLive), world.client('Bob', isLive)];
   const atBob = bob.accept(alice.invite());
   world.run(5_000);
   return { world, alice, bob, atAlice: bob.core.memory.id, atBob };
@@ -138,6 +138,33 @@ describe('a blocked contact', () => {
     alice.part('unblock', atAlice);
     world.run(HOUR);
     expect(bob.shown()).toHaveLength(510);
+  });
+
+  it('is told what we owe them when they are taken back, also by a command that ends soon', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(9, 0, false);
+    bob.send(atBob, 'one');
+    world.run(15);
+    bob.send(atBob, 'two');
+    world.run(25);
+    expect([alice.shown(), alice.core.memory.contacts.get(atAlice)!.record.receiptOwed]).toEqual([['one', 'two'], true]);
+    alice.part('block', atAlice);
+    world.run(60_000);
+    expect(bob.states()).toEqual(['delivered', 'accepted']);
+    alice.part('unblock', atAlice);
+    world.run(1_000);
+    expect(bob.states()).toEqual(['delivered', 'delivered']);
+  });
+
+  it('has a direct path again soon after they are taken back, though nobody writes', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(15, 1);
+    bob.send(atBob, 'here');
+    world.run(5_000);
+    alice.part('block', atAlice);
+    world.run(DAY);
+    expect(bob.path(atBob)).toBe('relay');
+    alice.part('unblock', atAlice);
+    world.run(5_000);
+    expect([alice.path(atAlice), bob.path(atBob)]).toEqual(['direct', 'direct']);
   });
 
   it('stays blocked over a restart, with a relay that was away, and however often it is said', () => {
