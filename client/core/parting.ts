@@ -50,6 +50,7 @@ export function unblock(memory: Memory, contact: Contact): void {
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   collect(memory, inbox);
   memory.emit({ type: 'notice', contact: id, code: 'unblocked' });
+  memory.emit({ type: 'path', contact: id });
 }
 
 // Ends what is under way with a contact. What was in flight waits again: whether it has arrived is not heard any more, and the same bytes do no

@@ -116,7 +116,9 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
     case 'request':
       return { ...before, notice: `${event.request.name} asks to be your contact; see "sotto requests".` };
     case 'notice':
-      return event.contact && event.contact.id !== contact.id ? before : { ...before, notice: event.text };
+      if (event.contact && event.contact.id !== contact.id) return before;
+      // There is no path to whom we have blocked.
+      return { ...before, notice: event.text, status: event.code === 'blocked' ? null : before.status };
   }
 }
 

@@ -158,6 +158,21 @@ describe('a conversation on the screen', () => {
     expect(hasLeft()).toBe(false);
   });
 
+  it('shows no path to a contact who is blocked, and one again when they are taken back', async () => {
+    const client = new MemoryClient();
+    const { shows, type, lastFrame } = await open(client);
+    await shows('Bob  by the relay since');
+    client.tell({ type: 'notice', contact: BOB, code: 'blocked', text: 'This contact is blocked.' });
+    await shows('This contact is blocked.');
+    expect(lastFrame()).not.toContain('by the relay since');
+    await client.block(BOB.id);
+    client.status = async () => ({ identity: BOB, relays: [], contacts: [] });
+    type('/status\r');
+    await shows('You have blocked this contact');
+    client.tell({ type: 'path', contact: client.contactStatus(BOB) });
+    await shows('Bob  by the relay since');
+  });
+
   it('keeps nothing on the screen of a contact who is removed meanwhile', async () => {
     const client = new MemoryClient();
     client.receive(BOB, 'about to go');
