@@ -28,11 +28,13 @@ export function remove(memory: Memory, contact: Contact): void {
 
 /**
  * Blocks a contact: nothing goes to them, and what they write stays at the relay, as if we were away. Their mailbox is not closed: the relay
- * would refuse what they write, and so tell them.
+ * would refuse what they write, and so tell them. Throws `option-invalid` for whoever was never heard: their flight may be crossing ours, and
+ * passed over it would leave both with a session that the other does not have.
  */
 export function block(memory: Memory, contact: Contact): void {
   if (contact.record.blocked) return;
-  const { id, inbox } = contact.record;
+  const { id, inbox, heardAt } = contact.record;
+  if (heardAt === 0) throw new SottoError('option-invalid', 'Nothing has come from this contact yet, so there is nothing to block; "sotto contacts remove" ends it.');
   fallSilent(memory, contact);
   memory.update(contact, { blocked: true });
   memory.setAside(contact);

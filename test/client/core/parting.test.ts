@@ -167,6 +167,18 @@ describe('a blocked contact', () => {
     expect([alice.path(atAlice), bob.path(atBob)]).toEqual(['direct', 'direct']);
   });
 
+  it('has been heard before: who has not answered yet is only removed', () => {
+    const world = new World(16, { ...FAIR, direct: 0 });
+    const [alice, bob] = [world.client('Alice'), world.client('Bob')];
+    const link = bob.invite();
+    bob.crash(DAY);
+    const atAlice = alice.accept(link);
+    expect(alice.ask((request) => ({ type: 'block', request, contact: atAlice }))).toMatchObject({ code: 'option-invalid' });
+    expect([alice.core.memory.contacts.size, alice.core.memory.blocked.size]).toEqual([1, 0]);
+    alice.part('remove', atAlice);
+    expect(alice.core.memory.contacts.size).toBe(0);
+  });
+
   it('stays blocked over a restart, with a relay that was away, and however often it is said', () => {
     const couple = acquaint(4);
     const { world, alice, bob, atAlice, atBob } = couple;
