@@ -51,6 +51,7 @@ export function onStranger(memory: Memory, envelope: Uint8Array): { readonly con
   if (memory.flights.has(flightId(envelope))) return null;
   const opened = open(memory, envelope);
   const id = contactId(opened.peer);
+  if (memory.blocked.has(id)) return null;
   const known = memory.contacts.get(id);
   if (known !== undefined) return cross(memory, known, opened);
   const before = memory.requests.get(id)?.record;
