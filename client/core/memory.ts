@@ -45,7 +45,7 @@ export interface Call {
   proof: Uint8Array | null;
 }
 
-/** Why a conversation does not go directly (sentences in client/run.ts). */
+/** Why a conversation does not go directly (sentences in client/views.ts). */
 export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
 
 /** A contact, its session, and what is under way with it. */

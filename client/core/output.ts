@@ -42,7 +42,7 @@ export type Output =
   | { readonly type: 'path'; readonly contact: ContactId }
   | { readonly type: 'notice'; readonly contact: ContactId | null; readonly code: Notice | ErrorCode };
 
-/** Things a person should know that are nobody's answer (sentences in client/run.ts). */
+/** Things a person should know that are nobody's answer (sentences in client/views.ts). */
 export type Notice =
   | 'history-differs' // the contact's chain of texts does not continue what we have
   | 'gap' // texts of the contact are missing; they were asked for again

@@ -2,9 +2,9 @@
 // a record only its fields.
 
 import { z } from 'zod';
-import { type ArchiveKey, CHUNK_BYTES, openChunk, sealChunk } from '../crypto/archive.js';
-import { concat, text, utf8, Writer } from '../crypto/bytes.js';
-import { SottoError } from '../crypto/error.js';
+import { type ArchiveKey, CHUNK_BYTES, openChunk, sealChunk } from '../../crypto/archive.js';
+import { concat, text, utf8, Writer } from '../../crypto/bytes.js';
+import { SottoError } from '../../crypto/error.js';
 import type { BackupRecord } from './backup.js';
 
 /** Longest record: a text of the greatest length, each byte of it written as six, and what surrounds it. */

@@ -4,16 +4,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readArchive, writeArchive } from '../../client/archive-file.js';
-import { type BackupRecord, contentOf, restoredChange } from '../../client/backup.js';
-import type { Change } from '../../client/core/records.js';
-import { fromWords, toWords } from '../../client/recovery.js';
-import { openNodeStore } from '../../client/stores/node.js';
-import type { Store } from '../../client/stores/store.js';
-import { ARCHIVE_HEADER_BYTES, SEALED_CHUNK_BYTES } from '../../crypto/archive.js';
-import { ready } from '../../crypto/sodium.js';
-import { FAIR, World } from '../support/world.js';
-import type { VirtualClient } from '../support/world.js';
+import { readArchive, writeArchive } from '../../../client/backup/archive-file.js';
+import { type BackupRecord, contentOf, restoredChange } from '../../../client/backup/backup.js';
+import type { Change } from '../../../client/core/records.js';
+import { fromWords, toWords } from '../../../client/backup/recovery.js';
+import { openNodeStore } from '../../../client/stores/node.js';
+import type { Store } from '../../../client/stores/store.js';
+import { ARCHIVE_HEADER_BYTES, SEALED_CHUNK_BYTES } from '../../../crypto/archive.js';
+import { ready } from '../../../crypto/sodium.js';
+import { FAIR, World } from '../../support/world.js';
+import type { VirtualClient } from '../../support/world.js';
 
 let folder: string;
 let alice: VirtualClient;
