@@ -222,6 +222,27 @@ describe('a command', () => {
     client.held = Promise.resolve();
   });
 
+  it('says of a listener that begins whether it shows first what came before it, and shows it whoever else has', async () => {
+    const script = join(import.meta.dirname, '../../../dist/bin/sotto.js');
+    const listen = async (last: string) => {
+      const child = spawn(process.execPath, [script, 'listen'], { env: { ...process.env, SOTTO_HOME: home, SOTTO_PASSPHRASE: '' } });
+      let [out, err] = ['', ''];
+      child.stdout.on('data', (bytes) => (out += String(bytes)));
+      child.stderr.on('data', (bytes) => (err += String(bytes)));
+      await vi.waitFor(() => expect(err).toContain('ends.'), { timeout: 30_000 });
+      client.receive(BOB, last);
+      await vi.waitFor(() => expect(out).toContain(last), { timeout: 30_000 });
+      const ended = once(child, 'close');
+      child.kill('SIGINT');
+      await ended;
+      return { out, err };
+    };
+    client.receive(BOB, 'read in chat');
+    await client.markRead('Bob', client.messages.length);
+    expect(await listen('one')).toEqual({ out: expect.stringContaining('read in chat'), err: 'Listening as Alice; Ctrl-C ends. What "listen" has not shown yet comes first, though "chat" may have shown it.\n' });
+    expect(await listen('two')).toEqual({ out: expect.not.stringContaining('read in chat'), err: 'Listening as Alice; Ctrl-C ends.\n' });
+  });
+
   it('says by how much a text or a name is too long', async () => {
     const [name, text] = await Promise.all([sotto(['init', '--name', 'n'.repeat(70), '--home', join(home, 'new')]), sotto(['send', 'Bob', '-'], Buffer.alloc(70_000, 'a'))]);
     expect(name.stderr).toBe('sotto: The name is too long by 6 bytes; it may have 64.\n');
