@@ -106,6 +106,7 @@ describe('a command', () => {
     const wrong = [
       [['sned', 'Bob', 'x'], 'There is no command sned (did you mean send?); see "npx sotto --help".'],
       [['send', '-Bob', 'x'], 'There is no option -Bob; a name or text that begins with - goes behind all options and --; see "npx sotto send --help".'],
+      [['relay', '--wat'], 'There is no option --wat; see "npx sotto relay --help".'],
       [['contacts', '--jsno'], 'There is no option --jsno (did you mean --json?); see "npx sotto contacts --help".'],
       [['policy', 'Bob'], 'The policy is missing: direct, or relay-only; see "npx sotto policy --help".'],
       [['send', 'Bob', 'two', 'words'], 'There are more words than it takes; a name or text with spaces goes in quotes; see "npx sotto send --help".'],
