@@ -6,6 +6,7 @@ import { bundleHash, unpackBundle } from './bundle.js';
 import { concat, equal, Reader, utf8, Writer } from './bytes.js';
 import { SottoError } from './error.js';
 import { derive } from './hash.js';
+import { identityId } from './identity.js';
 import { type Bundle, createKeys, type Invitation, type InvitationTerms, packInvitation, unpackInvitation } from './invitation.js';
 import { pad, unpad } from './padding.js';
 import type { Random } from './random.js';
@@ -58,7 +59,7 @@ export function createReset(
   random: Random,
 ): { readonly envelope: Uint8Array; readonly secret: Invitation } {
   const { bundle, secret } = createKeys({ ...terms, reusable: false }, pskOf(resumption), random);
-  return { envelope: sealResumption(resumption, { type: 'reset', ...said, bundle }, random), secret };
+  return { envelope: sealResumption(resumption, identityId(terms.identity), { type: 'reset', ...said, bundle }, random), secret };
 }
 
 /** The bundle of a reset, to be answered with initiate(). Throws `malformed` or `invitation-expired`. */
@@ -69,17 +70,20 @@ export function openReset({ bundle }: Reset, resumption: Uint8Array, now: number
   return { ...contents, psk: pskOf(resumption), hash: bundleHash(bundle) };
 }
 
-/** nonce | Seal(K(resumption, "reset").L, …): RESUMPTION_BYTES that look like any others. */
-export function sealResumption(resumption: Uint8Array, said: Reset | Standing, random: Random): Uint8Array {
+/** nonce | Seal(K(resumption, "reset", maker).L, …): RESUMPTION_BYTES that look like any others. @param maker identityId(…) of who says it. */
+export function sealResumption(resumption: Uint8Array, maker: Uint8Array, said: Reset | Standing, random: Random): Uint8Array {
   const nonce = random(NONCE_BYTES);
-  return concat(nonce, seal(keyOf(resumption), nonce, pad(pack(said), PADDED_BYTES), AD));
+  return concat(nonce, seal(keyOf(resumption, maker), nonce, pad(pack(said), PADDED_BYTES), AD));
 }
 
-/** What was sealed, and under which of these secrets; null if under none of them. Throws `malformed`. */
-export function openResumption(resumptions: readonly Uint8Array[], envelope: Uint8Array): { readonly said: Reset | Standing; readonly resumption: Uint8Array } | null {
+/**
+ * What the maker has sealed, and under which of these secrets; null if under none of them: what we said ourselves does not open as the
+ * other's, whoever brings it back. Throws `malformed`.
+ */
+export function openResumption(resumptions: readonly Uint8Array[], maker: Uint8Array, envelope: Uint8Array): { readonly said: Reset | Standing; readonly resumption: Uint8Array } | null {
   if (envelope.length !== RESUMPTION_BYTES) return null;
   for (const resumption of resumptions) {
-    const padded = open(keyOf(resumption), envelope.subarray(0, NONCE_BYTES), envelope.subarray(NONCE_BYTES), AD);
+    const padded = open(keyOf(resumption, maker), envelope.subarray(0, NONCE_BYTES), envelope.subarray(NONCE_BYTES), AD);
     if (padded) return { said: unpack(unpad(padded) ?? malformed()), resumption };
   }
   return null;
@@ -106,6 +110,7 @@ function unpack(packed: Uint8Array): Reset | Standing {
     case 'standing': {
       const [chain, next, key] = [reader.number(4), reader.number(4), reader.bytes(KEY_BYTES)];
       reader.end();
+      if (detail > 1) malformed();
       return { type: 'standing', asks: detail === 1, received: chain === OVER ? null : { chain, next, key: equal(key, NO_KEY) ? null : key } };
     }
     default: return malformed();
@@ -134,8 +139,8 @@ export function unpackPendingReset(packed: Uint8Array): PendingReset {
   return { madeAt, secret: unpackInvitation(rest.slice(0, at)), envelope: rest.slice(at) };
 }
 
-function keyOf(resumption: Uint8Array): Uint8Array {
-  return derive(resumption, 'reset').left;
+function keyOf(resumption: Uint8Array, maker: Uint8Array): Uint8Array {
+  return derive(resumption, 'reset', maker).left;
 }
 
 function pskOf(resumption: Uint8Array): Uint8Array {

@@ -79,9 +79,9 @@ export function receivedPosition({ receiving }: Session): Position {
 /** Whether one side has received what the other, as it stands, never sent: another copy of it did. */
 export function isBehind(sent: Position, received: Position): boolean {
   if (received.chain !== sent.chain) return received.chain > sent.chain;
-  if (received.next > sent.next) return true;
   // Each copy draws a ratchet key of its own for a chain.
-  return received.next > 0 && received.key !== null && sent.key !== null && !equal(received.key, sent.key);
+  const isOther = received.key !== null && sent.key !== null && !equal(received.key, sent.key);
+  return isOther || received.next > sent.next;
 }
 
 /**

@@ -2,7 +2,7 @@
 // that has used up its keys (PROTOCOL.md §4.1). What is said here is sealed by the secret of a session that both have had, and ends in
 // an ordinary first flight. It never happens silently, and never without that secret.
 
-import { equal, toHex } from '../../crypto/bytes.js';
+import { equal, fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
@@ -119,7 +119,7 @@ export function onFlight(memory: Memory, contact: Contact, envelope: Uint8Array)
 
 /** Something that the session did not open: is it sealed by a secret of this contact? Then it is dealt with. */
 export function onSealed(memory: Memory, contact: Contact, envelope: Uint8Array): boolean {
-  const opened = attempt(() => openResumption(resumptionsOf(contact), envelope));
+  const opened = attempt(() => openResumption(resumptionsOf(contact), fromHex(contact.record.id), envelope));
   if (opened === null) return false;
   const { said, resumption } = opened;
   if (said.type === 'reset') onReset(memory, contact, said, resumption);
@@ -168,7 +168,7 @@ function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: bo
   const { session, record } = contact;
   if (session === null || !memory.isOnline(record.outbox.relay, 'deposit')) return;
   const isCurrent = equal(resumptionsOf(contact)[0]!, resumption);
-  const bytes = sealResumption(resumption, { type: 'standing', asks, received: isCurrent ? receivedPosition(session) : null }, memory.random);
+  const bytes = sealResumption(resumption, fromHex(memory.id), { type: 'standing', asks, received: isCurrent ? receivedPosition(session) : null }, memory.random);
   memory.emit({ type: 'put', contact: record.id, envelope: nameOf(bytes), to: record.outbox, bytes, ttlSeconds: STANDING_TTL_SECONDS });
 }
 

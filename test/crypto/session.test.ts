@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { equal } from '../../crypto/bytes.js';
+import { concat, equal, Writer } from '../../crypto/bytes.js';
 import { respond } from '../../crypto/handshake.js';
 import { createIdentity } from '../../crypto/identity.js';
 import { openCard, parseLink } from '../../crypto/invitation.js';
 import { BODY_MAX_BYTES, decrypt, encrypt, packSession, sessionId, unpackSession } from '../../crypto/session.js';
 import { pack } from '../../crypto/ratchet/state.js';
-import { ready } from '../../crypto/sodium.js';
+import { ready, seal, x25519PublicKey } from '../../crypto/sodium.js';
 import { begun, craft, DAY_MS, sides } from './side.js';
 import { bytes, codeOf, initiate, invite, pair, seeded } from './support.js';
 
@@ -193,6 +193,17 @@ describe('attacks', () => {
     a.begin();
     expect(b.refusal(craft(a.session, random, { dh: new Uint8Array(32) }))).toBe('undecryptable');
     expect(b.receive(craft(a.session, random, {}))).toBe('');
+  });
+
+  it('a chain upon one that has not begun is refused: nobody can have seen its key', () => {
+    const { a, b } = sides('early chain');
+    b.receive(a.send('x'));
+    const { nextHeaderKey, transcript, hasBegun } = b.session;
+    expect(hasBegun).toBe(false);
+    const nonce = seeded('early')(24);
+    const header = new Writer(44).bytes(x25519PublicKey(seeded('key')(32))).bytes(new Uint8Array(12)).finish();
+    expect(b.refusal(concat(nonce, seal(nextHeaderKey, nonce, header, transcript), seeded('body')(428)))).toBe('undecryptable');
+    expect(b.receive(a.send('true'))).toBe('true');
   });
 
   it('a plaintext that says more than it holds, and a message longer than any envelope, are refused', () => {

@@ -16,6 +16,7 @@ interface Equivalent {
 const NEVER_NULL = 'the other operand is null or false wherever this one is';
 const READS_PAST = 'one turn more reads undefined, which counts as 0, and what it makes is cut off or written past the end';
 const NOTHING_TO_SEND = 'an epoch without a message has nothing to send yet, and what has nothing to send is never cramped';
+const SAME_LIST = 'a list to which nothing is added, and from which nothing is dropped, is written as it was';
 
 const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/bundle.ts', on: 'reader.end()', before: 'reader.end()', after: 'undefined', why: 'the signature is over all but the last 64 bytes, so bytes behind it are part of what it would have to sign' },
@@ -39,6 +40,13 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/ratchet/skipped.ts', on: 'holds(oldest)', before: 'oldest === undefined || holds(oldest)', after: 'false', why: 'if the oldest may stay all may, so the filter keeps them all' },
   { file: 'crypto/ratchet/state.ts', on: 'braid.step === this.#braid?.step', before: 'braid && braid.step === this.#braid?.step', after: 'false', why: 'a braid that is written as a whole has the same bytes' },
   { file: 'crypto/ratchet/state.ts', on: 'at > this.#restAt', before: '>', after: '>=', why: 'where nothing is left to write, nothing is written' },
+  { file: 'crypto/session.ts', on: 'begun ?? refuse()', before: 'refuse()', after: 'new Uint8Array(32)', why: 'begin() has given the chain its keys' },
+  { file: 'crypto/session.ts', on: 'receiving && x25519', before: 'refuse()', after: 'new Uint8Array(32)', why: 'only a message, whose key gave a result before, leaves a chain that is to begin' },
+  { file: 'crypto/session.ts', on: 'receiving && x25519', before: 'receiving', after: 'true', why: NEVER_NULL },
+  { file: 'crypto/session.ts', on: 'walk.passed.length > 0', before: 'walk.passed.length > 0', after: 'true', why: SAME_LIST },
+  { file: 'crypto/session.ts', on: 'walk.passed.length > 0', before: '>', after: '>=', why: SAME_LIST },
+  { file: 'crypto/session.ts', on: 'isStale(oldestSkipped, now)', before: 'oldestSkipped && isStale(oldestSkipped, now)', after: 'true', why: SAME_LIST },
+  { file: 'crypto/session.ts', on: 'isStale(oldestSkipped, now)', before: 'isStale(oldestSkipped, now)', after: 'true', why: SAME_LIST },
   { file: 'crypto/session.ts', on: 'receiving && current', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'rest', after: 'true', why: NEVER_NULL },

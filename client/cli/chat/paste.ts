@@ -4,9 +4,9 @@
 const BEGINS = '\u001b[200~';
 const ENDS = '\u001b[201~';
 
-/** An Enter, not Alt-Enter, with a text behind it: a person's is read before the next letter comes. What was typed ahead, before the keys
- *  were read one by one, has line feeds. */
-const LINES = /(?<!\u001b)\r[\r\n]*[\P{Cc}\t]/u;
+/** An Enter alone, not that of Alt-Enter, with a text behind it: a person's is read before the next letter comes. What was typed ahead,
+ *  before the keys were read one by one, has line feeds. */
+const LINES = /(?<![^\P{Cc}\t])\r[\r\n]*[\P{Cc}\t]/u;
 
 /**
  * Makes a filter for what a terminal sends, reading by reading: pasted texts lose their control characters, everything else passes as it
