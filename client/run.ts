@@ -21,6 +21,8 @@ import { contactStatus, contactView, messageView, noticeEvent, relayStatus, requ
 
 /** Life of an invitation: a week (CARD_MAX_TTL_SECONDS). */
 const INVITATION_MS = 7 * 24 * 3_600_000;
+/** Texts on either side of the last one that was seen, among which some may have come late. */
+const LATE_MAX = 20;
 /** How long a request of the person's waits for what the relays have kept. */
 const SYNC_MS = 3_000;
 
@@ -199,9 +201,13 @@ class RunningClient implements Client {
 
   async markRead(contact: string, position: number): Promise<void> {
     const { id } = (await this.#contact(contact)).record;
-    const [last] = await this.#platform.store.messages({ contact: id, direction: 'in', before: position + 1, limit: 1 });
-    if (last === undefined) return;
-    this.#loop.handle({ type: 'read', contact: id, number: last.number });
+    const near = { contact: id, direction: 'in', limit: LATE_MAX } as const;
+    const seen = await this.#platform.store.messages({ ...near, before: position + 1 });
+    const unseen = await this.#platform.store.messages({ ...near, after: position });
+    if (seen.length === 0) return;
+    // One that came late stands behind those that have higher numbers.
+    const read = Math.min(Math.max(...seen.map(({ number }) => number)), ...unseen.map(({ number }) => number - 1));
+    this.#loop.handle({ type: 'read', contact: id, number: read });
     await this.#loop.written();
   }
 

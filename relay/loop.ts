@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { STATUS_CODES, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SottoError } from '../crypto/error.js';
@@ -18,7 +19,7 @@ import { FairQueue } from './queue.js';
 import type { Store } from './stores/store.js';
 import { CREDENTIAL_RANDOM_BYTES } from './turn/credential.js';
 import { makeOffer, type Offering } from './turn/offer.js';
-import type { TurnServer } from './turn/server.js';
+import type { TurnThreads } from './turn/workers.js';
 import { CHALLENGE_BYTES, FRAME_MAX_BYTES } from './wire/limits.js';
 
 /** How often each client is asked whether it is there; one that has not answered by the next time is gone. */
@@ -38,7 +39,7 @@ const GOODBYE_MS = 500;
 
 export interface LoopParts {
   readonly store: Store;
-  readonly turn: TurnServer;
+  readonly turn: TurnThreads;
   readonly offering: Offering;
   readonly relay: Relay;
   readonly clock: Clock;
@@ -99,19 +100,19 @@ export class Loop {
   }
 
   /** Takes over a socket that has just been opened. */
-  open(socket: WebSocket, { role, source, address, name }: Caller): void {
+  open(socket: WebSocket, stream: Duplex, { role, source, address, name }: Caller): void {
     this.#lastConnection += 1;
     const connection = this.#lastConnection;
     // Where it is, only TURN knows, and only as long as it is there.
-    const went = this.#parts.turn.came(address);
+    this.#parts.turn.came(address);
     this.#names.set(connection, name);
-    this.#connections.set(connection, new Connection(socket, {
+    this.#connections.set(connection, new Connection(socket, stream, {
       frame: (bytes) => this.#input({ kind: 'frame', connection, bytes }),
       stalled: () => this.#input({ kind: 'stalled', connection }),
       closed: () => {
         this.#connections.delete(connection);
         this.#names.delete(connection);
-        went();
+        this.#parts.turn.went(address);
         this.#input({ kind: 'closed', connection });
         if (this.#connections.size === 0) this.#emptied();
       },
@@ -177,7 +178,7 @@ export class Loop {
       const group = this.#waiting.take(GROUP_MAX);
       await this.#parts.guard.expect(group.reduce((bytes, { operation }) => bytes + (operation.kind === 'put' ? operation.envelope.length : 0), 0));
       const answers = await this.#answersTo(group.map(({ operation }) => operation));
-      for (const [index, { reference }] of group.entries()) this.#input({ kind: 'answered', reference, answer: answers[index]! });
+      group.forEach(({ reference }, index) => this.#input({ kind: 'answered', reference, answer: answers[index]! }));
     }
     this.#storing = null;
   }
@@ -204,13 +205,16 @@ export class Loop {
   }
 }
 
+// Out here, as a function made beside a request would hold it for as long as the connection lasts.
+const ignore = (): void => {};
+
 export function serveSockets(server: Server, loop: Loop, gate: Gate, metrics: Metrics): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
   server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     void gate.judge(request, loop.connections).then((judged) => {
       const caller = { source: gate.sourceOf(request), address: gate.addressOf(request), name: request.headers.host ?? '' };
-      if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, { ...caller, role: judged }));
+      if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, socket, { ...caller, role: judged }));
       metrics.refused(judged);
       socket.end(`HTTP/1.1 ${judged} ${STATUS_CODES[judged]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
     });
