@@ -85,6 +85,7 @@ export const SETTINGS = {
   storeMailboxes: limit('storeMailboxes', 'mailboxes of the whole relay'),
   storeBytes: limit('storeBytes', 'bytes of envelopes and cards of the whole relay'),
   envelopeSeconds: limit('envelopeSeconds', 'longest life of an envelope'),
+  passingSeconds: limit('passingSeconds', 'life up to which an envelope is passing (presence, calls): a full mailbox takes a tenth more of them'),
   mailboxSeconds: limit('mailboxSeconds', 'life of a mailbox that nobody collects'),
   sourceConnections: limit('sourceConnections', 'connections at a time from one source'),
   sourceBurst: limit('sourceBurst', 'requests at once from one source'),

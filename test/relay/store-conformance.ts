@@ -12,7 +12,8 @@ const DONE = { kind: 'done' };
 
 /** When a mailbox that was collected at NOW and never again is removed. */
 const UNUSED = NOW + LIMITS.mailboxSeconds * 1_000;
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 interface Place {
   readonly mailbox: Uint8Array;
@@ -24,7 +25,7 @@ const newPlace = (): Place => ({ mailbox: random(16), owner: random(32), tokenHa
 const open = (place: Place, create = true): Operation => ({ kind: 'open', ...place, create });
 const refusal = (code: string) => ({ kind: 'refused', code });
 
-function put({ mailbox, tokenHash }: Place, envelope: Uint8Array, { id = random(16), ttlMs = 60_000 } = {}): Operation {
+function put({ mailbox, tokenHash }: Place, envelope: Uint8Array, { id = random(16), ttlMs = HOUR_MS } = {}): Operation {
   return { kind: 'put', mailbox, tokenHash, id, envelope, expiresAt: NOW + ttlMs };
 }
 
@@ -126,9 +127,26 @@ export function describeStore(name: string, openStore: (folder: string, limits: 
       const { store, run, place } = await withMailbox();
       const full = Array.from({ length: LIMITS.mailboxEnvelopes }, () => put(place, random(1)));
       expect((await store.run(full, NOW)).every(({ kind }) => kind === 'stored')).toBe(true);
-      expect(await run(put(place, random(1)))).toEqual({ ...refusal('mailbox-full'), roomAt: NOW + 60_000 });
+      expect(await run(put(place, random(1)))).toEqual({ ...refusal('mailbox-full'), roomAt: NOW + HOUR_MS });
       await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
       expect(await run(put(place, random(1)))).toMatchObject({ kind: 'stored' });
+    });
+
+    test('a full mailbox takes a tenth more of passing envelopes, which stand in nobody’s way when they have passed', async () => {
+      const limits = { mailboxEnvelopes: 20, mailboxBytes: 20_000 };
+      const passing = { ttlMs: LIMITS.passingSeconds * 1_000 };
+      for (const [count, length] of [[20, 10], [10, 2_000]] as const) {
+        const { store, run, place } = await withMailbox(limits);
+        const more = count / 10;
+        await store.run(Array.from({ length: count }, () => put(place, random(length))), NOW);
+        expect(await run(put(place, random(length), { ttlMs: passing.ttlMs + 1 }))).toMatchObject(refusal('mailbox-full'));
+        const answers = await store.run(Array.from({ length: more + 1 }, () => put(place, random(length), passing)), NOW);
+        expect(answers.map(({ kind }) => kind)).toEqual([...Array.from({ length: more }, () => 'stored'), 'refused']);
+        await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
+        expect(await run(put(place, random(length)))).toMatchObject(refusal('mailbox-full'));
+        await run({ kind: 'expire', limit: 100 }, NOW + passing.ttlMs);
+        expect(await run(put(place, random(length)), NOW + passing.ttlMs)).toMatchObject({ kind: 'stored' });
+      }
     });
 
     test('a mailbox takes its quota of bytes and not one more', async () => {
