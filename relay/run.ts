@@ -138,13 +138,15 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
       http.close().closeAllConnections();
     });
 
-    const status = createStatus({ registry: metrics.registry, look, version, problems, limits: { ...limits, connections: gateOptions.connections }, upMs: () => performance.now() - startedAt });
+    let metricsPort: number | null = null;
     if (options.metrics) {
       const { host: at, port: first, orAny } = options.metrics;
+      const status = createStatus({ metrics, look, version, problems, limits: { ...limits, connections: gateOptions.connections }, upMs: () => performance.now() - startedAt });
       await listen(status, at, first).catch((error: unknown) => (orAny ? listen(status, at, 0) : Promise.reject(error)));
       closers.push(() => status.close().closeAllConnections());
+      metricsPort = portOf(status);
     }
-    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort: options.metrics ? portOf(status) : null, close };
+    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort, close };
   } catch (error) {
     await close();
     throw error;
