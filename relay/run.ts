@@ -114,7 +114,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
-    const { turn, offering } = await openTurn(options, address, () => tls === null ? null : portOf(door.server));
+    const { turn, offering } = await openTurn(options, address, clock, () => tls === null ? null : portOf(door.server));
     closers.push(() => turn.close());
     const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
@@ -154,9 +154,9 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
 }
 
 /** Our own server, and what clients are offered: that one, or another. */
-async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, tlsPort: () => number | null): Promise<{ readonly turn: TurnServer; readonly offering: Offering }> {
+async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, clock: Clock, tlsPort: () => number | null): Promise<{ readonly turn: TurnServer; readonly offering: Offering }> {
   const secrets = rotatingSecrets(new Uint8Array(randomBytes(SECRET_BYTES)));
-  const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets });
+  const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets, now: () => clock.now() });
   if (external !== undefined) return { turn, offering: { secrets: sharedSecret(external.secret), urlsFor: () => external.urls } };
   const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tlsPort() });
   return { turn, offering: { secrets, urlsFor: (name) => ownUrls(own(), name) } };
