@@ -37,6 +37,8 @@ export interface RelayOptions {
   readonly port: number;
   /** UDP and TCP port of STUN and TURN, 0 for any; a taken one is replaced by a free one. */
   readonly stunPort: number;
+  /** Name or IP address to listen at for STUN and TURN; that of `host` if there is none. */
+  readonly stunHost?: string;
   readonly turn?: TurnOptions;
   /** With a certificate the TCP port speaks TLS alone, HTTPS and TURN; without, plain HTTP where `plain` allows that. */
   readonly tls?: Tls | TlsFiles | null;
@@ -114,7 +116,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
-    const { turn, offering } = await openTurn(options, address, clock, () => tls === null ? null : portOf(door.server));
+    const { turn, offering } = await openTurn(options, await resolveHost(options.stunHost ?? host, '--stun-host'), clock, () => tls === null ? null : portOf(door.server));
     closers.push(() => turn.close());
     const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
@@ -178,11 +180,11 @@ function makeFolder(path: string): void {
   mkdirSync(path, { mode: 0o700 });
 }
 
-async function resolveHost(host: string): Promise<string> {
+async function resolveHost(host: string, flag = '--host'): Promise<string> {
   try {
     return (await lookup(host)).address;
   } catch (error) {
-    throw new SottoError('option-invalid', `${host} is no address of this machine; give one with --host.`, error);
+    throw new SottoError('option-invalid', `${host} is no address of this machine; give one with ${flag}.`, error);
   }
 }
 

@@ -58,6 +58,7 @@ export const SETTINGS = {
   host: words('127.0.0.1', 'address to listen at; 0.0.0.0 for every one of this machine'),
   port: port(8_080, 'TCP port of HTTP and WebSocket, 0 for any; the default one is replaced where it is taken'),
   stunPort: port(3_478, 'UDP and TCP port of STUN and TURN, 0 for any; the default one is replaced where it is taken'),
+  stunHost: words('', 'address of STUN and TURN, where it is not that of --host: a relay behind a proxy listens at 127.0.0.1, and they do not go through it'),
   turnPeers: choice(['clients', 'open'], 'clients', 'to whom TURN relays: clients of this relay, or open for every public address'),
   turnAddress: list('public IP addresses of this machine, where it does not have them itself'),
   turnPorts: words('', 'UDP ports of relayed connections; 49152-65535 if not given'),
