@@ -31,7 +31,7 @@ function settingsIn(text: string): { readonly flags: readonly string[]; readonly
 
 describe('settings', () => {
   test('in the docs and in deploy/ are all of the program', () => {
-    const known = new Set([...NAMES.map(flagOf), ...OWN_FLAGS, '--name', '--relay', '--system', '--home-dir', '--shell']);
+    const known = new Set([...NAMES.map(flagOf), ...OWN_FLAGS, '--name', '--relay', '--system', '--home-dir', '--shell', '--global', '--network']);
     for (const file of ['docs/OPERATING.md', 'deploy/Dockerfile', 'deploy/sotto-relay.service']) {
       const { flags, variables } = settingsIn(read(file));
       expect([file, flags.filter((flag) => !known.has(flag) && !['--from', '--standalone', '--ignore-scripts', '--omit', '--now'].includes(flag))]).toEqual([file, []]);
