@@ -25,6 +25,7 @@ import { createStatus } from './status.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
 import { ensurePlain, readTls, watchTls, type Plain, type TlsFiles } from './tls.js';
+import { steadyNow } from './turn/clock.js';
 import { rotatingSecrets, sharedSecret } from './turn/credential.js';
 import { createDoor, type Tls } from './turn/door.js';
 import { ownUrls, type Offering, type OwnPorts } from './turn/offer.js';
@@ -158,10 +159,10 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
 /** Our own server, and what clients are offered: that one, or another. */
 async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, clock: Clock, tlsPort: () => number | null): Promise<{ readonly turn: TurnServer; readonly offering: Offering }> {
   const secrets = rotatingSecrets(new Uint8Array(randomBytes(SECRET_BYTES)));
-  const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets, now: () => clock.now() });
-  if (external !== undefined) return { turn, offering: { secrets: sharedSecret(external.secret), urlsFor: () => external.urls } };
+  const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets });
+  if (external !== undefined) return { turn, offering: { secrets: sharedSecret(external.secret), urlsFor: () => external.urls, now: () => clock.now() } };
   const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tlsPort() });
-  return { turn, offering: { secrets, urlsFor: (name) => ownUrls(own(), name) } };
+  return { turn, offering: { secrets, urlsFor: (name) => ownUrls(own(), name), now: steadyNow } };
 }
 
 function openStore(data: string, limits: Limits, now: number): Store {

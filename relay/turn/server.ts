@@ -9,6 +9,7 @@ import { SottoError } from '../../crypto/error.js';
 import type { Flow } from './allocation.js';
 import { familyOf, type Family } from './attribute.js';
 import type { Listener } from './binding.js';
+import { steadyNow } from './clock.js';
 import type { Secrets } from './credential.js';
 import { Frames } from './frame.js';
 import type { Limits } from './limits.js';
@@ -28,8 +29,6 @@ export interface TurnServerOptions extends PeerPolicy {
   readonly announced?: readonly string[];
   readonly secrets: Secrets;
   readonly limits?: Limits;
-  /** ms since 1970, by the clock with which credentials are made. */
-  readonly now?: () => number;
 }
 
 /** A STUN and TURN server that runs. */
@@ -77,7 +76,7 @@ const NO_LISTENER = -1;
  * @throws SottoError `option-invalid` if the address is not of this machine.
  */
 export async function startTurn(options: TurnServerOptions): Promise<TurnServer> {
-  const { address, port, announced = [], relayPorts = RELAY_PORTS, now = Date.now, ...rest } = options;
+  const { address, port, announced = [], relayPorts = RELAY_PORTS, ...rest } = options;
   const ears = await openEars(address, port);
   const relayed = { 4: relayedAddress(4, address, announced), 6: relayedAddress(6, address, announced) };
   const listeners = ears.map((ear, index): Listener => ({
@@ -86,7 +85,7 @@ export async function startTurn(options: TurnServerOptions): Promise<TurnServer>
     other: index % 2 === 0 ? index + 1 : index - 1,
   }));
   const turn = new Turn({ ...rest, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, listeners });
-  const loop = new Loop(turn, ears, { address, ports: relayPorts }, now);
+  const loop = new Loop(turn, ears, { address, ports: relayPorts });
   const bound = ears[0]!.address().port;
   const tcp = await listen(address, bound, loop);
   return {
@@ -106,7 +105,6 @@ class Loop {
   readonly #turn: Turn;
   readonly #ears: readonly Socket[];
   readonly #place: { readonly address: string; readonly ports: readonly [number, number] };
-  readonly #now: () => number;
   readonly #relayed = new Map<number, Socket>();
   readonly #streams = new Map<string, Stream>();
   readonly #watch: NodeJS.Timeout;
@@ -114,8 +112,7 @@ class Loop {
   #lastStream = 0;
   #closed = false;
 
-  constructor(turn: Turn, ears: readonly Socket[], place: { readonly address: string; readonly ports: readonly [number, number] }, now: () => number) {
-    this.#now = now;
+  constructor(turn: Turn, ears: readonly Socket[], place: { readonly address: string; readonly ports: readonly [number, number] }) {
     this.#turn = turn;
     this.#ears = ears;
     this.#place = place;
@@ -168,7 +165,7 @@ class Loop {
 
   #input(input: Input): void {
     if (this.#closed) return;
-    for (const output of this.#turn.handle(input, this.#now())) this.#carryOut(output);
+    for (const output of this.#turn.handle(input, steadyNow())) this.#carryOut(output);
   }
 
   #carryOut(output: Output): void {
@@ -186,7 +183,7 @@ class Loop {
         return;
       case 'wake':
         clearTimeout(this.#alarm);
-        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), output.at - this.#now());
+        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), output.at - steadyNow());
     }
   }
 

@@ -33,10 +33,10 @@ function list({ mailbox }: Place, { after = 0, limit = 10_000, maxBytes = Infini
   return { kind: 'list', mailbox, after, limit, maxBytes };
 }
 
-/** Runs the suite. `openStore` opens what is in a folder, and must open it again after close(). */
-export function describeStore(name: string, openStore: (folder: string, limits: Limits, now: number) => Store): void {
+/** Runs the suite. `openStore` opens what is kept under the name of a folder that exists, and must open it again after close(). */
+export function describeStore(name: string, openStore: (folder: string, limits: Limits, now: number) => Store | Promise<Store>): void {
   async function fresh(limits: Partial<Limits> = {}): Promise<{ store: Store; run: (operation: Operation, now?: number) => Promise<Answer> }> {
-    const store = openStore(temporaryFolder(), { ...LIMITS, ...limits }, NOW);
+    const store = await openStore(temporaryFolder(), { ...LIMITS, ...limits }, NOW);
     onTestFinished(() => store.close());
     return { store, run: async (operation, now = NOW) => (await store.run([operation], now))[0]! };
   }
@@ -280,11 +280,11 @@ export function describeStore(name: string, openStore: (folder: string, limits: 
       const keep = { kind: 'put-card', lookup, card, reusable: true, expiresAt: NOW + 100 } as const;
       const take = (): Operation => ({ kind: 'take-card', lookup, claim: random(16) });
       const isCard = (answer: Answer | undefined): boolean => answer?.kind === 'card' && Buffer.from(answer.card).equals(card);
-      const before = openStore(folder, LIMITS, NOW);
+      const before = await openStore(folder, LIMITS, NOW);
       expect(await before.run([keep, keep, { ...keep, reusable: false }, { ...keep, card: random(2_088) }], NOW)).toEqual([DONE, DONE, refusal('card-taken'), refusal('card-taken')]);
       expect((await before.run([take(), take()], NOW)).every(isCard)).toBe(true);
       await before.close();
-      const after = openStore(folder, LIMITS, NOW);
+      const after = await openStore(folder, LIMITS, NOW);
       onTestFinished(() => after.close());
       expect((await after.run([take(), take()], NOW + 99)).every(isCard)).toBe(true);
       expect(await after.run([take()], NOW + 100)).toEqual([refusal('card-unknown')]);
@@ -301,11 +301,11 @@ export function describeStore(name: string, openStore: (folder: string, limits: 
       const folder = temporaryFolder();
       const place = newPlace();
       const [lookup, claim] = [random(16), random(16)];
-      const before = openStore(folder, LIMITS, NOW);
+      const before = await openStore(folder, LIMITS, NOW);
       await before.run([open(place), put(place, random(10)), put(place, random(20)), { kind: 'put-card', lookup, card: random(9), reusable: false, expiresAt: NOW + 9 }], NOW);
       await before.run([{ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] }, { kind: 'take-card', lookup, claim }], NOW);
       await before.close();
-      const after = openStore(folder, LIMITS, NOW);
+      const after = await openStore(folder, LIMITS, NOW);
       onTestFinished(() => after.close());
       const answers = await after.run([open({ ...place, owner: random(32) }), list(place), put(place, random(30)), { kind: 'take-card', lookup, claim: random(16) }], NOW);
       expect(answers).toMatchObject([refusal('mailbox-taken'), { envelopes: [{ sequence: 2 }] }, { sequence: 3 }, refusal('card-taken')]);
