@@ -2,6 +2,7 @@
 // on this machine unless told otherwise, for it says how much the relay is used.
 
 import { createServer, type Server } from 'node:http';
+import { ownMemoryBytes } from './guard.js';
 import { History, LOOK_INTERVAL_MS, type Look } from './history.js';
 import type { Metrics, Standing, Work } from './metrics.js';
 
@@ -90,7 +91,7 @@ function page({ look, version, limits, problems, upMs }: StatusParts, work: Work
     ['To the disk', work.durableWithin === null ? 'nothing was written yet' : `99 of 100 times within ${work.durableWithin}; ${count(waiting)} waiting`],
     ['Refused', work.refused.length === 0 ? 'nothing since the start' : work.refused.map(([code, times]) => `${count(times)} ${code}`).join(', ')],
     ['Disk free', size(diskFreeBytes)],
-    ['Memory', size(process.memoryUsage.rss())],
+    ['Memory', size(ownMemoryBytes())],
     ['Certificate', certificateEndsAt === null ? 'none here' : `ends ${new Date(certificateEndsAt).toISOString().slice(0, 10)}`],
   ];
   return `<!doctype html>

@@ -22,6 +22,8 @@ const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/
 
 const DISK_BYTES = 24 * 1024 * 1024;
 const ROUNDS = 40;
+/** More than a relay needs for itself, and less than what it has of its file in memory. */
+const MEMORY_MAX_MIB = 250;
 const YEAR_MS = 365 * 24 * 3_600_000;
 
 /** Asks for a WebSocket, before what follows is none. */
@@ -89,6 +91,27 @@ test('a client that never reads is not waited for by others, and costs no more t
   // 72 MB were put; the relay holds a window of one, and what its garbage collector has not looked at.
   process.stdout.write(`Memory beside a client that never reads: ${before} MiB before, ${memoryOf(relay)} MiB after 72 MB for it\n`);
   expect(await sender.try(put(mailbox, random(10)))).toBe('done');
+});
+
+test.skipIf(process.platform !== 'linux')('a store that is larger than the memory is no reason to refuse anything', async () => {
+  const { port, relay } = await startRelay('--mailbox-envelopes', '100000', '--mailbox-bytes', '300000000', '--memory-max', String(MEMORY_MAX_MIB * 1024 * 1024));
+  const [sender, mailbox, owner] = [await TestClient.connect(port, 'deposit'), newMailbox(), await TestClient.connect(port, 'collect')];
+  await owner.collect(mailbox);
+  owner.socket.terminate();
+  for (let round = 0; round < 20; round += 1) {
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => sender.try(put(mailbox, random(60_000), 3_600))));
+    expect(new Set(outcomes)).toEqual(new Set(['done']));
+  }
+  // What it has read of its file stays in the memory for as long as nobody else wants that.
+  const later = await TestClient.connect(port, 'collect');
+  await later.collect(mailbox);
+  for (let left = 2_000; left > 0;) {
+    const deliveries = await later.deliveries(Math.max(1, Math.min(left, later.waiting)));
+    left -= deliveries.length;
+    await later.try({ case: 'acknowledge', value: { mailbox: mailbox.mailbox, sequences: deliveries.map(({ sequence }) => sequence) } });
+  }
+  expect(memoryOf(relay)).toBeGreaterThan(MEMORY_MAX_MIB);
+  expect(await (await fetch(`http://127.0.0.1:${port}/ready`)).json()).toEqual({ status: 'ready', problems: [] });
 });
 
 test('a client that asks for much keeps nobody waiting long', async () => {
