@@ -13,6 +13,25 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
+/** A few messages with their sessions; little enough to be kept as a whole for one session that lies long. */
+const SLAB_BYTES = 16_384;
+let slab = new Uint8Array(SLAB_BYTES);
+let slabUsed = 0;
+
+/**
+ * So many zero bytes that nobody else has or gets, cut from a larger piece: one piece from the engine costs more than the sealing of
+ * a header. Their `buffer` is shared, so it is not to be transferred.
+ */
+export function allocate(length: number): Uint8Array {
+  if (length > SLAB_BYTES / 4) return new Uint8Array(length);
+  if (length > SLAB_BYTES - slabUsed) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  slabUsed += length;
+  return slab.subarray(slabUsed - length, slabUsed);
+}
+
 /** All parts, one after the other, in new memory. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
@@ -152,7 +171,7 @@ export class Writer {
 
   /** @param target a length, or memory to write in. */
   constructor(target: number | Uint8Array) {
-    this.#packed = typeof target === 'number' ? new Uint8Array(target) : target;
+    this.#packed = typeof target === 'number' ? allocate(target) : target;
   }
 
   bytes(part: Uint8Array): this {

@@ -42,8 +42,12 @@ export interface DeviceList {
 /** The first list of an identity: one device with its own keys. The same for the same identity and time. */
 export function firstDevices(identity: Identity, addedAt: number): Uint8Array {
   const { ed, x } = identity;
-  const id = hash('device', ed, x).slice(0, ID_BYTES);
-  return packDevices(identity, { version: 1, previous: new Uint8Array(HASH_BYTES), devices: [{ id, ed, x, addedAt }] });
+  return packDevices(identity, { version: 1, previous: new Uint8Array(HASH_BYTES), devices: [{ id: ownDeviceId(identity), ed, x, addedAt }] });
+}
+
+/** The id of the device that has the identity's own keys. */
+function ownDeviceId({ ed, x }: PublicIdentity): Uint8Array {
+  return hash('device', ed, x).slice(0, ID_BYTES);
 }
 
 /** The signed list: version u32 | hash of the one before 32 | count u8 | devices, 78 each | signature 64. */
@@ -54,7 +58,7 @@ export function packDevices(identity: Identity, { version, previous, devices }: 
   return concat(signed, sign(identity.edSeed, LABEL, signed));
 }
 
-/** Reads packDevices(…) and checks that this identity has signed it. Throws `malformed`. */
+/** Reads packDevices(…) and checks that this identity has signed it and is in it: its Ed25519 key alone is not the identity. Throws `malformed`. */
 export function unpackDevices(packed: Uint8Array, identity: PublicIdentity): DeviceList {
   const reader = new Reader(packed);
   const version = reader.number(4);
@@ -67,7 +71,9 @@ export function unpackDevices(packed: Uint8Array, identity: PublicIdentity): Dev
   const isFirst = equal(previous, new Uint8Array(HASH_BYTES));
   const isOrdered = devices.every(({ id }, index) => index === 0 || isBelow(devices[index - 1]!.id, id));
   const isSigned = verify(identity.ed, LABEL, packed.subarray(0, packed.length - SIGNATURE_BYTES), signature);
-  if (version === 0 || isFirst !== (version === 1) || count === 0 || !isOrdered || !isSigned) throw new SottoError('malformed');
+  const own = ownDeviceId(identity);
+  const isOwn = devices.some(({ id, ed, x }) => equal(id, own) && equal(ed, identity.ed) && equal(x, identity.x));
+  if (version === 0 || isFirst !== (version === 1) || !isOwn || !isOrdered || !isSigned) throw new SottoError('malformed');
   return { version, previous, devices };
 }
 

@@ -12,7 +12,7 @@ import type { Random } from './random.js';
 import { GUEST_BRAID, INVITER_BRAID } from './ratchet/braid.js';
 import type { ChainKey } from './ratchet/chain.js';
 import type { HeaderKey } from './ratchet/header.js';
-import { type RootKey, stepRoot } from './ratchet/root.js';
+import type { RootKey } from './ratchet/root.js';
 import { pack, type Session } from './ratchet/state.js';
 import {
   NONCE_BYTES,
@@ -71,13 +71,9 @@ export function initiate(identity: Identity, devices: Uint8Array, bundle: Bundle
     resumption: keys.resumption,
     root: keys.root,
     sending: {
-      secret,
-      dh: flightKey,
       headerKey: keys.guestHeader,
-      nextHeaderKey: keys.guestNextHeader,
-      chainKey: keys.guestChain,
-      next: 0,
       previous: 0,
+      begun: { secret, dh: flightKey, nextHeaderKey: keys.guestNextHeader, chainKey: keys.guestChain, next: 0 },
     },
     receiving: null,
     nextHeaderKey: keys.hostHeader,
@@ -92,9 +88,9 @@ export function initiate(identity: Identity, devices: Uint8Array, bundle: Bundle
  * The inviter's side. `flight` is the first FLIGHT_BYTES of what came; the ratchet message follows it. The peer is only claimed
  * until that message decrypts in this session: keep the invitation until then, and erase it in the transaction that stores the
  * session. The same flight gives the same flightKey (EK, 32 bytes), so a repeated one is known by it.
- * Draws 32 random bytes. Throws `undecryptable` for anything wrong.
+ * Throws `undecryptable` for anything wrong.
  */
-export function respond(identity: Identity, invitation: Invitation, flight: Uint8Array, random: Random): Responded {
+export function respond(identity: Identity, invitation: Invitation, flight: Uint8Array): Responded {
   if (flight.length !== FLIGHT_BYTES) refuse();
   const flightKey = flight.slice(0, KEY_BYTES);
   const ciphertext = flight.subarray(KEY_BYTES, KEY_BYTES + XWING_CIPHERTEXT_BYTES);
@@ -109,21 +105,11 @@ export function respond(identity: Identity, invitation: Invitation, flight: Uint
   const dh2 = x25519(invitation.spkSecret, peer.x) ?? refuse();
 
   const keys = schedule(invitation.psk, [shared, dh1, dh2], hashTranscript(opening, peer, invitation.devicesHash, peerDevices));
-  const secret = random(KEY_BYTES);
-  const step = stepRoot(keys.root, x25519(secret, flightKey) ?? refuse());
   const session = pack({
     transcript: keys.transcript,
     resumption: keys.resumption,
-    root: step.root,
-    sending: {
-      secret,
-      dh: x25519PublicKey(secret),
-      headerKey: keys.hostHeader,
-      nextHeaderKey: step.nextHeaderKey,
-      chainKey: step.chainKey,
-      next: 0,
-      previous: 0,
-    },
+    root: keys.root,
+    sending: { headerKey: keys.hostHeader, previous: 0, begun: null },
     receiving: { ordinal: 0, dh: flightKey, headerKey: keys.guestHeader, chainKey: keys.guestChain, epoch: 0, next: 0 },
     nextHeaderKey: keys.guestNextHeader,
     past: [],

@@ -3,9 +3,10 @@
 // that an old copy of a home finds out what it is. It must never know who keeps which secrets, or how bytes travel.
 
 import { bundleHash, unpackBundle } from './bundle.js';
-import { concat, Reader, utf8, Writer } from './bytes.js';
+import { concat, equal, Reader, utf8, Writer } from './bytes.js';
 import { SottoError } from './error.js';
 import { derive } from './hash.js';
+import { identityId } from './identity.js';
 import { type Bundle, createKeys, type Invitation, type InvitationTerms, packInvitation, unpackInvitation } from './invitation.js';
 import { pad, unpad } from './padding.js';
 import type { Random } from './random.js';
@@ -44,9 +45,12 @@ const PADDED_BYTES = RESUMPTION_BYTES - NONCE_BYTES - TAG_BYTES;
 /** By their numbers. */
 const KINDS = ['reset', 'standing'] as const;
 const RESET_HEAD_BYTES = 1 + 1 + 6 + 4;
-const STANDING_BYTES = 1 + 1 + 4 + 4;
+const KEY_BYTES = 32;
+const STANDING_BYTES = 1 + 1 + 4 + 4 + KEY_BYTES;
 /** Stands for the chain of a session that is over. */
 const OVER = 0xffff_ffff;
+/** Stands for the key of a chain that has none. */
+const NO_KEY = new Uint8Array(KEY_BYTES);
 
 /** A reset for the contact that has the resumption secret, and what must be kept until it is answered. Draws 32, 32 and 24 random bytes. */
 export function createReset(
@@ -55,7 +59,7 @@ export function createReset(
   random: Random,
 ): { readonly envelope: Uint8Array; readonly secret: Invitation } {
   const { bundle, secret } = createKeys({ ...terms, reusable: false }, pskOf(resumption), random);
-  return { envelope: sealResumption(resumption, { type: 'reset', ...said, bundle }, random), secret };
+  return { envelope: sealResumption(resumption, identityId(terms.identity), { type: 'reset', ...said, bundle }, random), secret };
 }
 
 /** The bundle of a reset, to be answered with initiate(). Throws `malformed` or `invitation-expired`. */
@@ -66,17 +70,20 @@ export function openReset({ bundle }: Reset, resumption: Uint8Array, now: number
   return { ...contents, psk: pskOf(resumption), hash: bundleHash(bundle) };
 }
 
-/** nonce | Seal(K(resumption, "reset").L, …): RESUMPTION_BYTES that look like any others. */
-export function sealResumption(resumption: Uint8Array, said: Reset | Standing, random: Random): Uint8Array {
+/** nonce | Seal(K(resumption, "reset", maker).L, …): RESUMPTION_BYTES that look like any others. @param maker identityId(…) of who says it. */
+export function sealResumption(resumption: Uint8Array, maker: Uint8Array, said: Reset | Standing, random: Random): Uint8Array {
   const nonce = random(NONCE_BYTES);
-  return concat(nonce, seal(keyOf(resumption), nonce, pad(pack(said), PADDED_BYTES), AD));
+  return concat(nonce, seal(keyOf(resumption, maker), nonce, pad(pack(said), PADDED_BYTES), AD));
 }
 
-/** What was sealed, and under which of these secrets; null if under none of them. Throws `malformed`. */
-export function openResumption(resumptions: readonly Uint8Array[], envelope: Uint8Array): { readonly said: Reset | Standing; readonly resumption: Uint8Array } | null {
+/**
+ * What the maker has sealed, and under which of these secrets; null if under none of them: what we said ourselves does not open as the
+ * other's, whoever brings it back. Throws `malformed`.
+ */
+export function openResumption(resumptions: readonly Uint8Array[], maker: Uint8Array, envelope: Uint8Array): { readonly said: Reset | Standing; readonly resumption: Uint8Array } | null {
   if (envelope.length !== RESUMPTION_BYTES) return null;
   for (const resumption of resumptions) {
-    const padded = open(keyOf(resumption), envelope.subarray(0, NONCE_BYTES), envelope.subarray(NONCE_BYTES), AD);
+    const padded = open(keyOf(resumption, maker), envelope.subarray(0, NONCE_BYTES), envelope.subarray(NONCE_BYTES), AD);
     if (padded) return { said: unpack(unpad(padded) ?? malformed()), resumption };
   }
   return null;
@@ -87,8 +94,8 @@ function pack(said: Reset | Standing): Uint8Array {
     const { reason, madeAt, first, bundle } = said;
     return new Writer(RESET_HEAD_BYTES + bundle.length).number(0, 1).number(RESET_REASONS.indexOf(reason), 1).number(madeAt, 6).number(first, 4).bytes(bundle).finish();
   }
-  const { chain, next } = said.received ?? { chain: OVER, next: 0 };
-  return new Writer(STANDING_BYTES).number(1, 1).number(said.asks ? 1 : 0, 1).number(chain, 4).number(next, 4).finish();
+  const { chain, next, key } = said.received ?? { chain: OVER, next: 0, key: null };
+  return new Writer(STANDING_BYTES).number(1, 1).number(said.asks ? 1 : 0, 1).number(chain, 4).number(next, 4).bytes(key ?? NO_KEY).finish();
 }
 
 function unpack(packed: Uint8Array): Reset | Standing {
@@ -101,9 +108,10 @@ function unpack(packed: Uint8Array): Reset | Standing {
       return { type: 'reset', reason, madeAt, first, bundle: reader.rest() };
     }
     case 'standing': {
-      const [chain, next] = [reader.number(4), reader.number(4)];
+      const [chain, next, key] = [reader.number(4), reader.number(4), reader.bytes(KEY_BYTES)];
       reader.end();
-      return { type: 'standing', asks: detail === 1, received: chain === OVER ? null : { chain, next } };
+      if (detail > 1) malformed();
+      return { type: 'standing', asks: detail === 1, received: chain === OVER ? null : { chain, next, key: equal(key, NO_KEY) ? null : key } };
     }
     default: return malformed();
   }
@@ -131,8 +139,8 @@ export function unpackPendingReset(packed: Uint8Array): PendingReset {
   return { madeAt, secret: unpackInvitation(rest.slice(0, at)), envelope: rest.slice(at) };
 }
 
-function keyOf(resumption: Uint8Array): Uint8Array {
-  return derive(resumption, 'reset').left;
+function keyOf(resumption: Uint8Array, maker: Uint8Array): Uint8Array {
+  return derive(resumption, 'reset', maker).left;
 }
 
 function pskOf(resumption: Uint8Array): Uint8Array {

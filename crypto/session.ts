@@ -2,7 +2,7 @@
 // (PROTOCOL.md §5). Bytes and a session in, bytes and the next session out; the session that was given never changes, and whoever
 // stores the next one before letting its bytes go loses nothing. It must never know who the two are, or how bytes travel.
 
-import { equal } from './bytes.js';
+import { allocate, equal } from './bytes.js';
 import { SottoError } from './error.js';
 import { FLIGHT_BYTES } from './handshake.js';
 import { bucketAfter, bucketFor, BUCKETS } from './padding.js';
@@ -11,10 +11,11 @@ import { type Braid, countMessage, isCramped, nextEpoch, prepareBraid, receivePi
 import { CHAIN_MAX_MESSAGES, stepChain, walkChain } from './ratchet/chain.js';
 import { type Header, type HeaderKey, openHeader, sealHeader } from './ratchet/header.js';
 import { MESSAGE_OVERHEAD_BYTES, type MessageKey, type MessageParts, openBody, plaintextOf, sealBody, splitMessage } from './ratchet/message.js';
+import { PAST_MAX, type ReceivingChain } from './ratchet/parts.js';
 import { PLAINTEXT_HEAD_BYTES, packPlaintext, pieceRoom, unpackPlaintext } from './ratchet/plaintext.js';
 import { mixEpoch, type RootStep, stepRoot } from './ratchet/root.js';
 import { addSkipped, dropSkipped, isStale, SKIPPED_MAX_PER_MESSAGE } from './ratchet/skipped.js';
-import { type Changes, PAST_MAX, type ReceivingChain, type Session } from './ratchet/state.js';
+import type { Changes, Session } from './ratchet/state.js';
 import { NONCE_BYTES, x25519, x25519PublicKey } from './sodium.js';
 
 export { packSession, type Session, unpackSession } from './ratchet/state.js';
@@ -32,10 +33,12 @@ const LARGER_MAX = 4;
 
 const SESSION_ID_BYTES = 16;
 
-/** A place in one direction of a session: the ordinal of a chain, and the number of the next message in it. */
+/** A place in one direction of a session: the ordinal of a chain, the number of the next message in it, and its ratchet key. */
 export interface Position {
   readonly chain: number;
   readonly next: number;
+  /** Null where the chain has not begun, or nothing of it has come. */
+  readonly key: Uint8Array | null;
 }
 
 const NO_FLIGHT = new Uint8Array(0);
@@ -63,34 +66,43 @@ export function resumptionOf(session: Session): Uint8Array {
 }
 
 /** How far we have come in sending, as the other side counts it; the guest's chains begin one answer earlier. */
-export function sentPosition({ sending, receiving }: Session, isGuest: boolean): Position {
+export function sentPosition({ sending: { begun }, receiving }: Session, isGuest: boolean): Position {
   const received = receiving === null ? 0 : receiving.ordinal + 1;
-  return { chain: isGuest ? received : received - 1, next: sending.next };
+  return { chain: isGuest ? received : received - 1, next: begun?.next ?? 0, key: begun?.dh ?? null };
 }
 
 /** How far we have come in receiving. */
 export function receivedPosition({ receiving }: Session): Position {
-  return receiving === null ? { chain: 0, next: 0 } : { chain: receiving.ordinal, next: receiving.next };
+  return receiving === null ? { chain: 0, next: 0, key: null } : { chain: receiving.ordinal, next: receiving.next, key: receiving.dh };
+}
+
+/** Whether one side has received what the other, as it stands, never sent: another copy of it did. */
+export function isBehind(sent: Position, received: Position): boolean {
+  if (received.chain !== sent.chain) return received.chain > sent.chain;
+  // Each copy draws a ratchet key of its own for a chain.
+  const isOther = received.key !== null && sent.key !== null && !equal(received.key, sent.key);
+  return isOther || received.next > sent.next;
 }
 
 /**
- * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24 random bytes,
- * and 32 before them where the other has answered and it is our turn to make a post-quantum key. Throws `message-too-large`
- * above BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
+ * Seals a body. `message` is the flight, where one is given, and the ratchet message; its length is a bucket. Draws 24 random bytes;
+ * before them 32 where a chain begins, and then 32 where the other has answered and it is our turn to make a post-quantum key.
+ * Throws `message-too-large` above BODY_MAX_BYTES, and `session-exhausted` after 10,000 messages without an answer.
  */
 export function encrypt(stored: Session, body: Uint8Array, random: Random, now: number, flight: Uint8Array = NO_FLIGHT): Sealed {
-  const session = forget(stored, now);
-  const { sending } = session;
   if (body.length > BODY_MAX_BYTES) throw new SottoError('message-too-large');
-  if (sending.next >= CHAIN_MAX_MESSAGES) throw new SottoError('session-exhausted');
+  const session = begin(forget(stored, now), random);
+  const { headerKey, previous, begun } = session.sending;
+  const { secret, dh, nextHeaderKey, chainKey, next } = begun ?? refuse();
+  if (next >= CHAIN_MAX_MESSAGES) throw new SottoError('session-exhausted');
   // The first flight has a secret of this kind already; an epoch that begins with it would only make it dear.
   const prepared = session.isAnswered ? prepareBraid(session.braid, random) : session.braid;
   const needed = flight.length + MESSAGE_OVERHEAD_BYTES + PLAINTEXT_HEAD_BYTES + body.length;
   const smallest = bucketFor(Math.max(needed, flight.length > 0 ? FLIGHT_BUCKET : 0));
-  const isLarger = sending.next < LARGER_MAX && isCramped(prepared, smallest - needed, now);
+  const isLarger = next < LARGER_MAX && isCramped(prepared, smallest - needed, now);
   const bucket = isLarger ? bucketAfter(smallest) : smallest;
 
-  const message = new Uint8Array(bucket);
+  const message = allocate(bucket);
   message.set(flight);
   const parts = splitMessage(message.subarray(flight.length));
   const plaintext = plaintextOf(parts);
@@ -99,26 +111,39 @@ export function encrypt(stored: Session, body: Uint8Array, random: Random, now: 
 
   const nonce = random(NONCE_BYTES);
   parts.nonce.set(nonce);
-  const { dh, previous, next: n } = sending;
-  sealHeader(sending.headerKey, nonce, session.transcript, { dh, previous, n, epoch: braid.epoch }, parts.header);
-  const { chainKey, messageKey } = stepChain(sending.chainKey);
-  sealBody(messageKey, parts);
-  messageKey.fill(0);
-  return { session: session.with({ sending: { ...sending, chainKey, next: n + 1 }, braid: countMessage(braid, now) }), message };
+  sealHeader(headerKey, nonce, session.transcript, { dh, previous, n: next, epoch: braid.epoch }, parts.header);
+  const step = stepChain(chainKey);
+  sealBody(step.messageKey, parts);
+  step.messageKey.fill(0);
+  const sending = { headerKey, previous, begun: { secret, dh, nextHeaderKey, chainKey: step.chainKey, next: next + 1 } };
+  return { session: session.with({ sending, braid: countMessage(braid, now) }), message };
+}
+
+/** The session in which our newest chain has begun: upon the other's newest, with the secret of an epoch that is agreed. Draws 32 random bytes if it had not. */
+export function begin(session: Session, random: Random): Session {
+  if (session.hasBegun) return session;
+  const { root, sending, receiving, braid } = session;
+  const secret = random(32);
+  // Never of low order: one result with this key was there already.
+  const shared = (receiving && x25519(secret, receiving.dh)) ?? refuse();
+  const { step, braid: joined } = mixAgreed(braid, stepRoot(root, shared));
+  const begun = { secret, dh: x25519PublicKey(secret), nextHeaderKey: step.nextHeaderKey, chainKey: step.chainKey, next: 0 };
+  return session.with({ root: step.root, sending: { ...sending, begun }, braid: joined });
 }
 
 /**
- * Opens a ratchet message (without a flight before it). Draws 32 random bytes where a new chain begins, then 64 where a
- * post-quantum key is complete. Throws `duplicate` if the message's place in the session was used or given up already, and
+ * Opens a ratchet message (without a flight before it). Draws 64 random bytes where a post-quantum key is complete. Throws `duplicate` if the message's place in the session was used or given up already, and
  * `undecryptable` for everything else that is wrong.
  */
 export function decrypt(stored: Session, message: Uint8Array, random: Random, now: number): Opened {
   if (message.length < MESSAGE_OVERHEAD_BYTES || message.length > LARGEST_BUCKET) refuse();
   const session = forget(stored, now);
-  const { changes, epoch, plaintext } = receive(session, splitMessage(message), random, now);
+  const { changes, epoch, plaintext } = receive(session, splitMessage(message), now);
   const { body, piece } = unpackPlaintext(plaintext) ?? refuse();
   const braid = countMessage(receivePiece(changes.braid ?? session.braid, epoch, piece, random), now);
-  return { session: session.with(mixAgreed(session, changes, braid)), body };
+  // All fields by name: objects that are spread and grown cost the engine more than the rest of a message.
+  const { root, nextHeaderKey, sending, receiving, past, skipped } = changes;
+  return { session: session.with({ root, nextHeaderKey, sending, receiving, past, skipped, braid }), body };
 }
 
 /** What a message key opened, under which epoch, and what changes by it; the braid is yet to see the piece. */
@@ -128,13 +153,13 @@ interface Received {
   readonly plaintext: Uint8Array;
 }
 
-function receive(session: Session, parts: MessageParts, random: Random, now: number): Received {
+function receive(session: Session, parts: MessageParts, now: number): Received {
   const headerUnder = (key: HeaderKey) => openHeader(key, parts.nonce, session.transcript, parts.header);
   const { receiving } = session;
   const current = receiving && headerUnder(receiving.headerKey);
   if (receiving && current) return receiveInChain(session, receiving, current, parts, now);
   const next = headerUnder(session.nextHeaderKey);
-  if (next) return receiveNewChain(session, next, parts, random, now);
+  if (next) return receiveNewChain(session, next, parts, now);
   for (const { ordinal, headerKey } of session.past.toReversed()) {
     const late = headerUnder(headerKey);
     if (late) return receiveSkipped(session, ordinal, late, parts);
@@ -152,17 +177,17 @@ function receiveInChain(session: Session, receiving: ReceivingChain, header: Hea
   return { changes: { receiving: { ...receiving, chainKey, next: header.n + 1 }, skipped }, epoch: header.epoch, plaintext };
 }
 
-/** The other side has heard us and begins a chain: step the root for it, and once more for our next chain. */
-function receiveNewChain(session: Session, header: Header, parts: MessageParts, random: Random, now: number): Received {
+/** The other side has heard us and begins a chain: step the root for it. Ours begins with what we say next. */
+function receiveNewChain(session: Session, header: Header, parts: MessageParts, now: number): Received {
   const { sending, receiving } = session;
-  const { step: inbound, braid } = mixAnnounced(session.braid, header.epoch, stepRoot(session.root, x25519(sending.secret, header.dh) ?? refuse()));
-  const walk = walkChain(inbound.chainKey, 0, header.n, SKIPPED_MAX_PER_MESSAGE);
+  // Who begins a chain has seen the key of our newest.
+  const begun = sending.begun ?? refuse();
+  const { step, braid } = mixAnnounced(session.braid, header.epoch, stepRoot(session.root, x25519(begun.secret, header.dh) ?? refuse()));
+  const walk = walkChain(step.chainKey, 0, header.n, SKIPPED_MAX_PER_MESSAGE);
   const { chainKey, messageKey } = stepChain(walk.chainKey);
   const rest = receiving && walkChain(receiving.chainKey, receiving.next, header.previous, SKIPPED_MAX_PER_MESSAGE);
   const plaintext = openOnce(messageKey, parts);
 
-  const secret = random(32);
-  const outbound = stepRoot(inbound.root, x25519(secret, header.dh) ?? refuse());
   const ended = receiving ? [{ ordinal: receiving.ordinal, headerKey: receiving.headerKey }] : [];
   const past = [...session.past, ...ended].slice(-PAST_MAX);
   const ordinal = receiving ? receiving.ordinal + 1 : 0;
@@ -170,18 +195,10 @@ function receiveNewChain(session: Session, header: Header, parts: MessageParts, 
   if (receiving && rest) skipped = addSkipped(skipped, receiving.ordinal, rest.passed, now);
   return {
     changes: {
-      root: outbound.root,
-      sending: {
-        secret,
-        dh: x25519PublicKey(secret),
-        headerKey: sending.nextHeaderKey,
-        nextHeaderKey: outbound.nextHeaderKey,
-        chainKey: outbound.chainKey,
-        next: 0,
-        previous: sending.next,
-      },
+      root: step.root,
+      sending: { headerKey: begun.nextHeaderKey, previous: begun.next, begun: null },
       receiving: { ordinal, dh: header.dh, headerKey: session.nextHeaderKey, chainKey, epoch: header.epoch, next: header.n + 1 },
-      nextHeaderKey: inbound.nextHeaderKey,
+      nextHeaderKey: step.nextHeaderKey,
       past,
       skipped: addSkipped(skipped, ordinal, walk.passed, now),
       braid,
@@ -198,16 +215,9 @@ function mixAnnounced(braid: Braid, epoch: number, step: RootStep): { readonly s
   return { step: mixEpoch(step.root, braid.step.secret), braid: nextEpoch(braid) };
 }
 
-/** The changes with the braid's: with the epoch's secret in the root, as soon as we have it and no message of our newest chain has gone without it. */
-function mixAgreed(session: Session, changes: Changes, braid: Braid): Changes {
-  // All fields by name: objects that are spread and grown cost the engine more than the rest of a message.
-  const { root, nextHeaderKey, sending, receiving, past, skipped } = changes;
-  const counted = { root, nextHeaderKey, sending, receiving, past, skipped, braid };
-  if (braid.step.at !== 'agreed') return counted;
-  const newest = sending ?? session.sending;
-  if (newest.next > 0) return counted;
-  const mixed = mixEpoch(root ?? session.root, braid.step.secret);
-  return { ...counted, root: mixed.root, sending: { ...newest, chainKey: mixed.chainKey, nextHeaderKey: mixed.nextHeaderKey }, braid: nextEpoch(braid) };
+/** The root step of our next chain: with the secret of an epoch that we have agreed upon. */
+function mixAgreed(braid: Braid, step: RootStep): { readonly step: RootStep; readonly braid: Braid } {
+  return braid.step.at === 'agreed' ? { step: mixEpoch(step.root, braid.step.secret), braid: nextEpoch(braid) } : { step, braid };
 }
 
 /** A message that was passed over before, or has been here before. */

@@ -3,7 +3,7 @@
 // not document: what it needs of them is written here and checked at load. It must never know what the bytes are for.
 
 import sodium from 'libsodium-wrappers';
-import { equal } from './bytes.js';
+import { allocate, equal } from './bytes.js';
 import { SottoError } from './error.js';
 import {
   answersRight,
@@ -61,6 +61,9 @@ interface Functions {
 const KEY_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 const SIGN_SECRET_BYTES = 64;
+
+/** What the engine keeps with the object itself: cheaper than any piece of a larger memory. */
+const SMALL_BYTES = 64;
 
 /** Every place in the arena begins at a multiple of this power of two. */
 const ALIGNMENT = 16;
@@ -271,7 +274,10 @@ class Arena implements Primitives {
   }
 
   #take(address: number, length: number): Uint8Array {
-    return this.#heap.slice(address, address + length);
+    if (length <= SMALL_BYTES) return this.#heap.slice(address, address + length);
+    const taken = allocate(length);
+    taken.set(this.#heap.subarray(address, address + length));
+    return taken;
   }
 }
 

@@ -98,7 +98,7 @@ function introduce(): [Session, Session] {
   const { link, card, secret } = createInvitation(terms, random);
   const { session, flight } = initiate(guest, firstDevices(guest, START_MS), openCard(parseLink(link), card, START_MS), random);
   const first = encrypt(session, textBody(START_MS, 1, TEXT_MEDIAN_BYTES), random, START_MS, flight);
-  const inviter = decrypt(respond(host, secret, flight, random).session, first.message.subarray(flight.length), random, START_MS);
+  const inviter = decrypt(respond(host, secret, flight).session, first.message.subarray(flight.length), random, START_MS);
   const answer = encrypt(inviter.session, textBody(START_MS, 1, TEXT_MEDIAN_BYTES), random, START_MS);
   return [decrypt(first.session, answer.message, random, START_MS).session, answer.session];
 }

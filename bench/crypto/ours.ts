@@ -141,7 +141,7 @@ function invite(): InvitationModule.NewInvitation {
 function accept({ link, card, secret }: InvitationModule.NewInvitation, body: Uint8Array): [Side, Side] {
   const { session, flight } = initiate(guest, guestDevices, openCard(parseLink(link), card, Date.now()), random);
   const first = encrypt(session, body, random, Date.now(), flight);
-  const responded = respond(host, secret, first.message.subarray(0, flight.length), random);
+  const responded = respond(host, secret, first.message.subarray(0, flight.length));
   const opened = decrypt(responded.session, first.message.subarray(flight.length), random, Date.now());
   return [{ packed: packSession(first.session) }, { packed: packSession(opened.session) }];
 }

@@ -88,7 +88,7 @@ function open(memory: Memory, envelope: Uint8Array): Opened {
 
 function attempt(memory: Memory, week: WeekRecord, flight: Uint8Array): Responded | null {
   try {
-    return respond(memory.identity, unpackInvitation(week.secret), flight, memory.random);
+    return respond(memory.identity, unpackInvitation(week.secret), flight);
   } catch (error) {
     if (error instanceof SottoError && error.code === 'undecryptable') return null;
     throw error;

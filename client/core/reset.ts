@@ -2,14 +2,14 @@
 // that has used up its keys (PROTOCOL.md §4.1). What is said here is sealed by the secret of a session that both have had, and ends in
 // an ordinary first flight. It never happens silently, and never without that secret.
 
-import { equal, toHex } from '../../crypto/bytes.js';
+import { equal, fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
 import { createReset, openReset, openResumption, packPendingReset, sealResumption, unpackPendingReset } from '../../crypto/reset.js';
 import type { PendingReset, Reset, ResetReason, Standing } from '../../crypto/reset.js';
-import { receivedPosition, sentPosition } from '../../crypto/session.js';
+import { isBehind, receivedPosition, sentPosition } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import { isRepeatDue, owe, settleBelow } from './conversation.js';
 import { hangUp } from './direct.js';
@@ -106,7 +106,7 @@ function tellImpossible(memory: Memory, contact: Contact): void {
 export function onFlight(memory: Memory, contact: Contact, envelope: Uint8Array): Body | null {
   const pending = pendingOf(contact);
   if (pending === null || envelope.length <= FLIGHT_BYTES) return null;
-  const flight = attempt(() => openFirst(memory, respond(memory.identity, pending.secret, envelope.subarray(0, FLIGHT_BYTES), memory.random), envelope));
+  const flight = attempt(() => openFirst(memory, respond(memory.identity, pending.secret, envelope.subarray(0, FLIGHT_BYTES)), envelope));
   if (flight === null || contactId(flight.peer) !== contact.record.id || isCrossing(memory, contact, pending.madeAt)) return null;
   const { flightKey, devices, outbox, sentAt } = flight;
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
@@ -119,7 +119,7 @@ export function onFlight(memory: Memory, contact: Contact, envelope: Uint8Array)
 
 /** Something that the session did not open: is it sealed by a secret of this contact? Then it is dealt with. */
 export function onSealed(memory: Memory, contact: Contact, envelope: Uint8Array): boolean {
-  const opened = attempt(() => openResumption(resumptionsOf(contact), envelope));
+  const opened = attempt(() => openResumption(resumptionsOf(contact), fromHex(contact.record.id), envelope));
   if (opened === null) return false;
   const { said, resumption } = opened;
   if (said.type === 'reset') onReset(memory, contact, said, resumption);
@@ -168,7 +168,7 @@ function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: bo
   const { session, record } = contact;
   if (session === null || !memory.isOnline(record.outbox.relay, 'deposit')) return;
   const isCurrent = equal(resumptionsOf(contact)[0]!, resumption);
-  const bytes = sealResumption(resumption, { type: 'standing', asks, received: isCurrent ? receivedPosition(session) : null }, memory.random);
+  const bytes = sealResumption(resumption, fromHex(memory.id), { type: 'standing', asks, received: isCurrent ? receivedPosition(session) : null }, memory.random);
   memory.emit({ type: 'put', contact: record.id, envelope: nameOf(bytes), to: record.outbox, bytes, ttlSeconds: STANDING_TTL_SECONDS });
 }
 
@@ -176,9 +176,7 @@ function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: bo
 function onStanding(memory: Memory, contact: Contact, { asks, received }: Standing, resumption: Uint8Array): void {
   const { session, record } = contact;
   if (session !== null && record.flight === null && equal(resumptionsOf(contact)[0]!, resumption)) {
-    const sent = sentPosition(session, record.flightKey === null);
-    const isBehind = received === null || received.chain > sent.chain || (received.chain === sent.chain && received.next > sent.next);
-    if (isBehind) return begin(memory, contact, 'rolled-back');
+    if (received === null || isBehind(sentPosition(session, record.flightKey === null), received)) return begin(memory, contact, 'rolled-back');
   }
   if (!asks || memory.now < contact.nextTellAt) return;
   contact.nextTellAt = memory.now + TELL_INTERVAL_MS;

@@ -39,6 +39,10 @@ export function openHeader(key: HeaderKey, nonce: Uint8Array, transcript: Uint8A
   const plain = open(key, nonce, sealed, transcript);
   if (plain === null) return null;
   const reader = new Reader(plain);
-  const [dh, previous, n, flags, epoch] = [reader.bytes(32), reader.number(4), reader.number(4), reader.number(1), reader.number(3)];
+  const dh = reader.bytes(32);
+  const previous = reader.number(4);
+  const n = reader.number(4);
+  const flags = reader.number(1);
+  const epoch = reader.number(3);
   return flags === FLAGS ? { dh, previous, n, epoch } : null;
 }

@@ -23,6 +23,8 @@ export function unpackPlaintext(plaintext: Uint8Array): { readonly body: Uint8Ar
   const pieceAt = PLAINTEXT_HEAD_BYTES + ((plaintext[0]! << 8) | plaintext[1]!);
   const end = pieceAt + plaintext[3]! * UNIT_BYTES;
   if (end > plaintext.length) return null;
-  for (let at = end; at < plaintext.length; at++) if (plaintext[at] !== 0) return null;
+  let behind = 0;
+  for (let at = end; at < plaintext.length; at++) behind |= plaintext[at]!;
+  if (behind !== 0) return null;
   return { body: plaintext.subarray(PLAINTEXT_HEAD_BYTES, pieceAt), piece: { first: plaintext[2]!, bytes: plaintext.subarray(pieceAt, end) } };
 }

@@ -5,7 +5,7 @@ import { createIdentity } from '../../crypto/identity.js';
 import { openCard, parseLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
 import { EPOCH_MESSAGES, type Step } from '../../crypto/ratchet/braid.js';
-import { decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
+import { begin, decrypt, encrypt, packSession, type Session, unpackSession } from '../../crypto/session.js';
 import { ready, xwingPublicKey } from '../../crypto/sodium.js';
 import { begun, craft, DAY_MS, pieceOf, plaintextOf, Side, sides, turn } from './side.js';
 import { bytes, codeOf, initiate, invite, pair, seeded } from './support.js';
@@ -34,6 +34,7 @@ describe('an epoch', () => {
     const { a, b } = sides('begins');
     a.receive(b.send('answer'));
     expect(a.session.braid.step.at).toBe('idle');
+    a.begin();
     const before = a.session;
     const message = a.send('offering');
     expect(pieceOf(before, message)).toMatchObject({ first: 0, bytes: { length: 25 * 16 } });
@@ -58,9 +59,9 @@ describe('an epoch', () => {
       a.receive(answers[0]!);
       if (used) b.receive(a.send('between'));
       for (const answer of answers.slice(1)) a.receive(answer);
-      expect(a.session.braid).toMatchObject(used ? { epoch: 0, step: { at: 'agreed' } } : { epoch: 1, step: { at: 'collecting' } });
+      expect(a.session.braid).toMatchObject({ epoch: 0, step: { at: 'agreed' } });
       turn(a, b);
-      expect([a, b].map(({ session }) => session.braid.epoch)).toEqual(used ? [1, 0] : [1, 1]);
+      expect([a, b].map(({ session }) => session.braid.epoch)).toEqual(used ? [0, 0] : [1, 1]);
       turn(a, b);
       expect([a, b].map(({ session }) => session.braid.epoch)).toEqual([1, 1]);
     }
@@ -110,19 +111,19 @@ describe('an epoch', () => {
     a.receive(b.send('answer'));
     drawn.length = 0;
     for (let message = 0; message < 30; message++) a.send('nobody is there');
-    expect(drawn).toEqual([32, ...Array.from({ length: 30 }, () => 24)]);
+    expect(drawn).toEqual([32, 32, ...Array.from({ length: 30 }, () => 24)]);
     drawn.length = 0;
     for (let turns = 0; turns < 40; turns++) turn(a, b);
     const { epoch } = a.session.braid;
     expect(drawn.filter((length) => length === 64).length).toBeOneOf([epoch, epoch + 1]);
-    // The first seed was drawn before; 80 are ratchet keys.
-    expect(drawn.filter((length) => length === 32).length - 80).toBeOneOf([epoch - 1, epoch]);
+    // The first seed was drawn before, as the first ratchet key was; 79 are ratchet keys.
+    expect(drawn.filter((length) => length === 32).length - 79).toBeOneOf([epoch - 1, epoch]);
   });
 
   it('leaves nothing of its secrets behind, and never more than 2.5 kB of state', () => {
     const { a, b } = sides('erased');
     const secrets = new Map<string, number>();
-    const bare = 312 + 107 + 5 * 36;
+    const bare = 181 + 132 + 107 + 5 * 36;
     for (let turns = 0; turns < 40; turns++) {
       turn(a, b);
       for (const side of [a, b]) {
@@ -216,6 +217,7 @@ describe('a header that names an epoch', () => {
     const { epoch } = a.session.braid;
     b.send('so that a begins a chain');
     a.receive(b.send('now'));
+    a.begin();
     for (const wrong of [epoch - 1, epoch + 1, epoch + 2, 0xff_ffff]) {
       expect(b.refusal(craft(a.session, random, { epoch: wrong }))).toBe('undecryptable');
     }
@@ -224,8 +226,9 @@ describe('a header that names an epoch', () => {
 
   it('is refused if it is not the one that the root has grown by', () => {
     const { a, b } = sides('grown');
-    until('collecting', a, b);
+    until('agreed', a, b);
     expect(b.session.braid).toMatchObject({ epoch: 0, step: { at: 'answering' } });
+    a.begin();
     for (const wrong of [0, 2]) expect(b.refusal(craft(a.session, seeded('grown'), { epoch: wrong }))).toBe('undecryptable');
     expect(b.receive(a.send('true'))).toBe('true');
     expect(b.session.braid.epoch).toBe(1);
@@ -235,6 +238,7 @@ describe('a header that names an epoch', () => {
     const { a, b } = begun('early');
     a.receive(b.send('answering'));
     expect(b.session.braid.step.at).toBe('answering');
+    a.begin();
     expect(b.refusal(craft(a.session, seeded('early'), { epoch: 1 }))).toBe('undecryptable');
     expect(b.receive(a.send('true'))).toBe('true');
   });
@@ -244,6 +248,7 @@ describe('pieces that make no key', () => {
   it('are refused with the message that completes them, and a true one goes on after it', () => {
     const { a, b } = sides('no key');
     until('idle', b, a);
+    b.begin();
     const random = seeded('no key');
     const whole = (first: number, key: Uint8Array) => plaintextOf('x', { first, bytes: key }, 4 + 1 + 1216);
     const key = xwingPublicKey(random(32));
@@ -257,6 +262,7 @@ describe('pieces that make no key', () => {
   it('are refused as a ciphertext, too', () => {
     const { a, b } = begun('no ciphertext');
     const random = seeded('no ciphertext');
+    b.begin();
     const plaintext = plaintextOf('x', { first: 0, bytes: new Uint8Array(1120) }, 2_000);
     expect(a.refusal(craft(b.session, random, { plaintext }))).toBe('undecryptable');
     expect(a.receive(b.send('true'))).toBe('true');
@@ -319,7 +325,7 @@ describe('a first flight', () => {
     const random = seeded(seed);
     const { identity, link, card, secret } = invite(random);
     const { session: guest, flight } = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
-    return { guest, host: respond(identity, secret, flight, random).session, flight };
+    return { guest, host: respond(identity, secret, flight).session, flight };
   }
 
   /** Draws nothing but so many bytes at a time, in this order. */
@@ -345,11 +351,11 @@ describe('a first flight', () => {
   it('is opened and answered for one ratchet key and two nonces: the answer waits for nothing of the braid', () => {
     const { guest, host, flight } = met('answer');
     const first = encrypt(guest, bytes('hello'), only(24), 0, flight);
-    const heard = decrypt(host, first.message.subarray(FLIGHT_BYTES), only(32), 0).session;
-    const answer = encrypt(heard, new Uint8Array(408), only(24), DAY_MS);
+    const heard = decrypt(host, first.message.subarray(FLIGHT_BYTES), only(), 0).session;
+    const answer = encrypt(heard, new Uint8Array(408), only(32, 24), DAY_MS);
     expect(answer.message).toHaveLength(512);
-    expect(pieceOf(heard, answer.message)).toMatchObject({ first: 0, bytes: { length: 0 } });
-    expect(decrypt(first.session, answer.message, only(32), DAY_MS).body).toHaveLength(408);
+    expect(pieceOf(begin(heard, only(32)), answer.message)).toMatchObject({ first: 0, bytes: { length: 0 } });
+    expect(decrypt(first.session, answer.message, only(), DAY_MS).body).toHaveLength(408);
     expect(answer.session.braid).toMatchObject({ epoch: 0, step: { at: 'collecting', key: { has: new Uint8Array(76) } } });
   });
 

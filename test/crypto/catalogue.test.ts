@@ -138,8 +138,8 @@ describe('identities that are not in the key', () => {
     expect(bundle.identity.x).toEqual(bea.x);
     const { flight } = initiate(createIdentity(random), bundle, random);
     // Even if Bea's invitation had the psk of Mallory's link.
-    for (const psk of [host.secret.psk, bundle.psk]) expect(codeOf(() => respond(bea, { ...host.secret, psk }, flight, random))).toBe('undecryptable');
-    expect(respond(bea, { ...host.secret, psk: bundle.psk, bundleHash: bundle.hash }, flight, random).peer.ed).toHaveLength(32);
+    for (const psk of [host.secret.psk, bundle.psk]) expect(codeOf(() => respond(bea, { ...host.secret, psk }, flight))).toBe('undecryptable');
+    expect(respond(bea, { ...host.secret, psk: bundle.psk, bundleHash: bundle.hash }, flight).peer.ed).toHaveLength(32);
   });
 
   it('are not ours on the guest’s side either: who claims to be another has no key that opens', () => {
@@ -147,7 +147,7 @@ describe('identities that are not in the key', () => {
     const { identity, link, card, secret } = invite(random);
     const [ann, mallory] = [secondIdentity(random), secondIdentity(random)];
     const { session, flight } = secondInitiate({ ...ann, xSecret: mallory.xSecret }, secondOpenCard(secondParseLink(link), card, 0), random);
-    const claimed = respond(identity, secret, flight, random);
+    const claimed = respond(identity, secret, flight);
     expect(claimed.peer).toEqual({ ed: ann.ed, x: ann.x });
     expect(codeOf(() => decrypt(claimed.session, session.seal(bytes('it is Ann'), random, 0), random, 0))).toBe('undecryptable');
   });
@@ -174,7 +174,7 @@ describe('an exchange to which one side gives nothing', () => {
     const { flight } = initiate(me, bundle, random);
     for (const at of [0, 32 + 1088]) {
       const weak = join(flight.slice(0, at), point, flight.slice(at + 32));
-      expect(codeOf(() => respond(identity, secret, weak, random))).toBe('undecryptable');
+      expect(codeOf(() => respond(identity, secret, weak))).toBe('undecryptable');
     }
   });
 
@@ -183,7 +183,7 @@ describe('an exchange to which one side gives nothing', () => {
     const guest = secondIdentity(random);
     const { identity, link, card, secret } = invite(random);
     const { session, flight } = secondInitiate(guest, secondOpenCard(secondParseLink(link), card, 0), random);
-    const host = respond(identity, secret, flight, random).session;
+    const host = respond(identity, secret, flight).session;
     const { session: heard } = decrypt(host, session.seal(bytes('hello'), random, 0), random, 0);
     const { session: spoken, message } = encrypt(heard, bytes('answer'), random, 0);
     session.open(message, random, 0);
@@ -252,7 +252,7 @@ describe('a first flight that comes again', () => {
     const { session, flight } = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
     const { message } = encrypt(session, bytes('pay 10'), random, 0, flight);
     const texts = [1, 2].map(() => {
-      const { session: begun } = respond(identity, secret, message.subarray(0, FLIGHT_BYTES), random);
+      const { session: begun } = respond(identity, secret, message.subarray(0, FLIGHT_BYTES));
       return string(decrypt(begun, message.subarray(FLIGHT_BYTES), random, 0).body);
     });
     expect(texts).toEqual(['pay 10', 'pay 10']);
@@ -263,10 +263,10 @@ describe('a first flight that comes again', () => {
     const { identity, link, card, secret } = invite(random);
     const { session, flight } = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
     const { message } = encrypt(session, bytes('pay 10'), random, 0, flight);
-    const first = respond(identity, secret, flight, random);
+    const first = respond(identity, secret, flight);
     expect(equal(first.flightKey, message.subarray(0, 32))).toBe(true);
     const { session: heard } = decrypt(first.session, message.subarray(FLIGHT_BYTES), random, 0);
     expect(codeOf(() => decrypt(heard, message.subarray(FLIGHT_BYTES), random, 0))).toBe('duplicate');
-    expect(codeOf(() => respond(identity, invite(random, { identity }).secret, flight, random))).toBe('undecryptable');
+    expect(codeOf(() => respond(identity, invite(random, { identity }).secret, flight))).toBe('undecryptable');
   });
 });

@@ -11,7 +11,10 @@ await ready();
 
 const me = createIdentity(seeded('me'));
 const zeros = new Uint8Array(32);
+const mine: Device = { id: h32('device', me.ed, me.x).slice(0, 8), ed: me.ed, x: me.x, addedAt: 0 };
 const device = (n: number): Device => ({ id: new Uint8Array(8).fill(n), ed: new Uint8Array(32).fill(n), x: new Uint8Array(32).fill(n), addedAt: n });
+/** Our own device among others, in order. */
+const among = (...others: Device[]): Device[] => [mine, ...others].toSorted((a, b) => toHex(a.id).localeCompare(toHex(b.id)));
 const refusal = (list: Parameters<typeof packDevices>[1]) => codeOf(() => unpackDevices(packDevices(me, list), me));
 
 describe('a device list', () => {
@@ -31,20 +34,29 @@ describe('a device list', () => {
 
   it('is refused without devices, with too many, with one twice, out of order, and with a first version that has a past', () => {
     const [version, previous] = [1, zeros];
-    const many = Array.from({ length: DEVICES_MAX + 1 }, (_, n) => device(n));
-    expect(unpackDevices(packDevices(me, { version, previous, devices: many.slice(1) }), me).devices).toHaveLength(DEVICES_MAX);
-    for (const devices of [[], many, [device(1), device(1)], [device(2), device(1)]]) expect(refusal({ version, previous, devices })).toBe('malformed');
-    expect(refusal({ version: 0, previous, devices: [device(1)] })).toBe('malformed');
-    expect(refusal({ version: 1, previous: new Uint8Array(32).fill(1), devices: [device(1)] })).toBe('malformed');
-    expect(refusal({ version: 2, previous, devices: [device(1)] })).toBe('malformed');
+    const others = Array.from({ length: DEVICES_MAX }, (_, n) => device(n));
+    expect(unpackDevices(packDevices(me, { version, previous, devices: among(...others.slice(1)) }), me).devices).toHaveLength(DEVICES_MAX);
+    for (const devices of [[], among(...others), among(device(1), device(1)), among(device(1)).toReversed()]) expect(refusal({ version, previous, devices })).toBe('malformed');
+    expect(refusal({ version: 0, previous, devices: [mine] })).toBe('malformed');
+    expect(refusal({ version: 1, previous: new Uint8Array(32).fill(1), devices: [mine] })).toBe('malformed');
+    expect(refusal({ version: 2, previous, devices: [mine] })).toBe('malformed');
+  });
+
+  it('is refused without the device that has the keys of the identity: whoever shows the list of another has only one of its keys', () => {
+    for (const devices of [[device(1)], [{ ...mine, id: device(1).id }], [{ ...mine, x: device(1).x }], [{ ...mine, ed: device(1).ed }]]) {
+      expect(refusal({ version: 1, previous: zeros, devices })).toBe('malformed');
+    }
+    const { x } = createIdentity(seeded('thief'));
+    expect(codeOf(() => unpackDevices(firstDevices(me, 0), { ed: me.ed, x }))).toBe('malformed');
+    expect(() => oracle.checkDevices(firstDevices(me, 0), { ed: me.ed, x })).toThrow('malformed');
   });
 
   it('follows the newest that is known: the same, its successor, or one that is newer by more', () => {
     const first = firstDevices(me, 5);
-    const second = packDevices(me, { version: 2, previous: devicesHash(first), devices: [device(1), device(2)] });
-    const third = packDevices(me, { version: 3, previous: devicesHash(second), devices: [device(2)] });
+    const second = packDevices(me, { version: 2, previous: devicesHash(first), devices: among(device(1), device(2)) });
+    const third = packDevices(me, { version: 3, previous: devicesHash(second), devices: among(device(2)) });
     for (const [list, known] of [[first, null], [first, first], [second, first], [third, second], [third, first]] as const) checkDevices(list, me, known);
-    const forked = packDevices(me, { version: 2, previous: devicesHash(second), devices: [device(3)] });
+    const forked = packDevices(me, { version: 2, previous: devicesHash(second), devices: among(device(3)) });
     for (const [list, known] of [[first, second], [forked, first], [firstDevices(me, 6), first]] as const) {
       expect(codeOf(() => checkDevices(list, me, known))).toBe('malformed');
     }

@@ -82,7 +82,7 @@ describe.each(BOTH)('$name implementation', (implementation) => {
 
   it.each(load('handshake').refusedFlights)('refuses a flight with $name', ({ inviter, invitation, flight, code }) => {
     const host = implementation.unpackIdentity(hex(inviter));
-    expect(refusal(() => implementation.respond(host, implementation.unpackSecret(hex(invitation)), hex(flight), seeded('refused')))).toBe(code);
+    expect(refusal(() => implementation.respond(host, implementation.unpackSecret(hex(invitation)), hex(flight)))).toBe(code);
   });
 
   it.each(load('handshake').refusedBundles)('refuses a bundle with $name', ({ guest, link, card, now, code }) => {
@@ -91,9 +91,9 @@ describe.each(BOTH)('$name implementation', (implementation) => {
   });
 
   it('takes nobody for the identity that they claim', () => {
-    const { inviter, invitation, flight, draws, peer, message, now, code } = load('handshake').claim;
+    const { inviter, invitation, flight, peer, message, now, code } = load('handshake').claim;
     const host = implementation.unpackIdentity(hex(inviter));
-    const responded = withDraws(draws, (draw) => implementation.respond(host, implementation.unpackSecret(hex(invitation)), hex(flight), draw));
+    const responded = implementation.respond(host, implementation.unpackSecret(hex(invitation)), hex(flight));
     expect(responded.peer).toEqual(identityOf(peer));
     expect(refusal(() => responded.end.open(hex(message), seeded('refused'), now))).toBe(code);
   });
@@ -145,11 +145,11 @@ describe('our own forms', () => {
   });
 });
 
-function meet(implementation: Implementation, { guest, inviter, link, card, invitation, initiate, respond, session, resumption }: Conversation): Record<Step['who'], End> {
+function meet(implementation: Implementation, { guest, inviter, link, card, invitation, initiate, session, resumption }: Conversation): Record<Step['who'], End> {
   const [ann, bea] = [guest, inviter].map((packed) => implementation.unpackIdentity(hex(packed)));
   const begun = withDraws(initiate.draws, (draw) => implementation.initiate(ann!, implementation.openCard(link, hex(card), 0), draw));
   expect(toHex(begun.flight)).toBe(initiate.flight);
-  const { end, peer } = withDraws(respond.draws, (draw) => implementation.respond(bea!, implementation.unpackSecret(hex(invitation)), begun.flight, draw));
+  const { end, peer } = implementation.respond(bea!, implementation.unpackSecret(hex(invitation)), begun.flight);
   expect(peer).toEqual({ ed: ann!.ed, x: ann!.x });
   for (const { id, rs } of [begun.end, end]) expect([toHex(id), toHex(rs)]).toEqual([session, resumption]);
   return { guest: begun.end, inviter: end };

@@ -37,7 +37,7 @@ const decoders: Record<string, { readonly valid: Uint8Array; readonly decode: (i
   unpackDevices: { valid: firstDevices(host.identity, 1), decode: (packed) => unpackDevices(packed, host.identity), codes: ['malformed'] },
   unpackInvitation: { valid: packInvitation(host.secret), decode: unpackInvitation, codes: ['malformed'] },
   unpackSession: { valid: packSession(waiting), decode: unpackSession, codes: ['malformed'] },
-  respond: { valid: flight, decode: (input) => respond(host.identity, host.secret, input, random), codes: ['undecryptable'] },
+  respond: { valid: flight, decode: (input) => respond(host.identity, host.secret, input), codes: ['undecryptable'] },
   decrypt: { valid: first.message, decode: (message) => decrypt(waiting, message, random, 0), codes: ['undecryptable', 'duplicate'] },
   openKey: { valid: sealKey(random(32), kek, random), decode: (sealed) => openKey(sealed, kek), codes: ['passphrase-wrong', 'malformed'] },
   text: { valid: bytes('Grüße'), decode: text, codes: ['malformed'] },

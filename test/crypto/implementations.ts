@@ -37,7 +37,7 @@ export interface Implementation {
   unpackSecret(packed: Uint8Array): Secret;
   openCard(link: string, card: Uint8Array, now: number): Bundle;
   initiate(me: Person, bundle: Bundle, draw: Draw): { readonly end: End; readonly flight: Uint8Array };
-  respond(me: Person, secret: Secret, flight: Uint8Array, draw: Draw): { readonly end: End; readonly peer: Public };
+  respond(me: Person, secret: Secret, flight: Uint8Array): { readonly end: End; readonly peer: Public };
 }
 
 /** A session of ours, packed and unpacked between any two steps. */
@@ -88,8 +88,8 @@ export const ours: Implementation = {
     const { session, flight } = initiate(me, firstDevices(me, 0), bundle, draw);
     return { end: new OurEnd(session), flight };
   },
-  respond(me, secret, flight, draw) {
-    const { session, peer } = respond(me, secret, flight, draw);
+  respond(me, secret, flight) {
+    const { session, peer } = respond(me, secret, flight);
     return { end: new OurEnd(session), peer };
   },
 };
@@ -103,8 +103,8 @@ export const oracle: Implementation = {
     const { session, flight } = oracleHandshake.initiate(me, bundle, draw);
     return { end: session, flight };
   },
-  respond(me, secret, flight, draw) {
-    const { session, peer } = oracleHandshake.respond(me, secret, flight, draw);
+  respond(me, secret, flight) {
+    const { session, peer } = oracleHandshake.respond(me, secret, flight);
     return { end: session, peer };
   },
 };

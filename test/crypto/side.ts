@@ -7,7 +7,7 @@ import { stepChain } from '../../crypto/ratchet/chain.js';
 import { openBody, splitMessage } from '../../crypto/ratchet/message.js';
 import type { Piece } from '../../crypto/ratchet/piece.js';
 import { packPlaintext, PLAINTEXT_HEAD_BYTES, unpackPlaintext } from '../../crypto/ratchet/plaintext.js';
-import { decrypt, encrypt, packSession, type Session } from '../../crypto/session.js';
+import { begin, decrypt, encrypt, packSession, type Session } from '../../crypto/session.js';
 import { seal } from '../oracle/notation.js';
 import { bytes, codeOf, pair, seeded, string } from './support.js';
 
@@ -21,6 +21,11 @@ export class Side {
   constructor(session: Session, seed: string, random = seeded(seed)) {
     this.session = session;
     this.random = random;
+  }
+
+  /** Begins its newest chain, as it does before it sends. */
+  begin(): void {
+    this.session = begin(this.session, this.random);
   }
 
   send(text: string, now = 0, flight?: Uint8Array): Uint8Array {
@@ -71,7 +76,7 @@ export function turn(a: Side, b: Side, text = 'text', now = 0): Uint8Array[] {
 
 /** The piece that a message carries which is the next of `from`, the session before it. */
 export function pieceOf(from: Session, message: Uint8Array): Piece {
-  const { messageKey } = stepChain(from.sending.chainKey);
+  const { messageKey } = stepChain(from.sending.begun!.chainKey);
   return unpackPlaintext(openBody(messageKey, splitMessage(message))!)!.piece;
 }
 
@@ -83,16 +88,17 @@ export function plaintextOf(text: string, piece: Piece, length: number): Uint8Ar
   return plaintext;
 }
 
-/** A message such as only the owner of `from` could make: any header, any body. */
+/** A message such as only the owner of `from` could make, whose chain has begun: any header, any body. */
 export function craft(from: Session, random: Random, overrides: { dh?: Uint8Array; previous?: number; n?: number; flags?: number; epoch?: number; plaintext?: Uint8Array }): Uint8Array {
-  const { sending } = from;
+  const { headerKey, previous: before, begun: chain } = from.sending;
+  const { dh: own, next, chainKey: first } = chain!;
   const { dh, previous, n, flags, epoch, plaintext } = {
-    dh: sending.dh, previous: sending.previous, n: sending.next, flags: 0, epoch: from.braid.epoch, plaintext: new Uint8Array(4), ...overrides,
+    dh: own, previous: before, n: next, flags: 0, epoch: from.braid.epoch, plaintext: new Uint8Array(4), ...overrides,
   };
   const nonce = random(24);
-  let { chainKey, messageKey } = stepChain(sending.chainKey);
-  for (let at = sending.next; at < Math.min(n, 20_000); at++) ({ chainKey, messageKey } = stepChain(chainKey));
+  let { chainKey, messageKey } = stepChain(first);
+  for (let at = next; at < Math.min(n, 20_000); at++) ({ chainKey, messageKey } = stepChain(chainKey));
   const header = new Writer(44).bytes(dh).number(previous, 4).number(n, 4).number(flags, 1).number(epoch, 3).finish();
-  const sealed = seal(sending.headerKey, nonce, header, from.transcript);
+  const sealed = seal(headerKey, nonce, header, from.transcript);
   return concat(nonce, sealed, seal(messageKey, nonce, plaintext, sealed));
 }

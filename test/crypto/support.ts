@@ -33,7 +33,7 @@ export function pair(seed: string): { guest: Session; inviter: Session; flight: 
   const { identity, link, card, secret } = invite(random);
   const first = initiate(createIdentity(random), openCard(parseLink(link), card, 0), random);
   const { session: guest, message } = encrypt(first.session, bytes('hello'), random, 0, first.flight);
-  const second = respond(identity, secret, message.subarray(0, FLIGHT_BYTES), random);
+  const second = respond(identity, secret, message.subarray(0, FLIGHT_BYTES));
   const { session: inviter } = decrypt(second.session, message.subarray(FLIGHT_BYTES), random, 0);
   return { guest, inviter, flight: first.flight };
 }

@@ -31,9 +31,10 @@ class Shadow {
 
   /** The victim sends; the shadow keeps in step. */
   send(text: string): Uint8Array {
+    const { hasBegun } = this.#victim.session;
     const message = this.#watch(() => this.#victim.send(text));
-    // In a send, 32 bytes are an X-Wing seed.
-    this.session = encrypt(this.session, bytes(text), this.#replay([24]), 0).session;
+    // Of what has 32 bytes, the first is the ratchet key where a chain begins, and the other an X-Wing seed.
+    this.session = encrypt(this.session, bytes(text), this.#replay(hasBegun ? [24] : [24, 32]), 0).session;
     return message;
   }
 
@@ -41,7 +42,7 @@ class Shadow {
   reads(message: Uint8Array): boolean {
     this.#watch(() => this.#victim.receive(message));
     try {
-      this.session = decrypt(this.session, message, this.#replay([32]), 0).session;
+      this.session = decrypt(this.session, message, this.#replay([]), 0).session;
       return true;
     } catch {
       return false;
@@ -63,10 +64,12 @@ class Shadow {
 
   #replay(known: readonly number[]): Random {
     const drawn = [...this.#drawn];
+    const left = [...known];
+    const knows = (length: number): boolean => left.includes(length) && left.splice(left.indexOf(length), 1).length > 0;
     return (length) => {
       const index = drawn.findIndex((each) => each.length === length);
       const [same] = index === -1 ? [] : drawn.splice(index, 1);
-      return same !== undefined && (this.#breaksXwing || known.includes(length)) ? same.slice() : this.#others(length);
+      return same !== undefined && (this.#breaksXwing || knows(length)) ? same.slice() : this.#others(length);
     };
   }
 }

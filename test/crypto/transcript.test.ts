@@ -58,7 +58,7 @@ function meet(guest: Implementation, host: Implementation): { ends: readonly [En
   const bea = host.identity(seeded('host'));
   const { link, card, secret } = host.invite(bea, TERMS, seeded('terms'));
   const begun = guest.initiate(guest.identity(seeded('guest')), guest.openCard(link, card, 0), seeded('initiate'));
-  const { end } = host.respond(bea, secret, begun.flight, seeded('respond'));
+  const { end } = host.respond(bea, secret, begun.flight);
   return { ends: [begun.end, end], flight: begun.flight };
 }
 

@@ -27,11 +27,11 @@ export function initiate(me: Identity, bundle: Bundle, draw: Draw): { session: S
   const dh2 = dh(me.xSecret, bundle.spk, 'card-invalid');
   const th = transcript(th0, me, h32('devices', bundle.devices), list);
   const { rk, ckA, hkA, hkB, rs, nhkA } = schedule(bundle.psk, ss, dh1, dh2, th);
-  const session = new Session({ th, rs, rk, dhs: ek, hks: hkA, nhks: nhkA, cks: ckA, other: null, nhkr: hkB, braid: { step: 'idle' } });
+  const session = new Session({ th, rs, rk, hks: hkA, own: { dhs: ek, nhks: nhkA, cks: ckA, ns: 0 }, other: null, nhkr: hkB, braid: { step: 'idle' } });
   return { session, flight: join(EK, ct, encId) };
 }
 
-export function respond(me: Identity, secret: Secret, flight: Uint8Array, draw: Draw): { session: Session; peer: Public } {
+export function respond(me: Identity, secret: Secret, flight: Uint8Array): { session: Session; peer: Public } {
   if (flight.length !== 1264) refuse('undecryptable');
   const [EK, ct, encId] = [flight.slice(0, 32), flight.slice(32, 1152), flight.slice(1152)];
   const ss = decapsulate(ct, secret.pqSeed);
@@ -43,9 +43,6 @@ export function respond(me: Identity, secret: Secret, flight: Uint8Array, draw: 
   const dh2 = dh(secret.spkSecret, peer.x);
   const th = transcript(th0, peer, secret.devicesHash, claim.slice(64));
   const { rk, ckA, hkA, hkB, rs, nhkA } = schedule(secret.psk, ss, dh1, dh2, th);
-  const b = draw(32);
-  const [rk2, t] = k(rk, 'rk', dh(b, EK));
-  const [ckB, nhkB] = k(t, 'hk');
   const other = { ordinal: 0, dh: EK, hk: hkA, ck: ckA, n: 0, epochs: 0 };
-  return { session: new Session({ th, rs, rk: rk2, dhs: b, hks: hkB, nhks: nhkB, cks: ckB, other, nhkr: nhkA, braid: { step: 'collecting', units: new Map() } }), peer };
+  return { session: new Session({ th, rs, rk, hks: hkB, own: null, other, nhkr: nhkA, braid: { step: 'collecting', units: new Map() } }), peer };
 }

@@ -1,6 +1,6 @@
 // The second implementation, §2: identities, the safety number and device lists.
 
-import { be, type Draw, Fields, h32, hash512, join, publicEd, publicX, refuse, sign, verifies } from './notation.js';
+import { be, type Draw, Fields, h32, hash512, join, publicEd, publicX, refuse, same, sign, verifies } from './notation.js';
 
 export interface Public {
   readonly ed: Uint8Array;
@@ -62,7 +62,10 @@ export function checkDevices(list: Uint8Array, owner: Public): void {
   const fields = new Fields(list);
   const [version, previous, count] = [fields.number(4), fields.take(32), fields.number(1)];
   if (version === 0 || (version === 1) !== previous.every((byte) => byte === 0) || count === 0 || count > 5) refuse('malformed');
-  const ids = Array.from({ length: count }, () => Buffer.from(fields.take(78).slice(0, 8)).toString('hex'));
+  const devices = Array.from({ length: count }, () => fields.take(78));
+  const ids = devices.map((device) => Buffer.from(device.slice(0, 8)).toString('hex'));
+  const own = join(h32('device', owner.ed, owner.x).slice(0, 8), owner.ed, owner.x);
+  if (!devices.some((device) => same(device.slice(0, 72), own))) refuse('malformed');
   const signature = fields.take(64);
   fields.done();
   if (new Set(ids).size < count || ids.join() !== ids.toSorted().join() || !verifies(owner.ed, 'devices', list.slice(0, -64), signature)) refuse('malformed');

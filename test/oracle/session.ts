@@ -22,21 +22,26 @@ interface Header {
   readonly epochs: number;
 }
 
+/** DHs, NHKs, CKs, Ns: of a chain that has begun. */
+interface OwnChain {
+  readonly dhs: Uint8Array;
+  readonly nhks: Uint8Array;
+  readonly cks: Uint8Array;
+  readonly ns: number;
+}
+
 interface Start {
   readonly th: Uint8Array;
   readonly rs: Uint8Array;
   rk: Uint8Array;
-  dhs: Uint8Array;
   hks: Uint8Array;
-  nhks: Uint8Array;
-  cks: Uint8Array;
+  own: OwnChain | null;
   other: OtherChain | null;
   nhkr: Uint8Array;
   braid: Braid;
 }
 
 interface State extends Start {
-  ns: number;
   pn: number;
   past: readonly { readonly ordinal: number; readonly hk: Uint8Array }[];
   skipped: readonly { readonly ordinal: number; readonly n: number; readonly mk: Uint8Array; readonly stored: number }[];
@@ -52,7 +57,7 @@ export class Session {
   #state: State;
 
   constructor(start: Start) {
-    this.#state = { ...start, ns: 0, pn: 0, past: [], skipped: [], epochs: 0, count: 0, since: 0 };
+    this.#state = { ...start, pn: 0, past: [], skipped: [], epochs: 0, count: 0, since: 0 };
   }
 
   get id(): Uint8Array {
@@ -77,24 +82,24 @@ export class Session {
   seal(body: Uint8Array, draw: Draw, now: number, flight: Uint8Array = NOTHING): Uint8Array {
     const s = { ...this.#state };
     if (body.length > 64_168) refuse('message-too-large');
-    if (s.ns === 10_000) refuse('session-exhausted');
+    if (s.own?.ns === 10_000) refuse('session-exhausted');
+    const own = s.own ?? beginChain(s, draw);
     if (s.other !== null) s.braid = begin(s.braid, s.epochs, draw);
     const used = flight.length + 100 + 4 + body.length;
     let length = flight.length > 0 ? 4096 : 512;
     while (length < used) length *= 2;
     const isOverdue = s.count >= 50 || (s.count > 0 && now - s.since >= DAY_MS);
-    if (isOverdue && length - used < sendsOf(s.braid) && s.ns <= 3) length = Math.min(2 * length, 65_536);
+    if (isOverdue && length - used < sendsOf(s.braid) && own.ns <= 3) length = Math.min(2 * length, 65_536);
     const { piece, braid } = cut(s.braid, length - used);
     s.braid = braid;
     const written = join(be(body.length, 2), be(piece.first, 1), be(piece.units, 1), body, piece.bytes);
     const plaintext = join(written, new Uint8Array(length - flight.length - 100 - written.length));
 
-    const [ck, mk] = k(s.cks, 'ck');
-    s.cks = ck;
+    const [cks, mk] = k(own.cks, 'ck');
     const nonce = draw(24);
-    const header = join(publicX(s.dhs), be(s.pn, 4), be(s.ns, 4), be(0, 1), be(s.epochs, 3));
+    const header = join(publicX(own.dhs), be(s.pn, 4), be(own.ns, 4), be(0, 1), be(s.epochs, 3));
     const sealedHeader = seal(s.hks, nonce, header, s.th);
-    s.ns += 1;
+    s.own = { ...own, cks, ns: own.ns + 1 };
     tick(s, now);
     this.#state = s;
     return join(flight, nonce, sealedHeader, seal(mk, nonce, plaintext, sealedHeader));
@@ -105,10 +110,11 @@ export class Session {
    * beyond the present one gets a wrong key: it is refused before.
    */
   forge(draw: Draw, wrong: { dh?: Uint8Array; previous?: number; n?: number; flags?: number; epochs?: number; plaintext?: Uint8Array }): Uint8Array {
-    const s = this.#state;
-    const { dh: key, previous, n, flags, epochs, plaintext } = { dh: publicX(s.dhs), previous: s.pn, n: s.ns, flags: 0, epochs: s.epochs, plaintext: new Uint8Array(4), ...wrong };
-    let [ck, mk] = k(s.cks, 'ck');
-    for (let at = s.ns; at < Math.min(n, s.ns + 1_300); at++) [ck, mk] = k(ck, 'ck');
+    const s = { ...this.#state };
+    const own = s.own ?? beginChain(s, draw);
+    const { dh: key, previous, n, flags, epochs, plaintext } = { dh: publicX(own.dhs), previous: s.pn, n: own.ns, flags: 0, epochs: s.epochs, plaintext: new Uint8Array(4), ...wrong };
+    let [ck, mk] = k(own.cks, 'ck');
+    for (let at = own.ns; at < Math.min(n, own.ns + 1_300); at++) [ck, mk] = k(ck, 'ck');
     const nonce = draw(24);
     const sealedHeader = seal(s.hks, nonce, join(key, be(previous, 4), be(n, 4), be(flags, 1), be(epochs, 3)), s.th);
     return join(nonce, sealedHeader, seal(mk, nonce, plaintext, sealedHeader));
@@ -128,15 +134,10 @@ export class Session {
 function receive(s: State, message: Uint8Array, draw: Draw, now: number): Uint8Array {
   const [nonce, sealedHeader, sealedBody] = [message.slice(0, 24), message.slice(24, 84), message.slice(84)];
   const headerUnder = (hk: Uint8Array): Header | undefined => readHeader(unseal(hk, nonce, sealedHeader, s.th));
-  const finish = (mk: Uint8Array, epochs: number, before = (): void => {}): Uint8Array => {
+  const finish = (mk: Uint8Array, epochs: number): Uint8Array => {
     const { body, piece } = readPlaintext(unseal(mk, nonce, sealedBody, sealedHeader) ?? refuse('undecryptable'));
-    before();
     if (epochs === s.epochs) s.braid = take(s.braid, s.epochs + 1, piece, draw);
     tick(s, now);
-    if (s.braid.step === 'agreed' && s.ns === 0) {
-      [s.cks, s.nhks] = enterEpoch(s, s.braid);
-      s.braid = { step: 'collecting', units: new Map() };
-    }
     return body;
   };
 
@@ -147,7 +148,7 @@ function receive(s: State, message: Uint8Array, draw: Draw, now: number): Uint8A
     return finish(takeStored(s, s.other.ordinal, current.n), current.epochs);
   }
   const next = headerUnder(s.nhkr);
-  if (next) return finish(turn(s, next, now), next.epochs, () => answer(s, next.dh, draw));
+  if (next) return finish(turn(s, next, now), next.epochs);
   for (const { ordinal, hk } of s.past.toReversed()) {
     const late = headerUnder(hk);
     if (late) return finish(takeStored(s, ordinal, late.n), late.epochs);
@@ -195,7 +196,8 @@ function passOver(s: State, { ordinal, ck: from, n: first }: OtherChain, until: 
 
 /** §5.5, 4, up to the opening of the plaintext: the message key. */
 function turn(s: State, header: Header, now: number): Uint8Array {
-  const [rk, t] = k(s.rk, 'rk', dh(s.dhs, header.dh));
+  const own = s.own ?? refuse('undecryptable');
+  const [rk, t] = k(s.rk, 'rk', dh(own.dhs, header.dh));
   s.rk = rk;
   let [ck, nhk] = k(t, 'hk');
   if (header.epochs === s.epochs + 1 && s.braid.step === 'answering') {
@@ -210,17 +212,23 @@ function turn(s: State, header: Header, now: number): Uint8Array {
   }
   const begun = { ordinal: old ? old.ordinal + 1 : 0, dh: header.dh, hk: s.nhkr, ck, n: 0, epochs: header.epochs };
   s.nhkr = nhk;
+  s.hks = own.nhks;
+  s.pn = own.ns;
+  s.own = null;
   return stepTo(s, begun, header.n, now);
 }
 
-/** §5.5, 4: our next chain. */
-function answer(s: State, theirs: Uint8Array, draw: Draw): void {
-  s.dhs = draw(32);
-  const [rk, t] = k(s.rk, 'rk', dh(s.dhs, theirs));
+/** §5.4, 2: our next chain. */
+function beginChain(s: State, draw: Draw): OwnChain {
+  const dhs = draw(32);
+  const [rk, t] = k(s.rk, 'rk', dh(dhs, s.other!.dh));
   s.rk = rk;
-  s.hks = s.nhks;
-  [s.cks, s.nhks] = k(t, 'hk');
-  [s.pn, s.ns] = [s.ns, 0];
+  let [cks, nhks] = k(t, 'hk');
+  if (s.braid.step === 'agreed') {
+    [cks, nhks] = enterEpoch(s, s.braid);
+    s.braid = { step: 'collecting', units: new Map() };
+  }
+  return { dhs, nhks, cks, ns: 0 };
 }
 
 /** §5.5, 5: the stored key of a number, which it loses. */

@@ -152,7 +152,7 @@ function wrongFlights() {
     ['another invitation', flight, other], ['the same invitation without its psk', flight, { ...secret, psk: ZERO }], ['another bundle', flight, { ...secret, bundleHash: ZERO }], ['another inviter', flight, secret, ANN],
   ];
   return wrong.map(([name, bytes, invitation = secret, inviter = BEA]) => ({
-    name, inviter: hex(packIdentity(inviter)), invitation: hex(packSecret(invitation)), flight: hex(bytes), code: refusal(() => respond(inviter, invitation, bytes, seeded('respond'))),
+    name, inviter: hex(packIdentity(inviter)), invitation: hex(packSecret(invitation)), flight: hex(bytes), code: refusal(() => respond(inviter, invitation, bytes)),
   }));
 }
 
@@ -178,10 +178,9 @@ function claim() {
   const mallory = { ...ANN, xSecret: identity(seeded('Mallory')).xSecret };
   const { session, flight } = initiate(mallory, openCard(parseLink(link), card, NOW), seeded('claims'));
   const message = session.seal(utf8('it is Ann'), seeded('message'), NOW);
-  const draws: string[] = [];
-  const { session: host, peer } = respond(BEA, secret, flight, noting(seeded('claimed'), draws));
+  const { session: host, peer } = respond(BEA, secret, flight);
   const code = refusal(() => host.open(message, seeded('opens'), NOW));
-  return { inviter: hex(packIdentity(BEA)), invitation: hex(packSecret(secret)), flight: hex(flight), draws, peer: hex(join(peer.ed, peer.x)), message: hex(message), now: NOW, code };
+  return { inviter: hex(packIdentity(BEA)), invitation: hex(packSecret(secret)), flight: hex(flight), peer: hex(join(peer.ed, peer.x)), message: hex(message), now: NOW, code };
 }
 
 function ratchetVectors() {

@@ -23,7 +23,6 @@ export interface Conversation {
   readonly card: string;
   readonly invitation: string;
   readonly initiate: { readonly draws: readonly string[]; readonly flight: string };
-  readonly respond: { readonly draws: readonly string[] };
   readonly session: string;
   readonly resumption: string;
   readonly steps: readonly Step[];
@@ -52,14 +51,14 @@ export class Writer {
     this.#name = name;
     this.#chance = seeded(name);
     const { link, card, secret } = invite(inviter, TERMS, this.#chance);
-    const [initiated, responded]: [string[], string[]] = [[], []];
+    const initiated: string[] = [];
     const begun = initiate(guest, openCard(parseLink(link), card, this.now), noting(this.#chance, initiated));
-    const { session } = respond(inviter, secret, begun.flight, noting(this.#chance, responded));
+    const { session } = respond(inviter, secret, begun.flight);
     this.ends = { guest: begun.session, inviter: session };
     this.#flight = begun.flight;
     this.#head = {
       name, guest: hex(packIdentity(guest)), inviter: hex(packIdentity(inviter)), link, card: hex(card), invitation: hex(packSecret(secret)),
-      initiate: { draws: initiated, flight: hex(begun.flight) }, respond: { draws: responded }, session: hex(session.id), resumption: hex(session.rs),
+      initiate: { draws: initiated, flight: hex(begun.flight) }, session: hex(session.id), resumption: hex(session.rs),
     };
   }
 

@@ -182,13 +182,13 @@ describe('a relay', () => {
     bob.send(idOf(alice), 'once');
     world.run(5_000);
     const repeated = world.seen[before]!;
-    const spoken = alice.core.memory.contacts.get(idOf(bob))!.session!.sending.next;
+    const spoken = alice.core.memory.contacts.get(idOf(bob))!.session!.sending.begun!.next;
     bob.crash(DAY);
     for (let time = 0; time < 500; time += 1) {
       alice.input({ type: 'delivery', mailbox, sequence: 1, envelope: repeated, ageMs: 0 });
       world.run(100);
     }
-    expect(alice.core.memory.contacts.get(idOf(bob))!.session!.sending.next - spoken).toBeLessThan(5);
+    expect(alice.core.memory.contacts.get(idOf(bob))!.session!.sending.begun!.next - spoken).toBeLessThan(5);
   });
 });
 
@@ -259,5 +259,30 @@ describe('a text', () => {
     expect([bob.shown(), alice.states()]).toEqual([[], ['accepted']]);
     world.run(900_000);
     expect([bob.shown(), alice.states()]).toEqual([['lost by the relay'], ['delivered']]);
+  });
+});
+
+describe('a standing', () => {
+  it('that the relay gives back to its maker makes nobody an old copy', () => {
+    const { world, alice, bob } = acquaint(15);
+    for (const client of [alice, bob]) {
+      client.send(idOf(client === alice ? bob : alice), 'before');
+      world.run(5_000);
+    }
+    for (const [one, other] of [[alice, bob], [bob, alice]] as const) {
+      other.crash(DAY);
+      world.run(1_000);
+      const before = world.seen.length;
+      one.send(idOf(other), 'no receipt comes for this');
+      world.run(120_000);
+      const standings = world.seen.slice(before).filter((envelope) => envelope.length === 4_096);
+      expect(standings.length).toBeGreaterThan(0);
+      const { mailbox } = one.core.memory.contacts.get(idOf(other))!.record.inbox;
+      for (const envelope of standings) one.input({ type: 'delivery', mailbox, sequence: 99, envelope, ageMs: 0 });
+      world.run(1_000);
+      expect(one.core.memory.contacts.get(idOf(other))!.session).not.toBeNull();
+      world.run(2 * DAY);
+      expect([...one.notices, ...other.notices]).not.toContain('rolled-back');
+    }
   });
 });

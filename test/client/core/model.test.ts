@@ -18,7 +18,8 @@ vi.mock('../../../crypto/session.js', async (original) => {
   const encrypt: typeof session.encrypt = (before, body, random, now, flight) => {
     const sealed = session.encrypt(before, body, random, now, flight);
     const nonce = toHex(sealed.message.subarray(flight?.length ?? 0, (flight?.length ?? 0) + 24));
-    court.law?.sealed.set(tailOf(sealed.message), { key: `${toHex(before.sending.dh)} ${before.sending.next}`, nonce });
+    const { dh, next } = sealed.session.sending.begun!;
+    court.law?.sealed.set(tailOf(sealed.message), { key: `${toHex(dh)} ${next}`, nonce });
     return sealed;
   };
   const decrypt: typeof session.decrypt = (stored, ...rest) => {

@@ -349,7 +349,8 @@ describe('a session that has used up its keys', () => {
     bob.crash(HOUR);
     world.run(100);
     const contact = alice.core.memory.contacts.get(atAlice)!;
-    contact.session = contact.session!.with({ sending: { ...contact.session!.sending, next: 10_000 } });
+    const { sending } = contact.session!;
+    contact.session = contact.session!.with({ sending: { ...sending, begun: { ...sending.begun!, next: 10_000 } } });
     alice.send(atAlice, 'one more');
     world.run(4 * HOUR);
     expectTalk(two, ['before 0', 'one more'], ['re before 0']);
