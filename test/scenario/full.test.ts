@@ -5,6 +5,8 @@ import { afterAll, expect, test } from 'vitest';
 import { eventually, type Json, Story } from '../support/command.js';
 
 const TEXTS = 8;
+/** Three fillings of the mailbox, each with the relay's advice before it, on a busy machine. */
+const PATIENCE_MS = 90_000;
 
 const story = new Story();
 afterAll(() => story.end());
@@ -26,8 +28,8 @@ test('a full mailbox is told to the sender, and what waited for it arrives when 
   expect(err).toContain("it stays queued here. The contact's mailbox is full.");
 
   const back = story.start(['listen', '--json', '--home', bob]);
-  await eventually(async () => back.texts().length, (count) => count === TEXTS + 1);
+  await eventually(async () => back.texts().length, (count) => count === TEXTS + 1, PATIENCE_MS);
   expect(back.texts()).toEqual([...Array.from({ length: TEXTS }, (_, index) => `text ${index + 1}`), 'one more']);
   await eventually(held, (value) => value === null);
   expect(listening.child.exitCode).toBeNull();
-});
+}, 2 * PATIENCE_MS);
