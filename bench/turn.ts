@@ -1,6 +1,7 @@
 // The bench `turn`: data relayed by our TURN server, beside coturn and node-turn on the same load, and beside a program that
 // does nothing but receive and send. What counts is CPU time of the server, which the load and a busy machine disturb least.
 
+import { availableParallelism } from 'node:os';
 import { figure, median, percentile, type Bench, type Figure } from './figure.js';
 import { startChild } from './process.js';
 import { startCoturn } from './turn/coturn.js';
@@ -30,7 +31,7 @@ export const turn: Bench = {
   run,
 };
 
-type Name = 'ours' | 'ours-send' | 'coturn' | 'coturn-send' | 'node-turn' | 'bare' | 'direct';
+type Name = 'ours' | 'ours-workers' | 'ours-send' | 'coturn' | 'coturn-send' | 'node-turn' | 'bare' | 'direct';
 
 /** A server with clients at it. */
 interface Line {
@@ -51,7 +52,7 @@ interface Measured {
 
 async function run(): Promise<Figure[]> {
   const load = startChild<LoadMethods>('turn/load.ts');
-  const children = { ours: startChild<ServerMethods>('turn/server.ts'), bare: startChild<ServerMethods>('turn/forward.ts'), node: startChild<ServerMethods>('turn/node-turn.ts') };
+  const children = { ours: startChild<ServerMethods>('turn/server.ts'), workers: startChild<ServerMethods>('turn/server.ts'), bare: startChild<ServerMethods>('turn/forward.ts'), node: startChild<ServerMethods>('turn/node-turn.ts') };
   const coturn = await startCoturn();
   try {
     const peerPort = await load.call('peerPort');
@@ -62,6 +63,7 @@ async function run(): Promise<Figure[]> {
     };
     const ours = await children.ours.call('start', peerPort);
     await add('ours', 'channel', ours, () => children.ours.call('cpuMs'));
+    await add('ours-workers', 'channel', await children.workers.call('start', peerPort, availableParallelism()), () => children.workers.call('cpuMs'));
     await add('ours-send', 'send', ours, () => children.ours.call('cpuMs'));
     if (coturn !== null) {
       await add('coturn', 'channel', coturn.place, coturn.cpuMs);
@@ -107,6 +109,7 @@ function figures(measured: ReadonlyMap<Name, Measured>): Figure[] {
   const rate = (size: 'small' | 'large', scale: number) => (one: Measured): number => median(one[size].map(({ perSecond }) => perSecond)) * scale;
   const added = (percent: number) => ({ tripsMs }: Measured): number => percentile(tripsMs, percent) - percentile(direct, percent);
   const channel = [['ours', 'coturn', 'coturn, one thread'], ['ours', 'bare', 'bare dgram forwarding']] as const;
+  const threads = ['ours-workers', 'ours', 'ours on one thread'] as const;
   const indication = [['ours-send', 'node-turn', 'node-turn, which has no channels'], ['ours-send', 'coturn-send', 'coturn, one thread']] as const;
   return [
     ...channel.map((pair) => beside('ChannelData, 100 B', 'round trips/CPU s', 'higher', perCpu('small'), pair)),
@@ -116,6 +119,8 @@ function figures(measured: ReadonlyMap<Name, Measured>): Figure[] {
     ...channel.map((pair) => beside('packets, 100 B', 'packets/s', 'higher', rate('small', PACKETS), pair)),
     ...channel.map((pair) => beside('packets, 1,200 B', 'packets/s', 'higher', rate('large', PACKETS), pair)),
     ...channel.map((pair) => beside('relayed, 1,200 B', 'MB/s', 'higher', rate('large', (PACKETS * LARGE_BYTES) / BYTES_PER_MB), pair)),
+    beside('ChannelData, 100 B, a worker per core', 'round trips/CPU s', 'higher', perCpu('small'), threads),
+    beside('packets, 100 B, a worker per core', 'packets/s', 'higher', rate('small', PACKETS), threads),
     ...[50, 99].flatMap((percent) => channel.map((pair) => beside(`added to a round trip, p${percent}`, 'ms', 'lower', added(percent), pair))),
   ];
 }

@@ -10,9 +10,6 @@ import type { LinkState } from './transports/link.js';
 /** How long each question to the relay may take. */
 const ANSWER_MS = 10_000;
 
-/** Asking twice from one port shows whether the translation holds still. */
-const QUESTIONS = 2;
-
 /** Who stands in the way: nobody, the relay itself, or the network before it. */
 export type Obstacle = null | 'relay' | 'network';
 
@@ -30,6 +27,8 @@ export interface Diagnosis {
   readonly translated: boolean | null;
   /** Whether the translator keeps our port; null if there is none or it cannot be told. */
   readonly portKept: boolean | null;
+  /** Whether it uses one outer port for all destinations (RFC 4787 §4.1), as far as two ports of one relay tell; null if they do not. */
+  readonly mapping: 'endpoint-independent' | 'dependent' | null;
   /** Round trip over the WebSocket. */
   readonly rttMs: number | null;
   /** In the order of asking, for a person to read. */
@@ -46,7 +45,7 @@ export async function diagnose(relay: string): Promise<Diagnosis> {
   const health = await askHealth(relay, ANSWER_MS);
   const { state, ...connection } = await askConnection(relay, health);
   const host = new URL(relay).hostname.replace(/^\[|\]$/g, '');
-  const bindings = state?.online && state.stunPort > 0 ? await askBindings(host, state.stunPort, QUESTIONS).catch(() => null) : null;
+  const bindings = state?.online ? await askPorts(host, state) : null;
   const steps = [healthStep(health), connection, ...(state?.online ? udpSteps(host, state.stunPort, bindings) : [])];
   const seen = bindings?.seen.find((address) => address !== null) ?? null;
   const translated = !bindings || !seen || isThisMachine(host) ? null : seen.address !== bindings.local.address;
@@ -56,9 +55,22 @@ export async function diagnose(relay: string): Promise<Diagnosis> {
     seen,
     translated,
     portKept: translated ? seen?.port === bindings?.local.port : null,
+    mapping: translated ? mappingOf(bindings!.seen) : null,
     rttMs: state?.online ? state.rttMs : null,
     findings: steps.map(({ finding }) => finding),
   };
+}
+
+/** Twice at one port, which shows whether the translation holds still, and once at the other, which shows whether it is the same there. */
+async function askPorts(host: string, { stunPort, stunOtherPort }: LinkState & { readonly online: true }): Promise<Bindings | null> {
+  const ports = [stunPort, stunPort, stunOtherPort].filter((port) => port > 0);
+  return ports.length === 0 ? null : await askBindings(host, ports).catch(() => null);
+}
+
+function mappingOf([first, again, other]: Bindings['seen']): Diagnosis['mapping'] {
+  const known = [first, again, other].flatMap((address) => address ?? []);
+  if (known.some(({ address, port }) => address !== known[0]!.address || port !== known[0]!.port)) return 'dependent';
+  return other && known.length > 1 ? 'endpoint-independent' : null;
 }
 
 function healthStep({ state, text }: Health): Step {
@@ -88,17 +100,19 @@ function udpSteps(host: string, stunPort: number, bindings: Bindings | null): St
     return [bad('network', `UDP does not get through to port ${stunPort} of the relay. Messages go by the relay; a direct path is unlikely from this network, though one inside it may open.`)];
   }
   const steps = [good(`UDP gets through; the relay sees this computer as ${shown(seen)}.`)];
-  if (bindings.seen.includes(null)) steps.push(good('One of two UDP questions got no answer: this network loses packets.'));
+  if (bindings.seen.includes(null)) steps.push(good('Not every UDP question got an answer: this network loses packets, or lets none through to one of the two ports.'));
   return [...steps, good(translation(host, bindings, seen))];
 }
 
 function translation(host: string, { local, seen: all }: Bindings, seen: Address): string {
   if (isThisMachine(host)) return 'The relay is on this computer, so nothing can be told about address translation.';
   if (seen.address === local.address) return 'This is the address of this computer itself: no address translation before the relay. A firewall may still stand there.';
-  const moved = all.some((address) => address !== null && (address.address !== seen.address || address.port !== seen.port));
-  if (moved) return `The network translates our address ${shown(local)}, and differently for each packet: a direct path is unlikely.`;
   const port = seen.port === local.port ? 'and keeps the port' : `and changes the port ${local.port} to ${seen.port}`;
-  return `The network translates our address ${local.address} ${port}. Whether it does the same towards everybody, which direct paths need, cannot be told from one relay.`;
+  switch (mappingOf(all)) {
+    case 'dependent': return `The network translates our address ${shown(local)}, and differently for each destination (dependent mapping): a direct path opens only to people in easier networks.`;
+    case 'endpoint-independent': return `The network translates our address ${local.address} ${port}, and alike towards both ports of the relay (endpoint-independent mapping): direct paths are likely.`;
+    case null: return `The network translates our address ${local.address} ${port}. Whether it does the same towards everybody, which direct paths need, could not be told.`;
+  }
 }
 
 function shown({ address, port }: Address): string {

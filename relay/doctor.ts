@@ -79,7 +79,7 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
   await look('mailbox', 'Look at the relay’s log and at "sotto relay inspect".', () => seeMailbox(url));
   if (stunPort !== 0) {
     await look('STUN', `Open UDP port ${stunPort} in the firewall.`, () => seeStun(url.hostname, stunPort));
-    await look('TURN', `Open UDP port ${stunPort} in the firewall, and those of --turn-ports; behind a NAT, give --turn-address.`, () => seeTurn(url));
+    await look('TURN', `Open UDP port ${stunPort} in the firewall, and those of --turn-workers and --turn-ports; behind a NAT, give --turn-address.`, () => seeTurn(url));
   }
   await look('disk', 'Give the disk more room, or lower --store-bytes and --envelope-seconds.', () => seeDisk(patient));
   await look('open files', 'Raise LimitNOFILE of the service, or lower --connections.', () => seeFiles(patient));

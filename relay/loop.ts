@@ -18,7 +18,7 @@ import { FairQueue } from './queue.js';
 import type { Store } from './stores/store.js';
 import { CREDENTIAL_RANDOM_BYTES } from './turn/credential.js';
 import { makeOffer, type Offering } from './turn/offer.js';
-import type { TurnServer } from './turn/server.js';
+import type { TurnThreads } from './turn/workers.js';
 import { CHALLENGE_BYTES, FRAME_MAX_BYTES } from './wire/limits.js';
 
 /** How often each client is asked whether it is there; one that has not answered by the next time is gone. */
@@ -38,7 +38,7 @@ const GOODBYE_MS = 500;
 
 export interface LoopParts {
   readonly store: Store;
-  readonly turn: TurnServer;
+  readonly turn: TurnThreads;
   readonly offering: Offering;
   readonly relay: Relay;
   readonly clock: Clock;
@@ -103,7 +103,7 @@ export class Loop {
     this.#lastConnection += 1;
     const connection = this.#lastConnection;
     // Where it is, only TURN knows, and only as long as it is there.
-    const went = this.#parts.turn.came(address);
+    this.#parts.turn.came(address);
     this.#names.set(connection, name);
     this.#connections.set(connection, new Connection(socket, {
       frame: (bytes) => this.#input({ kind: 'frame', connection, bytes }),
@@ -111,7 +111,7 @@ export class Loop {
       closed: () => {
         this.#connections.delete(connection);
         this.#names.delete(connection);
-        went();
+        this.#parts.turn.went(address);
         this.#input({ kind: 'closed', connection });
         if (this.#connections.size === 0) this.#emptied();
       },

@@ -4,12 +4,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Answer, Operation } from './core/operation.js';
 import type { Totals } from './stores/store.js';
+import type { TurnTotals } from './turn/commons.js';
 
 /** What stands now, asked for when somebody looks. */
 export interface Standing {
   readonly connections: number;
   readonly waiting: number;
   readonly totals: Totals;
+  readonly turn: TurnTotals;
   readonly diskFreeBytes: number;
   readonly short: 'disk' | 'memory' | null;
   readonly certificateEndsAt: number | null;
@@ -49,6 +51,8 @@ export class Metrics {
     for (const name of ['mailboxes', 'envelopes', 'cards', 'bytes'] as const) {
       this.#gauge(`sotto_store_${name}`, name === 'bytes' ? 'Bytes of envelopes and cards that are kept' : `Number of ${name} that are kept`, () => look().totals[name]);
     }
+    this.#gauge('sotto_turn_allocations', 'Allocations of the TURN server', () => look().turn.allocations);
+    this.registry.registerMetric(new Counter({ name: 'sotto_turn_relayed_bytes_total', help: 'Bytes that it has relayed', registers: [], collect() { this.reset(); this.inc(look().turn.relayedBytes); } }));
     this.#gauge('sotto_disk_free_bytes', 'Bytes free on the disk of the store', () => look().diskFreeBytes);
     for (const what of ['disk', 'memory'] as const) this.#gauge(`sotto_short_of_${what}`, `1 while nothing new is taken for want of ${what}`, () => Number(look().short === what));
     this.#gauge('sotto_certificate_end_seconds', 'When the certificate ends, in seconds since 1970; 0 without one', () => (look().certificateEndsAt ?? 0) / 1_000);

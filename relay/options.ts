@@ -35,12 +35,13 @@ function admissionOf({ admission, admissionToken, workBits }: Config): Admission
   }
 }
 
-function turnOf({ turnPeers, turnAddress, turnPorts, turnUrl, turnSecretFile }: Config): TurnOptions {
+function turnOf({ turnPeers, turnAddress, turnPorts, turnWorkers, turnUrl, turnSecretFile }: Config): TurnOptions {
   if (turnAddress.some((address) => isIP(address) === 0)) throw new SottoError('option-invalid', '--turn-address takes IP addresses.');
   if ((turnUrl.length === 0) !== (turnSecretFile === '')) throw new SottoError('option-invalid', '--turn-url and --turn-secret-file go together.');
   return {
     peers: turnPeers,
     announced: turnAddress,
+    workers: turnWorkers,
     ...turnPorts !== '' && { relayPorts: portsOf(turnPorts) },
     ...turnUrl.length > 0 && { external: { urls: turnUrl, secret: readSecret(turnSecretFile) } },
   };

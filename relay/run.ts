@@ -28,8 +28,8 @@ import { ensurePlain, readTls, watchTls, type Plain, type TlsFiles } from './tls
 import { steadyNow } from './turn/clock.js';
 import { rotatingSecrets, sharedSecret } from './turn/credential.js';
 import { createDoor, type Tls } from './turn/door.js';
-import { ownUrls, type Offering, type OwnPorts } from './turn/offer.js';
-import { startTurn, type TurnServer, type TurnServerOptions } from './turn/server.js';
+import { ownUrls, type Offering } from './turn/offer.js';
+import { startTurnThreads, type TurnThreads, type TurnThreadsOptions } from './turn/workers.js';
 
 export interface RelayOptions {
   /** Name or IP address of this machine to listen at. */
@@ -64,7 +64,7 @@ export interface RelayOptions {
 }
 
 /** What is relayed for clients that find no direct path; by default to nobody but each other. */
-export interface TurnOptions extends Partial<Pick<TurnServerOptions, 'peers' | 'exempt' | 'announced' | 'relayPorts' | 'limits'>> {
+export interface TurnOptions extends Partial<Pick<TurnThreadsOptions, 'peers' | 'exempt' | 'announced' | 'relayPorts' | 'limits' | 'workers'>> {
   /** Another server, which clients are pointed to instead, and the secret that it shares with this relay. */
   readonly external?: { readonly urls: readonly string[]; readonly secret: string };
 }
@@ -121,7 +121,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     closers.push(() => turn.close());
     const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
-    const look = (): Standing => ({ connections: loop.connections, waiting: loop.waiting, totals: store.totals, diskFreeBytes: guard.diskFreeBytes, short: guard.short, certificateEndsAt: certificate?.endsAt() ?? null });
+    const look = (): Standing => ({ connections: loop.connections, waiting: loop.waiting, totals: store.totals, turn: turn.totals, diskFreeBytes: guard.diskFreeBytes, short: guard.short, certificateEndsAt: certificate?.endsAt() ?? null });
     const problems = (): string[] => [...loop.problems, ...guard.short === null ? [] : [`short of ${guard.short}`]];
     const metrics = new Metrics(version, look);
     const loop = new Loop({ relay: new Relay(turn.port, turn.otherPort, limits, admission), store, turn, offering, clock, guard, log, metrics });
@@ -157,12 +157,11 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
 }
 
 /** Our own server, and what clients are offered: that one, or another. */
-async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, clock: Clock, tlsPort: () => number | null): Promise<{ readonly turn: TurnServer; readonly offering: Offering }> {
-  const secrets = rotatingSecrets(new Uint8Array(randomBytes(SECRET_BYTES)));
-  const turn = await startTurn({ peers: 'clients', ...turnOptions, address, port: stunPort, secrets });
+async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, clock: Clock, tlsPort: () => number | null): Promise<{ readonly turn: TurnThreads; readonly offering: Offering }> {
+  const secret = new Uint8Array(randomBytes(SECRET_BYTES));
+  const turn = await startTurnThreads({ peers: 'clients', workers: 0, ...turnOptions, address, port: stunPort, secret });
   if (external !== undefined) return { turn, offering: { secrets: sharedSecret(external.secret), urlsFor: () => external.urls, now: () => clock.now() } };
-  const own = (): OwnPorts => ({ udp: turn.port, tcp: turn.tcp ? turn.port : null, tls: tlsPort() });
-  return { turn, offering: { secrets, urlsFor: (name) => ownUrls(own(), name), now: steadyNow } };
+  return { turn, offering: { secrets: rotatingSecrets(secret), urlsFor: (name) => ownUrls({ ...turn.nextPorts(), tls: tlsPort() }, name), now: steadyNow } };
 }
 
 function openStore(data: string, limits: Limits, now: number): Store {

@@ -3,6 +3,7 @@
 
 import type { Command } from 'commander';
 import { LIMITS, type Limits } from './core/limits.js';
+import { WORKERS_MAX } from './turn/commons.js';
 import { WORK_MAX_BITS } from './wire/limits.js';
 
 const MIB = 1024 * 1024;
@@ -62,6 +63,7 @@ export const SETTINGS = {
   turnPeers: choice(['clients', 'open'], 'clients', 'to whom TURN relays: clients of this relay, or open for every public address'),
   turnAddress: list('public IP addresses of this machine, where it does not have them itself'),
   turnPorts: words('', 'UDP ports of relayed connections; 49152-65535 if not given'),
+  turnWorkers: number(0, WORKERS_MAX, 0, 'threads that relay beside the main one, each at the next two ports after --stun-port; 0 where one core is enough'),
   turnUrl: list('another TURN server to point clients to, with --turn-secret-file'),
   turnSecretFile: words('', 'file with the secret that the other TURN server shares with this relay'),
   data: words('', 'folder of the mailboxes'),

@@ -76,7 +76,7 @@ async function answer(parts: StatusParts, history: History, url: string): Promis
 }
 
 function page({ look, version, limits, problems, upMs }: StatusParts, work: Work, looks: readonly Look[]): string {
-  const { connections, waiting, totals, diskFreeBytes, certificateEndsAt } = look();
+  const { connections, waiting, totals, turn, diskFreeBytes, certificateEndsAt } = look();
   const wrong = problems();
   const state = wrong.length === 0 ? '<h1>The relay is ready</h1>' : `<h1 class="bad">The relay takes nothing new: ${wrong.join(', ')}</h1>`;
   const tiles = [
@@ -90,6 +90,7 @@ function page({ look, version, limits, problems, upMs }: StatusParts, work: Work
     ['Cards kept', count(totals.cards)],
     ['To the disk', work.durableWithin === null ? 'nothing was written yet' : `99 of 100 times within ${work.durableWithin}; ${count(waiting)} waiting`],
     ['Refused', work.refused.length === 0 ? 'nothing since the start' : work.refused.map(([code, times]) => `${count(times)} ${code}`).join(', ')],
+    ['TURN', `${count(turn.allocations)} allocations; ${size(turn.relayedBytes)} relayed`],
     ['Disk free', size(diskFreeBytes)],
     ['Memory', size(ownMemoryBytes())],
     ['Certificate', certificateEndsAt === null ? 'none here' : `ends ${new Date(certificateEndsAt).toISOString().slice(0, 10)}`],

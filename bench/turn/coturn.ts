@@ -35,7 +35,7 @@ export async function startCoturn(): Promise<Coturn | null> {
   const gone = once(child, 'exit');
   await answers(port);
   return {
-    place: { port, ...CREDENTIAL },
+    place: { ports: [port], ...CREDENTIAL },
     cpuMs: () => {
       const fields = readFileSync(`/proc/${child.pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ');
       return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_SECOND;

@@ -40,7 +40,7 @@ const methods: ServerMethods = {
       relayed.set(port, opening);
       void opening.then((opened) => ready.set(port, opened));
     });
-    return { port: front.address().port, username: '', password: '' };
+    return { ports: [front.address().port], username: '', password: '' };
   },
   cpuMs: () => cpuOf(process),
 };

@@ -32,12 +32,14 @@ peer.on('message', (bytes, { port }) => peer.send(bytes, port, HOST));
 class Client {
   readonly #socket: Socket;
   readonly #place: Place;
+  readonly #port: number;
   readonly #manner: Manner;
   #onData: () => void = () => {};
 
-  constructor(socket: Socket, place: Place, manner: Manner) {
+  constructor(socket: Socket, place: Place, index: number, manner: Manner) {
     this.#socket = socket;
     this.#place = place;
+    this.#port = place.ports[index % place.ports.length]!;
     this.#manner = manner;
     // Data comes as ChannelData, as a Data indication, or bare; answers to requests are awaited elsewhere.
     socket.on('message', (bytes) => {
@@ -110,7 +112,7 @@ class Client {
   }
 
   #send(packet: Uint8Array): void {
-    this.#socket.send(packet, this.#manner === 'direct' ? peer.address().port : this.#place.port, HOST);
+    this.#socket.send(packet, this.#manner === 'direct' ? peer.address().port : this.#port, HOST);
   }
 
   #frame(length: number): Uint8Array {
@@ -151,7 +153,7 @@ const methods = {
   peerPort: () => peer.address().port,
   /** Opens clients at a server, under a name. */
   open: async (name: string, place: Place, manner: Manner): Promise<void> => {
-    const clients = await Promise.all(Array.from({ length: CLIENTS }, async () => new Client(await open(), place, manner)));
+    const clients = await Promise.all(Array.from({ length: CLIENTS }, async (_, index) => new Client(await open(), place, index, manner)));
     for (const client of clients) await client.prepare();
     groups.set(name, clients);
   },

@@ -26,7 +26,7 @@ const methods: ServerMethods = {
     const port = await freePort();
     const credentials = { [CREDENTIAL.username]: CREDENTIAL.password };
     new Server({ listeningPort: port, listeningIps: ['127.0.0.1'], relayIps: ['127.0.0.1'], authMech: 'long-term', credentials, realm: 'bench', debugLevel: 'OFF' }).start();
-    return { port, ...CREDENTIAL };
+    return { ports: [port], ...CREDENTIAL };
   },
   cpuMs: () => cpuOf(process),
 };

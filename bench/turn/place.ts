@@ -1,8 +1,8 @@
 // Where a server under load is, and what it has cost.
 
 export interface Place {
-  /** UDP, of 127.0.0.1. */
-  readonly port: number;
+  /** UDP, of 127.0.0.1; clients use them in turn. */
+  readonly ports: readonly number[];
   /** Empty where nobody is asked. */
   readonly username: string;
   readonly password: string;
@@ -10,7 +10,8 @@ export interface Place {
 
 /** What every program that is put under load can be told. */
 export interface ServerMethods {
-  start: (peerPort: number) => Promise<Place>;
+  /** @param workers threads, where the program can have several. */
+  start: (peerPort: number, workers?: number) => Promise<Place>;
   cpuMs: () => number;
 }
 

@@ -3,7 +3,7 @@
 // end comes once. Knows nothing of libraries, sessions or signaling.
 
 import { CANDIDATES_MAX } from '../core/description.js';
-import { checkCandidate, isLoopback, render } from '../core/sdp.js';
+import { checkCandidate, isLoopback, parseCandidate, render } from '../core/sdp.js';
 import { Gathering, type GatheringTiming } from './gathering.js';
 import { Liveness, type LivenessTiming } from './liveness.js';
 import type { Pair, Peer, PeerOptions } from './peer.js';
@@ -58,6 +58,8 @@ export class EnginePeer implements Peer, EngineEvents {
   readonly #loopback: boolean;
   readonly #gathering: Gathering;
   readonly #candidates: string[] = [];
+  /** Where the other side has said that TURN servers forward for it, as Pair has it. */
+  readonly #relays = new Set<string>();
   #engine: Engine | null = null;
   #liveness: Liveness | null = null;
   #described = false;
@@ -101,8 +103,10 @@ export class EnginePeer implements Peer, EngineEvents {
       const candidate = checkCandidate(text, this.#loopback);
       if (candidate === null || this.#ended || this.#candidates.length === CANDIDATES_MAX) continue;
       this.#candidates.push(candidate);
+      this.#rememberRelay(candidate);
       if (this.#described) this.#attempt(() => this.#engine?.addCandidate(candidate));
     }
+    if (this.#liveness !== null) this.#lookAtPair();
   }
 
   send(frame: Uint8Array): boolean {
@@ -114,7 +118,10 @@ export class EnginePeer implements Peer, EngineEvents {
   }
 
   pair(): Pair | null {
-    return this.#ended ? null : (this.#engine?.pair() ?? null);
+    const pair = this.#ended ? null : (this.#engine?.pair() ?? null);
+    const [remote = ''] = pair?.remote.split(' ') ?? [];
+    // A check that came before the candidate has shown the address first, as nobody's (`prflx`), and a library may leave it at that.
+    return pair !== null && this.#relays.has(remote) ? { ...pair, remote: `${remote} relay`, relayed: true } : pair;
   }
 
   rttMs(): number | null {
@@ -162,6 +169,11 @@ export class EnginePeer implements Peer, EngineEvents {
     clearTimeout(this.#settling);
     this.#engine?.close();
     queueMicrotask(() => this.#options.onClosed(reason));
+  }
+
+  #rememberRelay(candidate: string): void {
+    const { type, address = '', port } = parseCandidate(candidate) ?? {};
+    if (type === 'relay') this.#relays.add(`${address.includes(':') ? `[${address}]` : address}:${port}`);
   }
 
   #lookAtPair(): void {

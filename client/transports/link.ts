@@ -9,14 +9,14 @@ export interface LinkOptions {
   /** http(s) URL of the relay, without a path. */
   readonly relay: string;
   readonly role: 'collect' | 'deposit';
-  /** Called on each change. `rttMs` is the last heartbeat's round trip, `stunPort` what Welcome said (0: none). */
+  /** Called on each change. `rttMs` is the last heartbeat's round trip, the ports are what Welcome said (0: none). */
   readonly onState: (state: LinkState) => void;
   /** An envelope came (collect only). */
   readonly onDelivery: (delivery: { readonly mailbox: string; readonly sequence: number; readonly envelope: Uint8Array; readonly ageMs: number }) => void;
 }
 
 export type LinkState =
-  | { readonly online: true; readonly rttMs: number; readonly stunPort: number }
+  | { readonly online: true; readonly rttMs: number; readonly stunPort: number; readonly stunOtherPort: number }
   | { readonly online: false; readonly reason: string };
 
 /** What a relay refuses with, and when it advises to try again: 0 for no advice. */

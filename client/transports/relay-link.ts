@@ -187,7 +187,8 @@ class RelayLink implements Link {
   #beat(rttMs: number): void {
     this.#onlineAt ??= this.#platform.now();
     this.#reason = null;
-    this.#tell({ online: true, rttMs, stunPort: this.#connection?.welcome?.stunPort ?? 0 });
+    const { stunPort = 0, stunOtherPort = 0 } = this.#connection?.welcome ?? {};
+    this.#tell({ online: true, rttMs, stunPort, stunOtherPort });
     this.#finishAttempt();
   }
 

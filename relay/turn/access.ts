@@ -38,7 +38,7 @@ export class Access {
     if (message.integrityAt === null) return refuse(401);
     const [username, realm, nonce] = [USERNAME, REALM, NONCE].map((type) => valueOf(message, type));
     if (username === undefined || realm === undefined || nonce === undefined) return refuse(400);
-    if (!this.#nonces.isGood(readText(nonce), flow.source.address, now)) return refuse(438);
+    if (!this.#nonces.isGood(readText(nonce), flow.source, now)) return refuse(438);
     const name = readText(username);
     const key = name === allocation?.username ? allocation.key : credentialKey(this.#secrets, name);
     if (key === null || !isIntact(bytes, message, key)) return refuse(401);
@@ -49,7 +49,7 @@ export class Access {
   #refusal({ source }: Flow, request: Uint8Array, { type, transaction, fingerprint }: ReadMessage, code: number, now: number): Uint8Array | null {
     const attributes: Attribute[] = [{ type: ERROR_CODE, value: errorCode(code) }];
     if (code !== 400) {
-      attributes.push({ type: REALM, value: text(REALM_NAME) }, { type: NONCE, value: text(this.#nonces.give(source.address, now)) });
+      attributes.push({ type: REALM, value: text(REALM_NAME) }, { type: NONCE, value: text(this.#nonces.give(source, now)) });
     }
     const answer = writeMessage({ type: type | ERROR, transaction, attributes, fingerprint });
     return mayAnswer(source, request.length, answer) ? answer : null;
@@ -74,6 +74,6 @@ export class Answers {
   }
 }
 
-function nameOf({ id }: Flow, transaction: Uint8Array): string {
-  return `${id} ${readText(transaction)}`;
+function nameOf({ listener, source: { address, port } }: Flow, transaction: Uint8Array): string {
+  return `${listener} ${port} ${address} ${readText(transaction)}`;
 }

@@ -8,13 +8,14 @@ import { Meter } from './meter.js';
 
 /** A client's five-tuple, as far as a server must tell them apart. */
 export interface Flow {
-  /** Equal for packets of one five-tuple and for no others. */
-  readonly id: string;
-  /** Which of the server's ears heard it. */
+  /** Which of the server's ears heard it; of a stream (TCP, TLS) a number of its own, below zero. */
   readonly listener: number;
   readonly source: Endpoint;
-  /** Whether it is a stream (TCP, TLS), where ChannelData is padded. */
-  readonly stream: boolean;
+}
+
+/** Whether it is a stream, where ChannelData is padded. */
+export function isStream({ listener }: Flow): boolean {
+  return listener < 0;
 }
 
 /** A peer address that has been let in; its channels by the peer's port. */
@@ -60,10 +61,9 @@ export class Allocation {
     this.#limits = limits;
   }
 
-  /** The permission of an address that is let in now. */
-  permission(address: string, now: number): Permission | undefined {
-    const permission = this.#permissions.get(address);
-    return permission !== undefined && permission.expiresAt > now ? permission : undefined;
+  /** The permission of an address, which may have expired. */
+  permission(address: string): Permission | undefined {
+    return this.#permissions.get(address);
   }
 
   /** The channel of this number that is bound now. */

@@ -4,6 +4,7 @@
 //   username = expiry in seconds since 1970 ":" 12 random characters       password = base64(HMAC-SHA1(secret, username))
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { Endpoint } from './address.js';
 import { CREDENTIAL_SECONDS, NONCE_MS } from './limits.js';
 
 export const REALM_NAME = 'sotto';
@@ -64,7 +65,10 @@ const SLOT_BYTES = 2;
 const MAC_BYTES = 4;
 const NONCE_LENGTH = 8;
 
-/** Nonces for one server: 8 characters, as short as a small answer needs them, that say when and to whom they were given. */
+/**
+ * Nonces for one server: 8 characters, as short as a small answer needs them, that say when and to which address and port they were
+ * given (RFC 8489 §9.2.4). They do not begin with its nonce cookie, which announces features that this server does not have.
+ */
 export class Nonces {
   readonly #key: Uint8Array;
 
@@ -73,20 +77,20 @@ export class Nonces {
     this.#key = key;
   }
 
-  give(address: string, now: number): string {
-    return this.#of(address, Math.floor(now / NONCE_MS));
+  give(source: Endpoint, now: number): string {
+    return this.#of(source, Math.floor(now / NONCE_MS));
   }
 
-  isGood(nonce: string, address: string, now: number): boolean {
+  isGood(nonce: string, source: Endpoint, now: number): boolean {
     if (nonce.length !== NONCE_LENGTH) return false;
     const slot = Math.floor(now / NONCE_MS);
-    return [slot, slot - 1].some((given) => timingSafeEqual(Buffer.from(nonce, 'latin1'), Buffer.from(this.#of(address, given))));
+    return [slot, slot - 1].some((given) => timingSafeEqual(Buffer.from(nonce, 'latin1'), Buffer.from(this.#of(source, given))));
   }
 
-  #of(address: string, slot: number): string {
+  #of({ address, port }: Endpoint, slot: number): string {
     const when = Buffer.alloc(SLOT_BYTES);
     when.writeUInt16BE(slot & 0xffff);
-    const mac = createHmac('sha256', this.#key).update(when).update(address).digest().subarray(0, MAC_BYTES);
+    const mac = createHmac('sha256', this.#key).update(when).update(`${port} ${address}`).digest().subarray(0, MAC_BYTES);
     return Buffer.concat([when, mac]).toString('base64url');
   }
 }

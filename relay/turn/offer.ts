@@ -2,6 +2,7 @@
 // trusts with the same kind of secret (coturn’s use-auth-secret). Pure: the clock of that server and chance are arguments.
 
 import { mintCredential, type Credential, type Secrets } from './credential.js';
+import type { TurnPorts } from './workers.js';
 
 export interface Offer extends Credential {
   /** In the form of RFC 7065; none if there is no server. */
@@ -18,9 +19,7 @@ export interface Offering {
 }
 
 /** Ports of our own server; null for what it does not have. */
-export interface OwnPorts {
-  readonly udp: number;
-  readonly tcp: number | null;
+export interface OwnPorts extends TurnPorts {
   readonly tls: number | null;
 }
 

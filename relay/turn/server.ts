@@ -10,12 +10,13 @@ import type { Flow } from './allocation.js';
 import { familyOf, type Family } from './attribute.js';
 import type { Listener } from './binding.js';
 import { steadyNow } from './clock.js';
+import type { Commons } from './commons.js';
 import type { Secrets } from './credential.js';
 import { Frames } from './frame.js';
 import type { Limits } from './limits.js';
 import type { PeerPolicy } from './peers.js';
 import { isSpecial } from './range.js';
-import { ANY, openUdp, ownAddresses, sendUdp } from './socket.js';
+import { ANY, LOOPBACK, openUdp, ownAddresses, sendUdp } from './socket.js';
 import { Turn, type Input, type Output } from './turn.js';
 
 export interface TurnServerOptions extends PeerPolicy {
@@ -29,6 +30,8 @@ export interface TurnServerOptions extends PeerPolicy {
   readonly announced?: readonly string[];
   readonly secrets: Secrets;
   readonly limits?: Limits;
+  /** What other threads of this server know, too. */
+  readonly commons?: Commons;
 }
 
 /** A STUN and TURN server that runs. */
@@ -41,8 +44,10 @@ export interface TurnServer {
   readonly tcp: boolean;
   /** Takes over a stream that speaks STUN. */
   accept(stream: Stream): void;
-  /** A client of the relay has connected from this address. @returns what to call when it is gone. */
-  came(address: string): () => void;
+  /** A client of the relay has connected from this address. */
+  came(address: string): void;
+  /** And is gone. */
+  went(address: string): void;
   close(): void;
 }
 
@@ -67,9 +72,6 @@ const OWN_ADDRESSES_MS = 30_000;
 const TOKEN_BYTES = 8;
 const KEY_BYTES = 32;
 
-/** The index of streams, which are no UDP socket. */
-const NO_LISTENER = -1;
-
 /**
  * Starts a server at an IP address of this machine; for `::` at its IPv4 addresses, too, where it has any. A port that is taken
  * is replaced by a free one, since clients are told the port in any case.
@@ -84,7 +86,8 @@ export async function startTurn(options: TurnServerOptions): Promise<TurnServer>
     // Ears come in pairs.
     other: index % 2 === 0 ? index + 1 : index - 1,
   }));
-  const turn = new Turn({ ...rest, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, listeners });
+  const within = { 4: addressWithin(4, address), 6: addressWithin(6, address) };
+  const turn = new Turn({ ...rest, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, within, listeners });
   const loop = new Loop(turn, ears, { address, ports: relayPorts });
   const bound = ears[0]!.address().port;
   const tcp = await listen(address, bound, loop);
@@ -93,7 +96,8 @@ export async function startTurn(options: TurnServerOptions): Promise<TurnServer>
     otherPort: ears[1]!.address().port,
     tcp: tcp !== null,
     accept: (stream) => loop.accept(stream),
-    came: (from) => loop.came(from),
+    came: (from) => loop.meet('came', from),
+    went: (from) => loop.meet('went', from),
     close() {
       tcp?.close();
       loop.close();
@@ -106,7 +110,7 @@ class Loop {
   readonly #ears: readonly Socket[];
   readonly #place: { readonly address: string; readonly ports: readonly [number, number] };
   readonly #relayed = new Map<number, Socket>();
-  readonly #streams = new Map<string, Stream>();
+  readonly #streams = new Map<number, Stream>();
   readonly #watch: NodeJS.Timeout;
   #alarm: NodeJS.Timeout | undefined;
   #lastStream = 0;
@@ -119,8 +123,8 @@ class Loop {
     this.#watch = setInterval(() => this.#lookAround(), OWN_ADDRESSES_MS);
     this.#lookAround();
     for (const [listener, ear] of ears.entries()) {
-      ear.on('message', (bytes, { address, port }) => {
-        this.#input({ kind: 'from-client', flow: { id: `${listener} ${port} ${address}`, listener, source: { address, port }, stream: false }, bytes });
+      ear.on('message', (bytes, source) => {
+        this.#input({ kind: 'from-client', flow: { listener, source }, bytes });
       });
     }
   }
@@ -129,15 +133,15 @@ class Loop {
     const { remoteAddress, remotePort } = stream;
     // Nobody is there any more, or everybody is.
     if (remoteAddress === undefined || remotePort === undefined || this.#streams.size >= STREAMS_MAX || this.#closed) return void stream.destroy();
-    this.#lastStream += 1;
-    const flow: Flow = { id: `stream ${this.#lastStream}`, listener: NO_LISTENER, source: { address: plain(remoteAddress), port: remotePort }, stream: true };
+    this.#lastStream -= 1;
+    const flow: Flow = { listener: this.#lastStream, source: { address: plain(remoteAddress), port: remotePort } };
     const frames = new Frames();
-    this.#streams.set(flow.id, stream);
+    this.#streams.set(flow.listener, stream);
     stream.setNoDelay(true);
     stream.setTimeout(STREAM_SILENCE_MS, () => stream.destroy());
     stream.on('error', () => {});
     stream.on('close', () => {
-      this.#streams.delete(flow.id);
+      this.#streams.delete(flow.listener);
       this.#input({ kind: 'ended', flow });
     });
     stream.on('data', (chunk: Buffer) => {
@@ -148,10 +152,8 @@ class Loop {
     stream.on('end', () => stream.end());
   }
 
-  came(from: string): () => void {
-    const address = plain(from);
-    this.#input({ kind: 'came', address });
-    return () => this.#input({ kind: 'went', address });
+  meet(kind: 'came' | 'went', from: string): void {
+    this.#input({ kind, address: plain(from) });
   }
 
   close(): void {
@@ -187,10 +189,10 @@ class Loop {
     }
   }
 
-  #toClient({ id, listener, source }: Flow, bytes: Uint8Array): void {
+  #toClient({ listener, source }: Flow, bytes: Uint8Array): void {
     const ear = this.#ears[listener];
     if (ear !== undefined) return sendUdp(ear, bytes, source);
-    const to = this.#streams.get(id);
+    const to = this.#streams.get(listener);
     if (to !== undefined && to.writable && to.writableLength < STREAM_BACKLOG_BYTES) to.write(bytes);
   }
 
@@ -213,7 +215,7 @@ class Loop {
   /** One socket at a free port, or two at ports that follow each other; none if luck or the system refuses. */
   async #openRelayed(family: Family, even: boolean, pair: boolean): Promise<Socket[]> {
     const [first, last] = this.#place.ports;
-    const address = familyOf(this.#place.address) === family ? this.#place.address : ANY[family];
+    const address = boundAddress(family, this.#place.address);
     for (let tries = 0; tries < PORT_TRIES; tries += 1) {
       const port = even ? 2 * randomInt(Math.ceil(first / 2), Math.ceil(last / 2)) : randomInt(first, last + 1);
       const one = await openUdp(address, port).catch(() => null);
@@ -247,15 +249,28 @@ async function openEars(address: string, port: number): Promise<Socket[]> {
   return [first, second];
 }
 
+/** At which address the relayed sockets of a family are bound. */
+function boundAddress(family: Family, address: string): string {
+  return familyOf(address) === family ? address : ANY[family];
+}
+
+/** At which address sockets of this machine find those that are bound so, whatever it is called from outside. */
+function addressWithin(family: Family, address: string): string {
+  const bound = boundAddress(family, address);
+  return bound === ANY[family] ? LOOPBACK[family] : bound;
+}
+
 /** Where allocations of a family are reached; null where this server has no address of it. */
 function relayedAddress(family: Family, address: string, announced: readonly string[]): string | null {
   const named = announced.find((one) => familyOf(one) === family);
   if (named !== undefined) return named;
   if (address !== ANY[4] && address !== ANY[6]) return familyOf(address) === family ? address : null;
   if (family === 6 && address === ANY[4]) return null;
-  const own = ownAddresses().filter((one) => familyOf(one.address) === family).filter((one) => !one.address.startsWith('fe80:'));
-  const best = own.find((one) => !isSpecial(one.address)) ?? own.find(({ internal }) => !internal) ?? own[0];
-  return best?.address ?? null;
+  const all = ownAddresses().filter((one) => !one.address.startsWith('fe80:'));
+  const own = all.filter((one) => familyOf(one.address) === family);
+  const best = own.find((one) => !isSpecial(one.address)) ?? own.find(({ internal }) => !internal);
+  // Nobody else reaches a loopback address; it is for a machine that nobody reaches at all.
+  return (best ?? (all.every(({ internal }) => internal) ? own[0] : undefined))?.address ?? null;
 }
 
 function endpointOf(ear: Socket, relayed: Readonly<Record<Family, string | null>>): Listener['endpoint'] {

@@ -7,6 +7,7 @@ import type { Endpoint } from './address.js';
 import { familyOf, type Family } from './attribute.js';
 
 export const ANY: Readonly<Record<Family, string>> = { 4: '0.0.0.0', 6: '::' };
+export const LOOPBACK: Readonly<Record<Family, string>> = { 4: '127.0.0.1', 6: '::1' };
 
 /** Datagrams that may wait, on either side of a socket: 32 ms at 1 Gbit/s, as far as the system lets us. */
 const BUFFER_BYTES = 4 * 1024 * 1024;

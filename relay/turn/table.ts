@@ -4,7 +4,9 @@
 import type { Endpoint } from './address.js';
 import type { Allocation, Flow } from './allocation.js';
 import type { Family } from './attribute.js';
+import type { Commons } from './commons.js';
 import { RESERVATION_MS } from './limits.js';
+import { Places } from './places.js';
 
 /** A socket that waits for the allocation that has its token. */
 export interface Reservation {
@@ -16,19 +18,24 @@ export interface Reservation {
 }
 
 export class Table {
-  readonly #byFlow = new Map<string, Allocation>();
+  readonly #byFlow = new Places<Allocation>();
   readonly #bySocket = new Map<number, Allocation>();
-  readonly #byRelayed = new Map<string, Allocation>();
+  readonly #byRelayed = new Places<Allocation>();
+  readonly #commons: Commons;
   readonly #perCredential = new Map<string, number>();
   readonly #reservations = new Map<string, Reservation>();
+
+  constructor(commons: Commons) {
+    this.#commons = commons;
+  }
 
   /** Sockets in use. */
   get size(): number {
     return this.#bySocket.size + this.#reservations.size;
   }
 
-  ofFlow({ id }: Flow): Allocation | undefined {
-    return this.#byFlow.get(id);
+  ofFlow({ listener, source }: Flow): Allocation | undefined {
+    return this.#byFlow.get(source.address, source.port, listener);
   }
 
   ofSocket(socket: number): Allocation | undefined {
@@ -36,8 +43,8 @@ export class Table {
   }
 
   /** The allocation that is reached at this endpoint. */
-  ofRelayed(endpoint: Endpoint): Allocation | undefined {
-    return this.#byRelayed.get(nameOf(endpoint));
+  ofRelayed({ address, port }: Endpoint): Allocation | undefined {
+    return this.#byRelayed.get(address, port);
   }
 
   countOf(username: string): number {
@@ -45,7 +52,8 @@ export class Table {
   }
 
   add(allocation: Allocation): void {
-    this.#byFlow.set(allocation.flow.id, allocation);
+    const { listener, source } = allocation.flow;
+    this.#byFlow.set(source.address, source.port, allocation, listener);
     this.#bySocket.set(allocation.socket, allocation);
     this.#perCredential.set(allocation.username, this.countOf(allocation.username) + 1);
   }
@@ -53,13 +61,18 @@ export class Table {
   /** Says where an allocation is reached from now on. */
   place(allocation: Allocation, relayed: Endpoint): void {
     allocation.relayed = relayed;
-    this.#byRelayed.set(nameOf(relayed), allocation);
+    this.#commons.setLive(allocation.family, relayed.port, true);
+    this.#byRelayed.set(relayed.address, relayed.port, allocation);
   }
 
   remove(allocation: Allocation): void {
-    this.#byFlow.delete(allocation.flow.id);
+    const { flow: { listener, source }, relayed, family } = allocation;
+    this.#byFlow.delete(source.address, source.port, listener);
     this.#bySocket.delete(allocation.socket);
-    if (allocation.relayed !== null) this.#byRelayed.delete(nameOf(allocation.relayed));
+    if (relayed !== null) {
+      this.#commons.setLive(family, relayed.port, false);
+      this.#byRelayed.delete(relayed.address, relayed.port);
+    }
     const rest = this.countOf(allocation.username) - 1;
     if (rest > 0) this.#perCredential.set(allocation.username, rest);
     else this.#perCredential.delete(allocation.username);
@@ -92,8 +105,4 @@ export class Table {
     }
     return free;
   }
-}
-
-function nameOf({ address, port }: Endpoint): string {
-  return `${port} ${address}`;
 }

@@ -3,7 +3,7 @@
 
 import { Access, Answers, type Request } from './access.js';
 import type { Endpoint } from './address.js';
-import { Allocation, type Flow } from './allocation.js';
+import { Allocation, isStream, type Flow, type Permission } from './allocation.js';
 import * as attribute from './attribute.js';
 import type { Family } from './attribute.js';
 import { answerBinding, unknownAnswer, unknownOf, type Listener } from './binding.js';
@@ -28,6 +28,7 @@ import {
 } from './message.js';
 import { Meter, SourceMeter } from './meter.js';
 import { Peers, type PeerPolicy } from './peers.js';
+import { Reach, type ReachOptions } from './reach.js';
 import { Table } from './table.js';
 import { grantedSeconds, readSeconds, readWish } from './wish.js';
 
@@ -56,12 +57,10 @@ export type Output =
   | { readonly kind: 'close'; readonly socket: number }
   | { readonly kind: 'wake'; readonly at: number };
 
-export interface TurnOptions extends PeerPolicy {
+export interface TurnOptions extends PeerPolicy, ReachOptions {
   readonly secrets: Secrets;
   /** 32 random bytes, for nonces and tables. */
   readonly key: Uint8Array;
-  /** The address at which allocations of each family are reached; null where there is none. */
-  readonly relayed: Readonly<Record<Family, string | null>>;
   readonly listeners: readonly Listener[];
   readonly limits?: Limits;
 }
@@ -78,13 +77,13 @@ const KNOWN: ReadonlySet<number> = new Set([
 ]);
 
 export class Turn {
-  readonly #relayed: TurnOptions['relayed'];
+  readonly #reach: Reach;
   readonly #listeners: readonly Listener[];
   readonly #limits: Limits;
   readonly #access: Access;
   readonly #answers = new Answers();
   readonly #peers: Peers;
-  readonly #table = new Table();
+  readonly #table: Table;
   readonly #strangers: SourceMeter;
   readonly #meter: Meter;
   /** Requests whose allocation waits for its socket. */
@@ -94,12 +93,13 @@ export class Turn {
   #awake = false;
   #outputs: Output[] = [];
 
-  constructor({ secrets, key, relayed, listeners, limits = LIMITS, ...policy }: TurnOptions) {
-    this.#relayed = relayed;
+  constructor({ secrets, key, listeners, limits = LIMITS, ...rest }: TurnOptions) {
+    this.#reach = new Reach(rest);
+    this.#table = new Table(this.#reach.commons);
     this.#listeners = listeners;
     this.#limits = limits;
     this.#access = new Access(secrets, key);
-    this.#peers = new Peers(policy);
+    this.#peers = new Peers(rest);
     this.#setOwn([]);
     this.#strangers = new SourceMeter(key, limits.strangersPerSecond, STRANGERS_BURST_MS);
     this.#meter = new Meter(limits.bytesPerSecond, BURST_MS);
@@ -110,7 +110,7 @@ export class Turn {
     this.#outputs = [];
     switch (input.kind) {
       case 'from-client': this.#fromClient(input.flow, input.bytes, now); break;
-      case 'from-peer': this.#fromPeer(this.#table.ofSocket(input.socket), input.source, input.bytes, now); break;
+      case 'from-peer': this.#fromSocket(input.socket, input.source, input.bytes, now); break;
       case 'opened': this.#opened(input.socket, input.port, input.reserved, now); break;
       case 'not-opened': this.#notOpened(input.socket, now); break;
       case 'ended': this.#release(this.#table.ofFlow(input.flow)); break;
@@ -127,7 +127,7 @@ export class Turn {
     if (isChannelData(bytes)) {
       const channel = allocation?.channel(readChannel(bytes), now);
       const data = readChannelData(bytes);
-      if (allocation !== undefined && channel !== undefined && data !== null) this.#toPeer(allocation, channel.peer, data, now);
+      if (allocation !== undefined && channel !== undefined && data !== null) this.#toPeer(allocation, channel.permission, channel.peer, data, now);
       return;
     }
     if (allocation === undefined && !this.#strangers.take(flow.source.address, now)) return;
@@ -148,10 +148,11 @@ export class Turn {
   }
 
   #request(flow: Flow, bytes: Uint8Array, message: ReadMessage, allocation: Allocation | undefined, now: number): void {
-    const again = this.#answers.get(flow, message.transaction, now);
-    if (again !== undefined) return this.#tell(flow, again);
     const verdict = this.#access.judge(flow, bytes, message, allocation, now);
-    if (verdict.kind === 'admitted') return this.#reply(verdict.request, this.#decide(verdict.request, allocation, now), now);
+    if (verdict.kind === 'admitted') {
+      const again = this.#answers.get(flow, message.transaction, now);
+      return again === undefined ? this.#reply(verdict.request, this.#decide(verdict.request, allocation, now), now) : this.#tell(flow, again);
+    }
     // Somebody who knows where an allocation is, but not whose, is a stranger too.
     if (verdict.bytes === null || (allocation !== undefined && !this.#strangers.take(flow.source.address, now))) return;
     this.#tell(flow, verdict.bytes);
@@ -182,8 +183,8 @@ export class Turn {
     if (this.#table.countOf(username) >= this.#limits.allocationsPerCredential) return 486;
     const reserved = wish.token === null ? null : this.#table.redeem(wish.token, username, now);
     if (wish.token !== null && reserved === null) return 508;
-    const family = reserved?.family ?? wish.family;
-    if (this.#relayed[family] === null) return 440;
+    const family = reserved?.family ?? wish.family ?? this.#reach.usual;
+    if (this.#reach.address(family) === null) return 440;
     if (reserved === null && this.#table.size + (wish.pair ? 2 : 1) > this.#limits.allocations) return 508;
     const socket = reserved?.socket ?? this.#newSocket();
     const opened = new Allocation({ flow, socket, username, key, family, expiresAt: now + wish.seconds * 1_000 }, this.#limits);
@@ -220,7 +221,7 @@ export class Turn {
   }
 
   #place({ flow, message: { transaction } }: Request, allocation: Allocation, port: number, token: Uint8Array | null, now: number): Reply {
-    const relayed = { address: this.#relayed[allocation.family]!, port };
+    const relayed = { address: this.#reach.address(allocation.family)!, port };
     this.#table.place(allocation, relayed);
     return [
       { type: attribute.XOR_RELAYED_ADDRESS, value: attribute.xorAddress(relayed, transaction) },
@@ -275,7 +276,7 @@ export class Turn {
   #refusalOf(allocation: Allocation, peer: Endpoint | null): number | null {
     if (peer === null) return 400;
     if (attribute.familyOf(peer.address) !== allocation.family) return 443;
-    return this.#table.ofRelayed(peer) !== undefined || this.#peers.allows(peer.address) ? null : 403;
+    return this.#reach.isLive(peer, allocation.family) || this.#peers.allows(peer.address) ? null : 403;
   }
 
   /** RFC 8656 §11.2. */
@@ -284,26 +285,31 @@ export class Turn {
     const value = valueOf(message, attribute.XOR_PEER_ADDRESS);
     if (allocation === undefined || data === undefined || value === undefined || unknownOf(message, KNOWN).length > 0) return;
     const peer = attribute.readXorAddress(value, message.transaction);
-    if (peer !== null) this.#toPeer(allocation, peer, data, now);
+    if (peer !== null) this.#toPeer(allocation, allocation.permission(peer.address), peer, data, now);
   }
 
-  /** What goes to another allocation goes there at once, and no packet is sent to this machine. */
-  #toPeer(allocation: Allocation, peer: Endpoint, data: Uint8Array, now: number): void {
-    const permission = allocation.permission(peer.address, now);
-    if (permission === undefined || allocation.relayed === null || !this.#pay(allocation, data.length, now)) return;
+  /** What goes to another allocation goes there at once, or from one thread's socket to the other's; to nothing else of this machine. */
+  #toPeer(allocation: Allocation, permission: Permission | undefined, peer: Endpoint, data: Uint8Array, now: number): void {
+    if (permission === undefined || permission.expiresAt <= now || allocation.relayed === null || !this.#pay(allocation, data.length, now)) return;
     const other = this.#table.ofRelayed(peer);
     if (other !== undefined) return this.#fromPeer(other, allocation.relayed, data, now);
-    if (!permission.exempt && !this.#peers.isReachable(peer.address)) return;
-    this.#outputs.push({ kind: 'to-peer', socket: allocation.socket, to: peer, bytes: data });
+    const { socket, family } = allocation;
+    if (this.#reach.isLive(peer, family)) this.#outputs.push({ kind: 'to-peer', socket, to: this.#reach.inside(peer, family), bytes: data });
+    else if (permission.exempt || this.#peers.isReachable(peer.address)) this.#outputs.push({ kind: 'to-peer', socket, to: peer, bytes: data });
+  }
+
+  #fromSocket(socket: number, source: Endpoint, data: Uint8Array, now: number): void {
+    const allocation = this.#table.ofSocket(socket);
+    if (allocation !== undefined) this.#fromPeer(allocation, this.#reach.outside(source, allocation.family), data, now);
   }
 
   /** RFC 8656 §11.3, §12.7. */
-  #fromPeer(allocation: Allocation | undefined, source: Endpoint, data: Uint8Array, now: number): void {
-    const permission = allocation?.permission(source.address, now);
-    if (allocation === undefined || permission === undefined || !this.#pay(allocation, data.length, now)) return;
+  #fromPeer(allocation: Allocation, source: Endpoint, data: Uint8Array, now: number): void {
+    const permission = allocation.permission(source.address);
+    if (permission === undefined || permission.expiresAt <= now || !this.#pay(allocation, data.length, now)) return;
     const channel = permission.channels.get(source.port);
     if (channel !== undefined && channel.expiresAt > now) {
-      return this.#tell(allocation.flow, writeChannelData(channel.number, data, allocation.flow.stream));
+      return this.#tell(allocation.flow, writeChannelData(channel.number, data, isStream(allocation.flow)));
     }
     const transaction = this.#newTransaction();
     const attributes = [
@@ -314,7 +320,9 @@ export class Turn {
   }
 
   #pay(allocation: Allocation, bytes: number, now: number): boolean {
-    return allocation.meter.take(bytes, now) && this.#meter.take(bytes, now);
+    if (!allocation.meter.take(bytes, now) || !this.#meter.take(bytes, now)) return false;
+    this.#reach.commons.addRelayed(bytes);
+    return true;
   }
 
   #reply({ flow, message, key }: Request, reply: Reply, now: number): void {
@@ -356,7 +364,8 @@ export class Turn {
   }
 
   #setOwn(addresses: readonly string[]): void {
-    this.#peers.setOwn([...addresses, ...Object.values(this.#relayed).filter((address) => address !== null)]);
+    const relayed = [this.#reach.address(4), this.#reach.address(6)];
+    this.#peers.setOwn([...addresses, ...relayed.filter((address) => address !== null)]);
   }
 
   #newSocket(): number {

@@ -17,7 +17,8 @@ import { LIFETIME_MAX_SECONDS, LIFETIME_SECONDS } from './limits.js';
 import { valueOf, type StunMessage } from './message.js';
 
 export interface Wish {
-  readonly family: Family;
+  /** Null if it is left to the server. */
+  readonly family: Family | null;
   readonly seconds: number;
   readonly even: boolean;
   /** The next port is to be reserved, too. */
@@ -40,9 +41,9 @@ export function readWish(message: StunMessage): Wish | number {
   const even = valueOf(message, EVEN_PORT);
   const wanted = valueOf(message, REQUESTED_ADDRESS_FAMILY);
   if (token !== undefined && (token.length !== TOKEN_BYTES || even !== undefined || wanted !== undefined)) return 400;
-  const family = wanted === undefined ? 4 : readFamily(wanted);
+  const family = wanted === undefined ? null : readFamily(wanted);
   const pair = even === undefined ? false : readEvenPort(even);
-  if (seconds === null || family === null || pair === null) return 400;
+  if (seconds === null || pair === null || (wanted !== undefined && family === null)) return 400;
   if (family === 0) return 440;
   return { family, seconds: grantedSeconds(seconds), even: even !== undefined, pair, token: token === undefined ? null : readText(token) };
 }

@@ -41,7 +41,7 @@ describe('asking for our address', () => {
       reply(response(Buffer.alloc(12, 7), '9.9.9.9', 9));
       reply(response(request.subarray(8, 20), '203.0.113.5', 4567));
     });
-    const { local, seen } = await askBindings('127.0.0.1', port, 2);
+    const { local, seen } = await askBindings('127.0.0.1', [port, port]);
     expect(local.address).toBe('127.0.0.1');
     expect(seen).toEqual([{ address: '203.0.113.5', port: 4567 }, { address: '203.0.113.5', port: 4567 }]);
   });
@@ -50,12 +50,12 @@ describe('asking for our address', () => {
     const port = await serveUdp((request, reply, count) => {
       if (count > 1) reply(response(request.subarray(8, 20), '203.0.113.5', 4567));
     });
-    expect((await askBindings('127.0.0.1', port, 1)).seen).toEqual([{ address: '203.0.113.5', port: 4567 }]);
+    expect((await askBindings('127.0.0.1', [port])).seen).toEqual([{ address: '203.0.113.5', port: 4567 }]);
   });
 
   it('gives up where nobody answers', async () => {
     const port = await serveUdp(() => {});
-    expect((await askBindings('127.0.0.1', port, 1)).seen).toEqual([null]);
+    expect((await askBindings('127.0.0.1', [port])).seen).toEqual([null]);
   });
 
   it('takes no packet for an answer that is none, whatever it holds', () => {
@@ -72,7 +72,7 @@ describe('asking for our address', () => {
 describe('the doctor', () => {
   it('says that a relay does not answer, and whose fault it is', async () => {
     const diagnosis = await diagnose('http://127.0.0.1:1');
-    expect(diagnosis).toMatchObject({ obstacle: 'network', seen: null, translated: null, portKept: null, rttMs: null });
+    expect(diagnosis).toMatchObject({ obstacle: 'network', seen: null, translated: null, portKept: null, mapping: null, rttMs: null });
     expect(diagnosis.findings.map(({ ok }) => ok)).toEqual([false, false]);
   });
 

@@ -49,7 +49,7 @@ afterAll(async () => {
 
 test('an envelope goes from a depositing link to a collecting one, and is gone once it is acknowledged', async () => {
   const [owner, sender, mailbox] = [await open('collect'), await open('deposit'), newMailbox()];
-  expect(owner.states[0]).toEqual({ online: true, rttMs: expect.any(Number), stunPort: relay.stunPort });
+  expect(owner.states[0]).toEqual({ online: true, rttMs: expect.any(Number), stunPort: relay.stunPort, stunOtherPort: expect.any(Number) });
   await owner.link.collect(mailbox);
   const envelopes = Array.from({ length: 100 }, (_, number) => new Uint8Array(randomBytes(1 + number * 20)));
   await Promise.all(envelopes.map((envelope) => sender.link.put(mailbox, envelope, 60)));

@@ -93,7 +93,7 @@ describe('a link', () => {
     pass(30);
     held[0]?.();
     await online(heard);
-    expect(heard.states).toEqual([{ online: true, rttMs: 30, stunPort: 3478 }]);
+    expect(heard.states).toEqual([{ online: true, rttMs: 30, stunPort: 3478, stunOtherPort: 0 }]);
     expect(relay.callers[0]?.path).toBe('/v1/deposit');
   });
 

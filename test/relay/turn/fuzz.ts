@@ -21,7 +21,7 @@ export interface Findings {
 }
 
 const PEER = { address: '8.8.4.4', port: 40_000 };
-const STRANGER = { id: 'stranger', listener: 0, source: { address: '192.0.2.66', port: 6 }, stream: false };
+const STRANGER = { listener: 0, source: { address: '192.0.2.66', port: 6 } };
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;

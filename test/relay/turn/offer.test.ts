@@ -97,7 +97,7 @@ describe('the command sotto relay', () => {
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, 'x');
     const wrong = [
-      ['--turn-peers', 'all'], ['--turn-address', 'relay.example'], ['--turn-ports', '5'], ['--turn-ports', '9-8'], ['--turn-url', 'turn:a'], ['--turn-secret-file', file],
+      ['--turn-peers', 'all'], ['--turn-address', 'relay.example'], ['--turn-ports', '5'], ['--turn-ports', '9-8'], ['--turn-workers', '65'], ['--turn-url', 'turn:a'], ['--turn-secret-file', file],
       ['--turn-url', 'turn:a', '--turn-secret-file', '/nowhere'], ['--tls-cert', file], ['--tls-cert', file, '--tls-key', file],
     ];
     const codes = await Promise.all(wrong.map(async (options) => (await story.run([...start, '--data', story.home('wrong'), ...options])).code));

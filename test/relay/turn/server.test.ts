@@ -8,17 +8,18 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
 import nodeDataChannel from 'node-datachannel';
-import { chromium } from 'playwright-core';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Endpoint } from '../../../relay/turn/address.js';
 import { REQUESTED_ADDRESS_FAMILY } from '../../../relay/turn/attribute.js';
 import type { Credential } from '../../../relay/turn/credential.js';
 import { decodeRelayFrame, encodeClientFrame } from '../../../relay/wire/frame.js';
-import { CHROMIUM, hasChromium } from '../../support/chromium.js';
+import { hasChromium } from '../../support/chromium.js';
 import { TestClient, testRelay } from '../support.js';
+import { relayInBrowser } from './browser.js';
 import { CERTIFICATE } from './certificate.js';
 import { SocketClient } from './client.js';
+import { relayPair } from './pair.js';
 import { asHex, credential, hex, testServer } from './support.js';
 
 const run = promisify(execFile);
@@ -167,59 +168,15 @@ describe.skipIf(!hasCoturn)("coturn's clients (skipped where it is not installed
 test.each([['127.0.0.2', '127.0.0.2', '127.0.0.1'], ['::', '::1', '::1']])('libdatachannel relays through it at %s, relay candidates on both sides', async (address, hostname, bindAddress) => {
   const server = await testServer({ address });
   const { username, password } = credential();
-  const iceServers = [{ hostname, port: server.port, username, password, relayType: 'TurnUdp' as const }];
-  const [near, far] = ['near', 'far'].map((name) => new nodeDataChannel.PeerConnection(name, { iceServers, bindAddress }));
-  // The library frees a thing in the call of its handler, so each has one, and none is left when its threads end.
-  const closed = [near!, far!].map((peer) => new Promise<void>((resolve) => peer.onStateChange((state) => state === 'closed' && resolve())));
-  onTestFinished(async () => {
-    [near!, far!].forEach((peer) => peer.close());
-    await Promise.all(closed);
-  });
-  for (const [from, to] of [[near!, far!], [far!, near!]] as const) {
-    from.onLocalDescription((sdp, type) => to.setRemoteDescription(sdp.replaceAll(/a=candidate:.*\r\n/g, ''), type));
-    from.onLocalCandidate((candidate) => {
-      if (candidate.includes('typ relay')) to.addRemoteCandidate(candidate, '0');
-    });
-  }
-  const answered = new Promise((resolve) => far!.onDataChannel((opened) => {
-    opened.onClosed(() => {});
-    opened.onMessage(resolve);
-  }));
-  const channel = near!.createDataChannel('data');
-  channel.onClosed(() => {});
-  channel.onOpen(() => channel.sendMessage('hello'));
-  expect(await answered).toBe('hello');
-  for (const peer of [near!, far!]) expect(peer.getSelectedCandidatePair()).toMatchObject({ local: { type: 'relay' }, remote: { type: 'relay' } });
+  const access = { hostname, port: server.port, username, password };
+  expect(await relayPair(access, access, bindAddress)).toEqual({ answer: 'hello', types: ['relay', 'relay', 'relay', 'relay'] });
 });
 
 describe.skipIf(!hasChromium)('Chromium (skipped where there is none)', () => {
   test.each([['127.0.0.1', 'udp'], ['127.0.0.1', 'tcp'], ['[::1]', 'udp']])('relays through it at %s over %s, relay candidates on both sides', async (host, transport) => {
     const server = await testServer({ address: host === '[::1]' ? '::' : host });
-    const browser = await chromium.launch({ ...CHROMIUM, args: [...CHROMIUM.args, '--allow-loopback-in-peer-connection'] });
-    onTestFinished(() => browser.close());
-    const page = await browser.newPage();
     const { username, password } = credential();
-    const types = await page.evaluate(async (iceServer) => {
-      const ends = [0, 1].map(() => new RTCPeerConnection({ iceServers: [iceServer], iceTransportPolicy: 'relay' }));
-      const [near, far] = [ends[0]!, ends[1]!];
-      near.addEventListener('icecandidate', ({ candidate }) => void far.addIceCandidate(candidate ?? undefined));
-      far.addEventListener('icecandidate', ({ candidate }) => void near.addIceCandidate(candidate ?? undefined));
-      const heard = new Promise((resolve) => {
-        far.addEventListener('datachannel', ({ channel }) => channel.addEventListener('message', resolve));
-      });
-      const channel = near.createDataChannel('data');
-      channel.addEventListener('open', () => channel.send('hello'));
-      await near.setLocalDescription();
-      await far.setRemoteDescription(near.localDescription!);
-      await far.setLocalDescription();
-      await near.setRemoteDescription(far.localDescription!);
-      await heard;
-      return await Promise.all(ends.map(async (end) => {
-        const stats = [...(await end.getStats() as unknown as Map<string, Record<string, string>>).values()];
-        const pair = stats.find((entry) => entry['type'] === 'candidate-pair' && entry['state'] === 'succeeded');
-        return [pair?.['localCandidateId'], pair?.['remoteCandidateId']].map((id) => stats.find((entry) => entry['id'] === id)?.['candidateType']);
-      }));
-    }, { urls: `turn:${host}:${server.port}?transport=${transport}`, username, credential: password });
+    const types = await relayInBrowser({ urls: `turn:${host}:${server.port}?transport=${transport}`, username, credential: password }, ['--allow-loopback-in-peer-connection']);
     expect(types).toEqual([['relay', 'relay'], ['relay', 'relay']]);
   });
 });

@@ -217,7 +217,7 @@ function mappedAddress(bytes: Uint8Array) {
 
 /** What a server at 198.51.100.1, ports 3478 and 3479, says to a stranger. */
 function replyTo(request: Uint8Array, source: Endpoint = SOURCE): { readonly listener: number | null; readonly bytes: Uint8Array | null } {
-  const [output] = testTurn().handle({ kind: 'from-client', flow: { id: 'stranger', listener: 0, source, stream: false }, bytes: request }, 0);
+  const [output] = testTurn().handle({ kind: 'from-client', flow: { listener: 0, source }, bytes: request }, 0);
   return output?.kind === 'to-client' ? { listener: output.flow.listener, bytes: output.bytes } : { listener: null, bytes: null };
 }
 

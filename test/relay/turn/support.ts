@@ -73,7 +73,7 @@ export class BrainClient {
 
   constructor(turn: Turn, { source = { address: '192.0.2.9', port: 5_000 }, stream = false, from = credential(NOW) }: { source?: Endpoint; stream?: boolean; from?: Credential } = {}) {
     this.#turn = turn;
-    this.flow = { id: `0 ${source.port} ${source.address}`, listener: 0, source, stream };
+    this.flow = { listener: stream ? -1 : 0, source };
     this.credential = from;
   }
 

@@ -27,7 +27,7 @@ const seconds = (value: number) => ({ type: attribute.LIFETIME, value: attribute
 describe('golden frames', () => {
   test('a stranger who wants an allocation is told realm and nonce, in few bytes', () => {
     const source = { address: '192.0.2.9', port: 5_000 };
-    const flow = { id: 'a', listener: 0, source, stream: false };
+    const flow = { listener: 0, source };
     const request = hex(`00030008 2112a442 ${TRANSACTION} 00190004 11000000`);
     const answer = toClient(testTurn().handle({ kind: 'from-client', flow, bytes: request }, NOW))!;
     expect(asHex(answer)).toBe(asHex(hex(`01130020 2112a442 ${TRANSACTION} 00090004 00000401 00140005 736f7474 6f000000 00150008 ${asHex(answer.subarray(-8))}`)));
@@ -122,7 +122,7 @@ describe('credentials', () => {
     expect(new BrainClient(turn, { source: client.flow.source }).request(REFRESH)).toBe(441);
   });
 
-  test('are good at the address to which the nonce was given, for ten minutes at least and twenty at most', () => {
+  test('are good at the address and port to which the nonce was given, for ten minutes at least and twenty at most', () => {
     const turn = testTurn();
     const client = new BrainClient(turn);
     client.write(ALLOCATE);
@@ -130,9 +130,22 @@ describe('credentials', () => {
     expect(client.request(REFRESH)).toBe(437);
     client.now += 600_000;
     expect(client.request(REFRESH)).toBe(438);
-    const other = new BrainClient(turn, { source: { address: '192.0.2.10', port: 1 } });
     const stolen = new BrainClient(turn).write(REFRESH);
-    expect(gist(other.ask(stolen))).toBe(438);
+    for (const source of [{ address: '192.0.2.10', port: 5_000 }, { address: '192.0.2.9', port: 5_001 }]) {
+      expect(gist(new BrainClient(turn, { source }).ask(stolen))).toBe(438);
+    }
+    expect(gist(new BrainClient(turn).ask(stolen))).toBe(437);
+  });
+
+  test('are those of RFC 5389, whatever of RFC 8489 a client tries unasked', () => {
+    const { turn, client } = ready();
+    const sha256 = { type: 0x001c, value: new Uint8Array(32) };
+    const stranger = new BrainClient(turn, { source: { address: '192.0.2.10', port: 1 } });
+    expect(gist(stranger.ask(writeMessage({ type: ALLOCATE, transaction: newTransaction(), attributes: [UDP_TRANSPORT, sha256], fingerprint: false })))).toBe(401);
+    for (const type of [0x001d, 0x001e, 0x8002]) {
+      const answer = client.ask(client.write(REFRESH, [{ type, value: new Uint8Array(4) }]));
+      expect(gist(answer), type.toString(16)).toBe(type < 0x8000 ? 420 : '0104');
+    }
   });
 });
 
@@ -161,6 +174,9 @@ describe('an allocation', () => {
     expect(gist(first)).toBe('0103');
     client.now += 5_000;
     expect(client.ask(allocate)).toEqual(first);
+    // Not to somebody who has but seen the request.
+    const bare = writeMessage({ type: ALLOCATE, transaction: allocate.slice(8, 20), attributes: [], fingerprint: false });
+    expect(onWire(client.ask(bare) ?? bare, client.flow.source) / onWire(bare, client.flow.source)).toBeLessThanOrEqual(1.5);
     const end = client.write(REFRESH, [seconds(0)]);
     const ended = client.say(end);
     expect(kinds(ended)).toEqual(['close', 'to-client']);
@@ -217,6 +233,13 @@ describe('an allocation', () => {
     third.now += 30_000;
     expect(third.request(ALLOCATE, redeem)).toBe(508);
     expect(turn.handle({ kind: 'wake' }, NOW + 30_000)).toContainEqual({ kind: 'close', socket: 4 });
+  });
+
+  test('for which no family was asked is of IPv4, and of IPv6 where the server has nothing else', () => {
+    for (const [relayed, family] of [[{ 4: SERVER, 6: SERVER_V6 }, 4], [{ 4: null, 6: SERVER_V6 }, 6]] as const) {
+      const client = new BrainClient(testTurn({ relayed }));
+      expect(client.say(client.write(ALLOCATE, [UDP_TRANSPORT]))).toContainEqual(expect.objectContaining({ kind: 'open', family }));
+    }
   });
 
   test('of IPv6 has an IPv6 address and IPv6 peers alone', () => {
@@ -355,7 +378,7 @@ describe('limits', () => {
   test('hold for strangers by their address, and leave others and allocations alone', () => {
     const { turn, client } = ready({ limits: { ...LIMITS, strangersPerSecond: 1 } });
     const request = hex(`00010000 2112a442 ${TRANSACTION}`);
-    const ask = (address: string, port: number) => turn.handle({ kind: 'from-client', flow: { id: `0 ${port} ${address}`, listener: 0, source: { address, port }, stream: false }, bytes: request }, NOW).length;
+    const ask = (address: string, port: number) => turn.handle({ kind: 'from-client', flow: { listener: 0, source: { address, port } }, bytes: request }, NOW).length;
     const flood = (prefix: string) => Array.from({ length: 100 }, (_, port) => ask(prefix.replace('*', `${port}`), port)).reduce((sum, count) => sum + count);
     expect(flood('192.0.2.77')).toBe(10);
     expect(flood('2001:db8:7:7::*')).toBe(10);

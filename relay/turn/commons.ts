@@ -1,0 +1,57 @@
+// What the threads of one server have in common: at which ports their allocations are reached, so that each knows the peers that are
+// no door into this machine, and how much is relayed. Memory and nothing else: no thread waits for another.
+
+import type { Family } from './attribute.js';
+
+/** Threads beside the main one. No machine that relays has more cores to spare. */
+export const WORKERS_MAX = 64;
+
+const PORTS = 65_536;
+const LIVE_BYTES = 2 * PORTS;
+const BYTES = LIVE_BYTES + (WORKERS_MAX + 1) * Float64Array.BYTES_PER_ELEMENT;
+
+export interface TurnTotals {
+  /** That live now. */
+  readonly allocations: number;
+  /** Since the start, both directions. */
+  readonly relayedBytes: number;
+}
+
+export class Commons {
+  /** To be given to the other threads. */
+  readonly memory: SharedArrayBuffer;
+  readonly #live: Uint8Array;
+  /** One place per thread, in which nobody else writes. */
+  readonly #relayed: Float64Array;
+  readonly #thread: number;
+
+  /** @param thread 0 for the main one. */
+  constructor(memory = new SharedArrayBuffer(BYTES), thread = 0) {
+    this.memory = memory;
+    this.#live = new Uint8Array(memory, 0, LIVE_BYTES);
+    this.#relayed = new Float64Array(memory, LIVE_BYTES);
+    this.#thread = thread;
+  }
+
+  get totals(): TurnTotals {
+    const add = (total: number, one: number): number => total + one;
+    return { allocations: this.#live.reduce(add), relayedBytes: this.#relayed.reduce(add) };
+  }
+
+  /** Whether an allocation of any thread is reached at this port. */
+  isLive(family: Family, port: number): boolean {
+    return Atomics.load(this.#live, placeOf(family, port)) === 1;
+  }
+
+  setLive(family: Family, port: number, isLive: boolean): void {
+    Atomics.store(this.#live, placeOf(family, port), isLive ? 1 : 0);
+  }
+
+  addRelayed(bytes: number): void {
+    this.#relayed[this.#thread]! += bytes;
+  }
+}
+
+function placeOf(family: Family, port: number): number {
+  return (family === 4 ? 0 : PORTS) + port;
+}

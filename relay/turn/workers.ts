@@ -1,0 +1,109 @@
+// A TURN server of several threads, since one carries no more than one core does. Each is a whole server with ports of its own, and
+// clients are pointed to one after the other; only the main one takes streams that others hand over. It sees no packet.
+
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { Commons, type TurnTotals } from './commons.js';
+import { rotatingSecrets } from './credential.js';
+import { LIMITS, type Limits } from './limits.js';
+import { startTurn, type TurnServer, type TurnServerOptions } from './server.js';
+
+export interface TurnThreadsOptions extends Omit<TurnServerOptions, 'secrets' | 'commons'> {
+  /** From which credentials are made; 32 bytes. */
+  readonly secret: Uint8Array;
+  /** Threads beside the main one, WORKERS_MAX at most. */
+  readonly workers: number;
+}
+
+/** Where a client is pointed to: UDP, and TCP where the same port was free. */
+export interface TurnPorts {
+  readonly udp: number;
+  readonly tcp: number | null;
+}
+
+export interface TurnThreads extends Omit<TurnServer, 'close'> {
+  /** The ports for one more client: those of the workers in turn, if there are any, so that bulk keeps nobody's messages waiting. */
+  nextPorts(): TurnPorts;
+  readonly totals: TurnTotals;
+  close(): Promise<void>;
+}
+
+/** What a worker is given. */
+export interface WorkerTask {
+  readonly options: Omit<TurnServerOptions, 'secrets' | 'commons'>;
+  readonly secret: Uint8Array;
+  readonly memory: SharedArrayBuffer;
+  readonly thread: number;
+}
+
+/** What a worker is told: a client of the relay has connected from an address, or is gone. */
+export interface WorkerNews {
+  readonly kind: 'came' | 'went';
+  readonly address: string;
+}
+
+interface Crew {
+  readonly worker: Worker;
+  readonly ports: TurnPorts;
+}
+
+/** Each server has two ports, and workers follow the main one: 3478 and 3479, 3480 and 3481, … where they are free. */
+const PORTS_EACH = 2;
+
+/**
+ * Starts the main thread's server, then those of the workers. A worker that fails later ends the process, as the main thread would.
+ * @throws SottoError `option-invalid` if the address is not of this machine.
+ */
+export async function startTurnThreads({ workers, secret, limits = LIMITS, ...rest }: TurnThreadsOptions): Promise<TurnThreads> {
+  const options = { ...rest, limits: partOf(limits, workers + 1) };
+  const commons = new Commons();
+  const main = await startTurn({ ...options, secrets: rotatingSecrets(secret), commons });
+  const crew: Crew[] = [];
+  const close = async (): Promise<void> => {
+    main.close();
+    await Promise.all(crew.map(({ worker }) => worker.terminate()));
+  };
+  try {
+    for (let thread = 1; thread <= workers; thread += 1) {
+      crew.push(await startWorker({ options: { ...options, port: main.port + PORTS_EACH * thread }, secret, memory: commons.memory, thread }));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const tell = (news: WorkerNews): void => {
+    main[news.kind](news.address);
+    for (const { worker } of crew) worker.postMessage(news, []);
+  };
+  const all: readonly TurnPorts[] = crew.length > 0 ? crew.map(({ ports }) => ports) : [{ udp: main.port, tcp: main.tcp ? main.port : null }];
+  let pointed = 0;
+  return {
+    ...main,
+    nextPorts: () => all[pointed++ % all.length]!,
+    came: (address) => tell({ kind: 'came', address }),
+    went: (address) => tell({ kind: 'went', address }),
+    get totals() {
+      return commons.totals;
+    },
+    close,
+  };
+}
+
+/** What one of several threads may give: a machine has its sockets and its patience once, but as many cores as threads. */
+function partOf({ allocations, strangersPerSecond, ...each }: Limits, threads: number): Limits {
+  return { ...each, allocations: Math.ceil(allocations / threads), strangersPerSecond: Math.ceil(strangersPerSecond / threads) };
+}
+
+async function startWorker(task: WorkerTask): Promise<Crew> {
+  const worker = new Worker(program(), { workerData: task });
+  const [ports] = await once(worker, 'message') as [TurnPorts];
+  return { worker, ports };
+}
+
+// Built, the thread's file stands beside this one. Run from the source (tests), a thread has no loader but the one that it registers.
+function program(): URL {
+  if (!import.meta.url.endsWith('.ts')) return new URL('./worker.js', import.meta.url);
+  const loader = import.meta.resolve('tsx/esm/api');
+  const source = new URL('./worker.ts', import.meta.url);
+  return new URL(`data:text/javascript,import { register } from '${loader}'; register(); await import('${source.href}');`);
+}
