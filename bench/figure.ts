@@ -20,7 +20,7 @@ export interface Bench {
   readonly name: string;
   /** What it measures, for the list of benches. */
   readonly sentence: string;
-  /** Measures, in under about a minute. It reaches 127.0.0.1 alone, and leaves no process and no file behind. */
+  /** Measures, in a few minutes at most. It reaches 127.0.0.1 alone, and leaves no process and no file behind. */
   run(): Promise<readonly Figure[]>;
 }
 

@@ -44,6 +44,8 @@ export type Mode = 'offline' | 'brief' | 'live';
 
 /** Life of an invitation: a week (CARD_MAX_TTL_SECONDS). */
 const INVITATION_MS = 7 * 24 * 3_600_000;
+/** Texts on either side of the last one that was seen, among which some may have come late. */
+const LATE_MAX = 20;
 /** How long close() waits for what is on its way out. */
 const DRAIN_MS = 3_000;
 /** How long a request of the person's waits for what the relays have kept. */
@@ -360,9 +362,13 @@ class Runtime implements Client {
 
   async markRead(contact: string, position: number): Promise<void> {
     const { id } = (await this.#contact(contact)).record;
-    const [last] = await this.#platform.store.messages({ contact: id, direction: 'in', before: position + 1, limit: 1 });
-    if (last === undefined) return;
-    this.#handle({ type: 'read', contact: id, number: last.number });
+    const near = { contact: id, direction: 'in', limit: LATE_MAX } as const;
+    const seen = await this.#platform.store.messages({ ...near, before: position + 1 });
+    const unseen = await this.#platform.store.messages({ ...near, after: position });
+    if (seen.length === 0) return;
+    // One that came late stands behind those that have higher numbers.
+    const read = Math.min(Math.max(...seen.map(({ number }) => number)), ...unseen.map(({ number }) => number - 1));
+    this.#handle({ type: 'read', contact: id, number: read });
     await this.#written();
   }
 

@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { STATUS_CODES, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SottoError } from '../crypto/error.js';
@@ -99,13 +100,13 @@ export class Loop {
   }
 
   /** Takes over a socket that has just been opened. */
-  open(socket: WebSocket, { role, source, address, name }: Caller): void {
+  open(socket: WebSocket, stream: Duplex, { role, source, address, name }: Caller): void {
     this.#lastConnection += 1;
     const connection = this.#lastConnection;
     // Where it is, only TURN knows, and only as long as it is there.
     this.#parts.turn.came(address);
     this.#names.set(connection, name);
-    this.#connections.set(connection, new Connection(socket, {
+    this.#connections.set(connection, new Connection(socket, stream, {
       frame: (bytes) => this.#input({ kind: 'frame', connection, bytes }),
       stalled: () => this.#input({ kind: 'stalled', connection }),
       closed: () => {
@@ -176,7 +177,7 @@ export class Loop {
       const group = this.#waiting.take(GROUP_MAX);
       await this.#parts.guard.expect(group.reduce((bytes, { operation }) => bytes + (operation.kind === 'put' ? operation.envelope.length : 0), 0));
       const answers = await this.#answersTo(group.map(({ operation }) => operation));
-      for (const [index, { reference }] of group.entries()) this.#input({ kind: 'answered', reference, answer: answers[index]! });
+      group.forEach(({ reference }, index) => this.#input({ kind: 'answered', reference, answer: answers[index]! }));
     }
     this.#storing = null;
   }
@@ -203,13 +204,16 @@ export class Loop {
   }
 }
 
+// Out here, as a function made beside a request would hold it for as long as the connection lasts.
+const ignore = (): void => {};
+
 export function serveSockets(server: Server, loop: Loop, gate: Gate, metrics: Metrics): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
   server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     void gate.judge(request, loop.connections).then((judged) => {
       const caller = { source: gate.sourceOf(request), address: gate.addressOf(request), name: request.headers.host ?? '' };
-      if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, { ...caller, role: judged }));
+      if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, socket, { ...caller, role: judged }));
       metrics.refused(judged);
       socket.end(`HTTP/1.1 ${judged} ${STATUS_CODES[judged]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
     });

@@ -62,9 +62,15 @@ export class Metrics {
   group(operations: readonly Operation[], answers: readonly Answer[], seconds: number): void {
     this.#groupSeconds.observe(seconds);
     this.#groupSizes.observe(operations.length);
-    for (const [index, { kind }] of operations.entries()) {
+    const counts = new Map<string, number>();
+    operations.forEach(({ kind }, index) => {
       const answer = answers[index]!;
-      this.#operations.inc({ operation: kind, outcome: answer.kind === 'refused' ? answer.code : 'done' });
+      const what = `${kind} ${answer.kind === 'refused' ? answer.code : 'done'}`;
+      counts.set(what, (counts.get(what) ?? 0) + 1);
+    });
+    for (const [what, count] of counts) {
+      const [operation, outcome] = what.split(' ') as [string, string];
+      this.#operations.inc({ operation, outcome }, count);
     }
   }
 

@@ -3,8 +3,9 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Sender {
@@ -21,6 +22,8 @@ export interface Receiver {
 export interface Broker {
   /** With its version and what it promises by its answer. */
   readonly name: string;
+  /** Whether what it keeps is on the disk while it runs. */
+  readonly isOnDisk: boolean;
   /** The program and its arguments; files it needs are written to the folder. */
   command(folder: string, port: number): readonly [program: string, ...args: string[]];
   /** Made before any receiver is away; a pair is named by its number. */
@@ -40,8 +43,7 @@ export interface Server {
 /** How long a server may take until it answers at its port. */
 const START_MAX_MS = 15_000;
 
-/** Ticks of a second in /proc (Linux: USER_HZ). */
-const TICKS = 100;
+const NS_PER_S = 1e9;
 
 const PAGE_BYTES = 4_096;
 
@@ -56,11 +58,13 @@ export async function startServer(broker: Pick<Broker, 'command' | 'name'>, fold
   for (const end = performance.now() + START_MAX_MS; !await answers(port); await sleep(30)) {
     if (performance.now() > end || child.exitCode !== null) throw new Error(`${broker.name} does not start: ${words.slice(-500)}`);
   }
-  const stat = (): string[] => readFileSync(`/proc/${child.pid}/stat`, 'latin1').replace(/.*\) /s, '').split(' ');
+  const processOf = `/proc/${child.pid}`;
+  // In nanoseconds, where the numbers of the process itself are in hundredths of a second.
+  const cpuNs = (thread: string): number => Number(readFileSync(`${processOf}/task/${thread}/schedstat`, 'latin1').split(' ')[0]);
   return {
     port,
-    cpuSeconds: () => (Number(stat()[11]) + Number(stat()[12])) / TICKS,
-    rss: () => Number(stat()[21]) * PAGE_BYTES,
+    cpuSeconds: () => readdirSync(`${processOf}/task`).reduce((sum, thread) => sum + cpuNs(thread), 0) / NS_PER_S,
+    rss: () => Number(readFileSync(`${processOf}/statm`, 'latin1').split(' ')[1]) * PAGE_BYTES,
     end: () => ended(child),
   };
 }
@@ -70,6 +74,14 @@ async function ended(child: ChildProcess): Promise<void> {
   const exit = once(child, 'exit');
   child.kill('SIGKILL');
   await exit;
+}
+
+/** Lets everything that is written to a socket in this turn of the event loop go in one call of the system, for every server alike. */
+export function gather<Stream extends Duplex>(socket: Stream): Stream {
+  if (socket.writableCorked > 0) return socket;
+  socket.cork();
+  process.nextTick(() => socket.uncork());
+  return socket;
 }
 
 /** A connection that bears the end of its server, who says nothing when it ends. */

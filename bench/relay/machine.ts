@@ -2,11 +2,14 @@
 // something cannot be had it says so and goes on without.
 
 import { execFileSync, type ExecFileSyncOptions } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The program of a Debian package, and where it lies. */
 const PACKAGES = { 'mosquitto': '/usr/sbin/mosquitto', 'nats-server': '/usr/sbin/nats-server', 'prosody': '/usr/bin/prosody' } as const;
+
+/** Of a block as stat() counts them, whatever the file system's own are. */
+const BLOCK_BYTES = 512;
 
 export type Package = keyof typeof PACKAGES;
 
@@ -39,4 +42,9 @@ export function slowFlushes(folder: string, flushUs: number): string | null {
     process.stderr.write('Without a slow disk: there is no C compiler here.\n');
     return null;
   }
+}
+
+/** Bytes that the disk has set aside for the files of a folder. */
+export function bytesOnDisk(folder: string): number {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).reduce((sum, name) => sum + statSync(join(folder, name)).blocks * BLOCK_BYTES, 0);
 }

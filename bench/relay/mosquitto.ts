@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { connectTo, type Broker } from './broker.js';
+import { connectTo, gather, type Broker } from './broker.js';
 
 const CONNACK = 2;
 const PUBLISH = 3;
@@ -60,6 +60,7 @@ async function open(port: number, client: string, onPacket: (kind: number, body:
 
 export const mosquitto: Broker = {
   name: 'Mosquitto 2.0, QoS 1, in memory',
+  isOnDisk: false,
 
   command(folder, port) {
     const file = join(folder, 'mosquitto.conf');
@@ -76,14 +77,14 @@ export const mosquitto: Broker = {
       if (kind !== PUBLISH) return;
       const topic = body.readUInt16BE();
       onMessage(body.toString('latin1', topic + 4));
-      answering.write(packet(0x40, body.subarray(topic + 2, topic + 4)));
+      gather(answering).write(packet(0x40, body.subarray(topic + 2, topic + 4)));
     });
     socket.write(packet(0x82, Buffer.of(0, 1), text(`pair/${pair}`), Buffer.of(1)));
     await ready;
     return {
       leave: async () => {
-        socket.write(packet(0xe0));
-        socket.destroy();
+        // What is not acknowledged before comes again.
+        socket.end(packet(0xe0));
         await once(socket, 'close');
       },
     };
@@ -101,7 +102,7 @@ export const mosquitto: Broker = {
       send(payload) {
         last = (last % 65_535) + 1;
         const id = last;
-        socket.write(packet(0x32, text(`pair/${pair}`), Buffer.of(id >> 8, id & 0xff), Buffer.from(payload, 'latin1')));
+        gather(socket).write(packet(0x32, text(`pair/${pair}`), Buffer.of(id >> 8, id & 0xff), Buffer.from(payload, 'latin1')));
         return new Promise((resolve) => waiting.set(id, resolve));
       },
       close: () => void socket.destroy(),

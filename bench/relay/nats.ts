@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectTo, type Broker } from './broker.js';
+import { connectTo, gather, type Broker } from './broker.js';
 
 type OnMessage = (subject: string, payload: string, reply: string) => void;
 
@@ -32,7 +32,7 @@ class Line {
   }
 
   publish(subject: string, payload: string, reply = ''): void {
-    this.socket.write(`PUB ${subject} ${reply} ${payload.length}${CRLF}${payload}${CRLF}`, 'latin1');
+    gather(this.socket).write(`PUB ${subject} ${reply} ${payload.length}${CRLF}${payload}${CRLF}`, 'latin1');
   }
 
   ask(subject: string, payload: string): Promise<string> {
@@ -71,6 +71,7 @@ class Line {
 
 export const nats: Broker = {
   name: 'NATS JetStream, file, not flushed',
+  isOnDisk: true,
   command: (folder, port) => ['nats-server', '-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder],
 
   async receiver(port, pair, onMessage) {

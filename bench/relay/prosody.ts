@@ -5,12 +5,12 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { connectTo, type Broker } from './broker.js';
+import { connectTo, gather, type Broker } from './broker.js';
 
 const STREAM = `<?xml version='1.0'?><stream:stream to='localhost' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>`;
 
 /** More pairs than any bench has: each needs two accounts before the server starts. */
-const PAIRS = 2_000;
+const PAIRS = 4_000;
 
 const CONFIG = (folder: string, port: number): string => `
 daemonize = false
@@ -46,15 +46,19 @@ async function open(port: number, user: string, onStanza: (stanza: string) => vo
   await expect('</iq>');
   socket.on('data', (data: Buffer | string) => {
     kept += String(data);
-    for (const match of kept.matchAll(/<message[\s\S]*?<\/message>|<iq[^>]*?\/>|<iq[\s\S]*?<\/iq>/g)) onStanza(match[0]);
-    const last = Math.max(kept.lastIndexOf('</message>') + 10, kept.lastIndexOf('</iq>') + 5, kept.lastIndexOf('/>') + 2);
-    if (last >= 10) kept = kept.slice(last);
+    let end = 0;
+    for (const match of kept.matchAll(/<message[\s\S]*?<\/message>|<iq[^>]*?\/>|<iq[\s\S]*?<\/iq>/g)) {
+      end = match.index + match[0].length;
+      onStanza(match[0]);
+    }
+    kept = kept.slice(end);
   });
   return socket;
 }
 
 export const prosody: Broker = {
   name: 'Prosody 0.12, offline files, not flushed',
+  isOnDisk: true,
 
   command(folder, port) {
     const accounts = join(folder, 'localhost', 'accounts');
@@ -91,7 +95,7 @@ export const prosody: Broker = {
       send(payload) {
         last += 1;
         const id = `p${last}`;
-        socket.write(`<message to='r${pair}@localhost' type='chat'><body>${payload}</body></message><iq type='get' to='localhost' id='${id}'><ping xmlns='urn:xmpp:ping'/></iq>`);
+        gather(socket).write(`<message to='r${pair}@localhost' type='chat'><body>${payload}</body></message><iq type='get' to='localhost' id='${id}'><ping xmlns='urn:xmpp:ping'/></iq>`);
         return new Promise((resolve) => waiting.set(id, resolve));
       },
       close: () => void socket.destroy(),

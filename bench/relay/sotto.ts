@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { concat } from '../../crypto/bytes.js';
 import { hash } from '../../crypto/hash.js';
@@ -10,7 +11,7 @@ import { publicKeyOf, sign } from '../../crypto/signature.js';
 import { ready } from '../../crypto/sodium.js';
 import { decodeRelayFrame, encodeClientFrame, type RelayBody } from '../../relay/wire/frame.js';
 import { COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
-import type { Broker } from './broker.js';
+import { connectTo, gather, type Broker } from './broker.js';
 
 type Body = Parameters<typeof encodeClientFrame>[1];
 
@@ -29,13 +30,15 @@ function keysOf(pair: number) {
 }
 
 class Line {
+  readonly #stream: Socket;
   readonly #socket: WebSocket;
   readonly #waiting = new Map<number, () => void>();
   readonly challenge: Promise<Uint8Array>;
   #request = 0;
 
   constructor(port: number, path: string, onBody: (body: RelayBody) => void) {
-    this.#socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false });
+    this.#stream = connectTo(port);
+    this.#socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false, createConnection: () => this.#stream });
     let greeted: (challenge: Uint8Array) => void;
     this.challenge = new Promise((resolve) => { greeted = resolve; });
     this.#socket.on('error', () => {});
@@ -50,6 +53,7 @@ class Line {
   }
 
   ask(body: Body): Promise<void> {
+    gather(this.#stream);
     this.#request += 1;
     const request = this.#request;
     this.#socket.send(encodeClientFrame(request, body));
@@ -64,28 +68,37 @@ class Line {
 
 export const sotto: Broker = {
   name: 'sotto relay',
+  isOnDisk: true,
   command: (folder, port) => [process.execPath, PROGRAM, 'relay', '--port', String(port), '--stun-port', '0', '--metrics', 'off', '--data', folder, '--json', ...LIMITS],
 
   async receiver(port, pair, onMessage) {
     await ready();
     const { mailbox, seed, token } = keysOf(pair);
     let sequences: bigint[] = [];
-    const acknowledge = (): Promise<void> => {
-      const value = { mailbox, sequences };
+    let acknowledged = Promise.resolve();
+    const acknowledge = (): void => {
+      if (sequences.length === 0) return;
+      acknowledged = line.ask({ case: 'acknowledge', value: { mailbox, sequences } });
       sequences = [];
-      return line.ask({ case: 'acknowledge', value });
     };
     const line = new Line(port, COLLECT_PATH, (body) => {
       if (body.case !== 'delivery') return;
       sequences.push(body.value.sequence);
       onMessage(Buffer.from(body.value.envelope).toString('latin1'));
-      if (sequences.length === 1) setImmediate(() => { if (sequences.length > 0) void acknowledge(); });
-      else if (sequences.length === ACKNOWLEDGE_AT) void acknowledge();
+      if (sequences.length === 1) setImmediate(acknowledge);
+      else if (sequences.length === ACKNOWLEDGE_AT) acknowledge();
     });
     const tokenHash = hash('token', token);
     const signature = sign(seed, COLLECT_LABEL, concat(await line.challenge, mailbox, tokenHash));
     await line.ask({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
-    return { leave: () => line.close() };
+    return {
+      leave: async () => {
+        // Or what it has comes again.
+        acknowledge();
+        await acknowledged;
+        await line.close();
+      },
+    };
   },
 
   async sender(port, pair) {

@@ -284,7 +284,7 @@ function isOfNewerCopy(contact: Contact, receipt: Receipt): boolean {
 
 function delivered(memory: Memory, contact: Contact, text: MessageRecord): void {
   const outgoing = contact.byNumber.get(text.number);
-  const path = outgoing === undefined || outgoing.record.acceptedAt !== null ? text.path ?? 'relay' : outgoing.via ?? 'relay';
+  const path = (outgoing === undefined ? text.path : outgoing.via) ?? 'relay';
   if (outgoing !== undefined) remove(memory, contact, outgoing);
   contact.undelivered.delete(text.number);
   const moved = move(memory, text, 'delivered', { path, deliveredAt: memory.now });

@@ -138,7 +138,6 @@ function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
 
 /** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */
 export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
-  if (envelope.length <= FLIGHT_BYTES) throw new SottoError('undecryptable');
   const opened = openFirst(memory, respond(memory.identity, unpackInvitation(invitation.secret), envelope.subarray(0, FLIGHT_BYTES)), envelope);
   const { session, flightKey, devices, outbox, body } = opened;
   const record = { ...createContact(opened.peer, devices, opened.name, invitation.mailbox, outbox, memory.now), flightKey, begunAt: opened.sentAt };

@@ -180,7 +180,7 @@ function putBack(contact: Contact, outgoing: Outgoing): void {
 }
 
 /** The relay has answered a put. */
-export function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null, retryAfterMs: number): void {
+export function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null, retryAfterMs = 0): void {
   const outgoing = contact.outgoing.get(envelope);
   if (outgoing?.via !== 'relay') return;
   if (error === null) accepted(memory, contact, outgoing);

@@ -41,7 +41,6 @@ interface Opened extends OpenedFlight {
  * only where our person has asked for that contact too. Throws a SottoError for whatever is no flight or no message; then nothing has changed.
  */
 export function onStranger(memory: Memory, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
-  if (envelope.length <= FLIGHT_BYTES) throw new SottoError('undecryptable');
   for (const { record, session } of memory.requests.values()) {
     if (!isFlightOf(record, envelope)) continue;
     const opened = decrypt(session, envelope.subarray(FLIGHT_BYTES), memory.random, memory.now);

@@ -105,7 +105,7 @@ function tellImpossible(memory: Memory, contact: Contact): void {
 /** Whether a flight answers our reset; then the session begins, and this is what its first message says. */
 export function onFlight(memory: Memory, contact: Contact, envelope: Uint8Array): Body | null {
   const pending = pendingOf(contact);
-  if (pending === null || envelope.length <= FLIGHT_BYTES) return null;
+  if (pending === null) return null;
   const flight = attempt(() => openFirst(memory, respond(memory.identity, pending.secret, envelope.subarray(0, FLIGHT_BYTES)), envelope));
   if (flight === null || contactId(flight.peer) !== contact.record.id || isCrossing(memory, contact, pending.madeAt)) return null;
   const { flightKey, devices, outbox, sentAt } = flight;

@@ -1,8 +1,7 @@
 // Which connection collects which mailbox, and what is on its way to it: the order and the window of deliveries. Envelopes
 // are only passed on here, never kept: what was not acknowledged is listed again for the next connection.
 
-import { toHex } from '../../crypto/bytes.js';
-import { encodeRelayFrame } from '../wire/frame.js';
+import { encodeDelivery } from '../wire/delivery.js';
 import type { Answer, Operation, StoredEnvelope } from './operation.js';
 
 /** Most deliveries that wait for one connection's acknowledgement: enough that a round trip never stops a drain. */
@@ -55,11 +54,11 @@ export class Collections {
 
   /** A connection collects a mailbox from now on, and whoever did before does not. Everything waiting comes (again). */
   start(collector: Collector, mailbox: Uint8Array, waiting: boolean): void {
-    const key = toHex(mailbox);
+    const key = keyOf(mailbox);
     const before = this.#byMailbox.get(key);
     if (before !== undefined) this.#takeFrom(before, collector);
-    // A copy, since the frame's bytes may be a view of a much larger buffer that an idle client must not hold.
-    const collection: Collection = { key, mailbox: mailbox.slice(), collector, after: 0, flying: new Map() };
+    // A copy, since the frame's bytes may be a view of a much larger buffer that an idle client must not hold; slice() of a Buffer is none.
+    const collection: Collection = { key, mailbox: new Uint8Array(mailbox), collector, after: 0, flying: new Map() };
     this.#byMailbox.set(key, collection);
     collector.mailboxes.set(key, collection);
     if (waiting) this.#catchUp(collection);
@@ -67,17 +66,17 @@ export class Collections {
 
   /** Whether any connection collects this mailbox. */
   isCollected(mailbox: Uint8Array): boolean {
-    return this.#byMailbox.has(toHex(mailbox));
+    return this.#byMailbox.has(keyOf(mailbox));
   }
 
   /** Whether this connection collects this mailbox. */
   has(collector: Collector, mailbox: Uint8Array): boolean {
-    return collector.mailboxes.has(toHex(mailbox));
+    return collector.mailboxes.has(keyOf(mailbox));
   }
 
   /** The mailbox is no more. */
   stop(mailbox: Uint8Array): void {
-    const collection = this.#byMailbox.get(toHex(mailbox));
+    const collection = this.#byMailbox.get(keyOf(mailbox));
     if (collection !== undefined) this.#drop(collection);
   }
 
@@ -89,7 +88,7 @@ export class Collections {
 
   /** An envelope has become durable. It goes out at once where nothing older waits. */
   stored(mailbox: Uint8Array, stored: StoredEnvelope, now: number): void {
-    const collection = this.#byMailbox.get(toHex(mailbox));
+    const collection = this.#byMailbox.get(keyOf(mailbox));
     if (collection === undefined) return;
     const { collector } = collection;
     const inOrder = !collector.behind.has(collection) && collector.listing !== collection;
@@ -99,7 +98,7 @@ export class Collections {
 
   /** The client has these envelopes on its disk: there is room for others. */
   acknowledged(collector: Collector, mailbox: Uint8Array, sequences: readonly number[]): void {
-    const collection = collector.mailboxes.get(toHex(mailbox));
+    const collection = collector.mailboxes.get(keyOf(mailbox));
     if (collection === undefined) return;
     for (const sequence of sequences) land(collection, sequence);
     this.#list(collector);
@@ -136,8 +135,7 @@ export class Collections {
     collection.flying.set(sequence, envelope.length);
     collection.collector.envelopes += 1;
     collection.collector.bytes += envelope.length;
-    const value = { mailbox: collection.mailbox, sequence: BigInt(sequence), envelope, ageMs: BigInt(Math.max(0, now - storedAt)) };
-    this.#ports.send(collection.collector.id, encodeRelayFrame(0, { case: 'delivery', value }));
+    this.#ports.send(collection.collector.id, encodeDelivery(collection.mailbox, sequence, envelope, Math.max(0, now - storedAt)));
   }
 
   #takeFrom(collection: Collection, heir: Collector): void {
@@ -154,6 +152,11 @@ export class Collections {
     this.#byMailbox.delete(collection.key);
     this.#list(collector);
   }
+}
+
+/** A mailbox as the key of a map: a text in one piece, where one that was put together would hold its pieces. */
+function keyOf(mailbox: Uint8Array): string {
+  return String.fromCharCode(...mailbox);
 }
 
 function hasRoom(collector: Collector): boolean {

@@ -6,6 +6,7 @@ import { concat } from '../../crypto/bytes.js';
 import { SottoError, type ErrorCode } from '../../crypto/error.js';
 import { hash } from '../../crypto/hash.js';
 import { verify } from '../../crypto/signature.js';
+import { encodeDone } from '../wire/delivery.js';
 import { decodeClientFrame, encodeRelayFrame, readRequest, type ClientBody, type ClientMessage } from '../wire/frame.js';
 import { COLLECT_LABEL, WIRE_VERSION } from '../wire/limits.js';
 import type { Collect, Put, PutCard } from '../wire/relay_pb.js';
@@ -216,7 +217,7 @@ export class Relay {
       case 'takeCard': return this.#perform(connection, request, { kind: 'take-card', lookup: body.value.lookup, claim: body.value.claim });
       case 'ping':
         this.#touch(connection, now);
-        return this.#reply(connection, request, { case: 'done', value: {} });
+        return this.#send(connection, encodeDone(request));
       case 'askTurn': return this.#askTurn(connection, request, now);
     }
   }
@@ -292,7 +293,7 @@ export class Relay {
     this.#work(connection, operation, (answer, now) => {
       if (answer.kind === 'refused') return this.#refuse(connection, request, answer.code, this.#adviceMs(operation, answer, now));
       if (answer.kind === 'card') this.#reply(connection, request, { case: 'card', value: { card: answer.card } });
-      else this.#reply(connection, request, { case: 'done', value: {} });
+      else this.#send(connection, encodeDone(request));
       then?.(answer, now);
     });
   }
@@ -358,8 +359,11 @@ export class Relay {
   }
 
   #reply(connection: Connection, request: number, body: Parameters<typeof encodeRelayFrame>[1]): void {
-    if (!this.#isOpen(connection)) return;
-    this.#outputs.push({ kind: 'send', connection: connection.id, frame: encodeRelayFrame(request, body) });
+    this.#send(connection, encodeRelayFrame(request, body));
+  }
+
+  #send(connection: Connection, frame: Uint8Array): void {
+    if (this.#isOpen(connection)) this.#outputs.push({ kind: 'send', connection: connection.id, frame });
   }
 
   #stalled(id: number): void {

@@ -64,7 +64,10 @@ export function readInteger(bytes: Buffer, offset = 0): number {
 }
 
 export function envelopeKey(mailbox: Uint8Array, sequence: number): Buffer {
-  return Buffer.concat([mailbox, integer(sequence)]);
+  const key = Buffer.allocUnsafe(MAILBOX_BYTES + INTEGER_BYTES);
+  key.set(mailbox);
+  key.writeUIntBE(sequence, MAILBOX_BYTES, INTEGER_BYTES);
+  return key;
 }
 
 export function sequenceOf(key: Buffer): number {
@@ -72,11 +75,18 @@ export function sequenceOf(key: Buffer): number {
 }
 
 export function idKey(mailbox: Uint8Array, id: Uint8Array): Buffer {
-  return Buffer.concat([mailbox, id]);
+  const key = Buffer.allocUnsafe(MAILBOX_BYTES + ID_BYTES);
+  key.set(mailbox);
+  key.set(id, MAILBOX_BYTES);
+  return key;
 }
 
 export function envelopeExpiryKey(expiresAt: number, mailbox: Uint8Array, sequence: number): Buffer {
-  return Buffer.concat([integer(expiresAt), mailbox, integer(sequence)]);
+  const key = Buffer.allocUnsafe(INTEGER_BYTES + MAILBOX_BYTES + INTEGER_BYTES);
+  key.writeUIntBE(expiresAt, 0, INTEGER_BYTES);
+  key.set(mailbox, INTEGER_BYTES);
+  key.writeUIntBE(sequence, INTEGER_BYTES + MAILBOX_BYTES, INTEGER_BYTES);
+  return key;
 }
 
 export function mailboxExpiryKey(dueAt: number, mailbox: Uint8Array): Buffer {
@@ -138,7 +148,12 @@ const ID_AT = 2 * INTEGER_BYTES;
 const ENVELOPE_AT = ID_AT + ID_BYTES;
 
 export function packEnvelope(record: EnvelopeRecord): Buffer {
-  return Buffer.concat([integer(record.storedAt), integer(record.expiresAt), record.id, record.envelope]);
+  const bytes = Buffer.allocUnsafe(ENVELOPE_AT + record.envelope.length);
+  bytes.writeUIntBE(record.storedAt, 0, INTEGER_BYTES);
+  bytes.writeUIntBE(record.expiresAt, INTEGER_BYTES, INTEGER_BYTES);
+  bytes.set(record.id, ID_AT);
+  bytes.set(record.envelope, ENVELOPE_AT);
+  return bytes;
 }
 
 export function unpackEnvelope(bytes: Buffer): EnvelopeRecord {

@@ -36,17 +36,36 @@ type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 /** A mailbox's unused time starts anew at most so often: less to write, and the disk tells no more of when people are there. */
 const TOUCH_PAUSE_MS = 7 * 24 * 3_600_000;
 
+/** A mailbox within one group of operations. */
+interface Met {
+  readonly key: Buffer;
+  /** Null where there is none. */
+  record: MailboxRecord | null;
+  hasChanged: boolean;
+}
+
+/**
+ * Longest flush for which the loop waits: to hear of one that another thread has made takes as long. Only small groups are worth
+ * it, since what comes while a large one is flushed becomes the next one.
+ */
+const QUICK_FLUSH_MS = 0.3;
+const QUICK_GROUP_MAX = 16;
+
+/** After one that took longer the loop waits for none for so many times as long: it must not find out too often that the disk is slow. */
+const SLOW_PAUSE = 10_000;
+
 const NOTHING = Buffer.alloc(0);
 const DONE: Answer = { kind: 'done' };
 
 /**
  * Opens or creates the store in a folder that exists; data of an earlier format is rewritten first.
  * @param now ms since 1970, for what earlier formats did not write down.
+ * @param quickFlushMs longest flush for which the event loop waits.
  * @throws SottoError `data-in-use` if another relay has it open, `store-damaged` if it cannot be read.
  */
-export function openLmdbStore(folder: string, limits: Limits, now: number): Store {
+export function openLmdbStore(folder: string, limits: Limits, now: number, quickFlushMs = QUICK_FLUSH_MS): Store {
   try {
-    return new LmdbStore(folder, limits, now);
+    return new LmdbStore(folder, limits, now, quickFlushMs);
   } catch (error) {
     if (error instanceof SottoError) throw error;
     throw new SottoError('store-damaged', `The relay's data in ${folder} cannot be read; restore it from a backup or choose another folder with --data DIR.`, error);
@@ -56,11 +75,18 @@ export function openLmdbStore(folder: string, limits: Limits, now: number): Stor
 class LmdbStore implements Store {
   readonly #limits: Limits;
   readonly #tables: Tables;
+  /** What the group has met, by the mailbox's bytes as a text: read once, and written once when the group is done. */
+  readonly #met = new Map<string, Met>();
+  readonly #quickFlushMs: number;
   #totals: Totals;
   #isCareful = false;
+  /** Groups that are being written beside the loop, and when the loop may wait for a flush again, as performance.now() has it. */
+  #beside = 0;
+  #quickFrom = 0;
 
-  constructor(folder: string, limits: Limits, now: number) {
+  constructor(folder: string, limits: Limits, now: number, quickFlushMs: number) {
     this.#limits = limits;
+    this.#quickFlushMs = quickFlushMs;
     this.#tables = openTables(folder);
     const { root } = this.#tables;
     try {
@@ -88,8 +114,11 @@ class LmdbStore implements Store {
   }
 
   async run(operations: readonly Operation[], now: number): Promise<readonly Answer[]> {
+    // Whoever overtook what is written beside the loop would change the order.
+    const isQuick = operations.length <= QUICK_GROUP_MAX && this.#beside === 0 && performance.now() >= this.#quickFrom;
+    const write = (): Answer[] => this.#applyAll(operations, now);
     try {
-      return await this.#commit(() => this.#applyAll(operations, now));
+      return this.#isCareful || isQuick ? this.#commitHere(write) : await this.#commitBeside(write);
     } catch (error) {
       throw new SottoError('store-failed', undefined, error);
     }
@@ -104,13 +133,26 @@ class LmdbStore implements Store {
     if (!this.#isCareful) await closed;
   }
 
+  /** Durable when it returns; throws with nothing written. */
+  #commitHere<T>(write: () => T): T {
+    let since = 0;
+    const result = this.#tables.root.transactionSync(() => {
+      const written = write();
+      since = performance.now();
+      return written;
+    });
+    const flushMs = performance.now() - since;
+    if (flushMs > this.#quickFlushMs) this.#quickFrom = performance.now() + flushMs * SLOW_PAUSE;
+    return result;
+  }
+
   /**
-   * Durable when it resolves; rejects with nothing written. lmdb writes beside the event loop until that fails for the first time,
-   * as its queue does not come to itself after a full disk; from then on it writes in the loop, which does.
+   * Durable when it resolves; rejects with nothing written. After the first failure of the disk lmdb's queue does not come to
+   * itself; from then on everything is written in the loop, which does.
    */
-  async #commit<T>(write: () => T): Promise<T> {
+  async #commitBeside<T>(write: () => T): Promise<T> {
     const { root } = this.#tables;
-    if (this.#isCareful) return root.transactionSync(write);
+    this.#beside += 1;
     try {
       // A child transaction is the kind that takes everything back when one operation throws.
       const result = await root.childTransaction(write);
@@ -123,15 +165,28 @@ class LmdbStore implements Store {
         silence(error);
       }
       throw error;
+    } finally {
+      this.#beside -= 1;
     }
   }
 
   #applyAll(operations: readonly Operation[], now: number): Answer[] {
     // From the disk each time: a group that was taken back has taken its totals back, too.
     this.#totals = this.#readTotals();
+    this.#met.clear();
     const answers = operations.map((operation) => this.#apply(operation, now));
+    this.#writeMet();
     this.#tables.root.putSync(TOTALS_KEY, packTotals(this.#totals));
     return answers;
+  }
+
+  #writeMet(): void {
+    const { mailboxes } = this.#tables;
+    for (const { key, record, hasChanged } of this.#met.values()) {
+      if (!hasChanged) continue;
+      if (record === null) mailboxes.removeSync(key);
+      else mailboxes.putSync(key, packMailbox(record));
+    }
   }
 
   #readTotals(): Totals {
@@ -189,7 +244,8 @@ class LmdbStore implements Store {
     let record = this.#mailbox(mailbox);
     if (record === null) return refused('mailbox-unknown');
     if (!equal(record.tokenHash, tokenHash)) return refused('token-wrong');
-    const twin = this.#tables.ids.get(idKey(mailbox, id));
+    // Nothing waits in most mailboxes most of the time.
+    const twin = record.count === 0 ? undefined : this.#tables.ids.get(idKey(mailbox, id));
     if (twin !== undefined) {
       if (this.#envelope(mailbox, readInteger(twin)).expiresAt > now) return DONE;
       record = this.#remove(mailbox, record, readInteger(twin));
@@ -243,7 +299,7 @@ class LmdbStore implements Store {
     if (record === null) return DONE;
     for (const key of Array.from(this.#tables.envelopes.getKeys(envelopesOf(mailbox, 1)))) record = this.#remove(mailbox, record, sequenceOf(key));
     this.#tables.expiry.removeSync(mailboxExpiryKey(record.dueAt, mailbox));
-    this.#tables.mailboxes.removeSync(bufferOf(mailbox));
+    this.#keep(mailbox, null);
     this.#count({ mailboxes: -1 });
     return DONE;
   }
@@ -325,12 +381,25 @@ class LmdbStore implements Store {
   }
 
   #mailbox(mailbox: Uint8Array): MailboxRecord | null {
-    const bytes = this.#tables.mailboxes.get(bufferOf(mailbox));
-    return bytes === undefined ? null : unpackMailbox(bytes);
+    return this.#meet(mailbox).record;
   }
 
-  #keep(mailbox: Uint8Array, record: MailboxRecord): void {
-    this.#tables.mailboxes.putSync(bufferOf(mailbox), packMailbox(record));
+  /** @param record null for a mailbox that is no more */
+  #keep(mailbox: Uint8Array, record: MailboxRecord | null): void {
+    const met = this.#meet(mailbox);
+    met.record = record;
+    met.hasChanged = true;
+  }
+
+  #meet(mailbox: Uint8Array): Met {
+    const key = bufferOf(mailbox);
+    const name = key.toString('latin1');
+    const before = this.#met.get(name);
+    if (before !== undefined) return before;
+    const bytes = this.#tables.mailboxes.get(key);
+    const met = { key, record: bytes === undefined ? null : unpackMailbox(bytes), hasChanged: false };
+    this.#met.set(name, met);
+    return met;
   }
 }
 

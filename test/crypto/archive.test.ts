@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ARCHIVE_HEADER_BYTES, type ArchiveLock, CHUNK_BYTES, createArchive, openArchive, openChunk, readArchiveHeader, sealChunk, SEALED_CHUNK_BYTES } from '../../crypto/archive.js';
-import { toHex } from '../../crypto/bytes.js';
+import { concat, toHex } from '../../crypto/bytes.js';
+import { hash } from '../../crypto/hash.js';
 import { ready } from '../../crypto/sodium.js';
 import { h32, seal } from '../oracle/notation.js';
 import { codeOf, seeded } from './support.js';
@@ -23,6 +24,30 @@ describe.each(locks)('an archive locked with a $kind', (lock) => {
   it('is refused when any byte of its header is changed', () => {
     for (let at = 0; at < header.length; at += 1) expect(codeOf(() => readArchiveHeader(header.with(at, header[at]! ^ 1))), `byte ${at}`).toBe('backup-invalid');
     expect(codeOf(() => readArchiveHeader(header.subarray(1)))).toBe('backup-invalid');
+  });
+});
+
+describe('the header of an archive that somebody has made up', () => {
+  const passphrase: ArchiveLock = { kind: 'passphrase', salt: new Uint8Array(16), cost: { passes: 1, memoryBytes: 8192 } };
+  const { header } = createArchive(passphrase, secret, seeded('archive'));
+
+  /** With other bytes at a place, or behind it, and the check that is right for them. */
+  function changed(at: number, ...bytes: readonly number[]): Uint8Array {
+    const fields = header.subarray(0, -16);
+    const made = concat(fields.subarray(0, at), Uint8Array.from(bytes), fields.subarray(at + bytes.length));
+    return concat(made, hash('backup', made).slice(0, 16));
+  }
+  const refused = (made: Uint8Array): void => expect(codeOf(() => readArchiveHeader(made))).toBe('backup-invalid');
+
+  it('is refused where it is no archive of ours, or of a later version or kind', () => {
+    for (const made of [changed(0, 0), changed(8, 2), changed(9, 2), changed(header.length - 16, 0)]) refused(made);
+  });
+
+  it('is refused where it would exhaust the machine, or guard nothing', () => {
+    const [passes, kibibytes] = [10, 14];
+    expect(readArchiveHeader(changed(passes, 0, 0, 0, 64)).lock).toMatchObject({ cost: { passes: 64, memoryBytes: 8192 } });
+    expect(readArchiveHeader(changed(kibibytes, 0, 0x10, 0, 0)).lock).toMatchObject({ cost: { passes: 1, memoryBytes: 1024 ** 3 } });
+    for (const made of [changed(passes, 0, 0, 0, 0), changed(passes, 0, 0, 0, 65), changed(kibibytes, 0, 0, 0, 7), changed(kibibytes, 0, 0x10, 0, 1)]) refused(made);
   });
 });
 

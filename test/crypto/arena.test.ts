@@ -9,6 +9,7 @@ import { decrypt, encrypt } from '../../crypto/session.js';
 import * as door from '../../crypto/sodium.js';
 import { type Exports, openArena } from '../../crypto/sodium-arena.js';
 import { wrapper } from '../../crypto/sodium-wrapper.js';
+import { FRAME_MAX_BYTES } from '../../relay/wire/limits.js';
 import { codeOf, pair, seeded } from './support.js';
 
 await door.readyOn('arena');
@@ -244,6 +245,7 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
 
   it('takes inputs up to a relay frame, and refuses longer ones', async () => {
     expect(await door.readyOn(backEnd)).toBe(backEnd);
+    expect(longest).toHaveLength(FRAME_MAX_BYTES);
     const sealed = door.seal(key, nonce, longest, none);
     expect(door.open(key, nonce, sealed, none)).toEqual(longest);
     expect(door.ed25519Verify(door.ed25519PublicKey(key), longest, door.ed25519Sign(key, longest))).toBe(true);
@@ -251,8 +253,20 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
     expect(codeOf(() => door.seal(key, nonce, longest, key))).toBe('message-too-large');
     expect(codeOf(() => door.ed25519Sign(key, longer))).toBe('message-too-large');
     expect(codeOf(() => door.blake2b(64, longer, key))).toBe('message-too-large');
+    expect(Object.values(door.derive(longest, key)).map((half) => half.length)).toEqual([32, 32]);
+    expect(codeOf(() => door.derive(longer, key))).toBe('message-too-large');
     expect(door.open(key, nonce, sealed, key)).toBeNull();
-    expect(door.ed25519Verify(key, longer, new Uint8Array(64))).toBe(false);
+    expect(door.ed25519Verify(door.ed25519PublicKey(key), longer, wrapper.ed25519Sign(key, longer))).toBe(false);
+    expect(door.open(key, nonce, seal(wrapper, key, nonce, longer, none), none)).toBeNull();
+    expect(door.open(key, nonce, door.seal(key, nonce, none, none), none)).toEqual(none);
+  });
+
+  it('takes keys of BLAKE2b and makes hashes of 16 to 64 bytes', async () => {
+    expect(await door.readyOn(backEnd)).toBe(backEnd);
+    for (const length of [16, 64]) {
+      expect(door.blake2b(length, none, new Uint8Array(length))).toHaveLength(length);
+      expect(door.derive(none, new Uint8Array(length)).left).toHaveLength(32);
+    }
   });
 
   it('calls a wrong length of ours a mistake, and answers no to a wrong length of theirs', async () => {
@@ -273,14 +287,19 @@ describe.each(['arena', 'wrapper'] as const)('the door, with the %s behind it', 
       () => door.open(short, nonce, key, none),
       () => door.open(key, key, key, none),
       () => door.blake2b(32, none, nonce.subarray(0, 15)),
+      () => door.derive(none, new Uint8Array(65)),
+      () => door.blake2b(15, none, key),
       () => door.blake2b(65, none, key),
+      () => door.blake2b(32, none, new Uint8Array(65)),
     ];
     expect(mistakes.map(codeOf)).toEqual(mistakes.map(() => 'internal'));
     expect(door.x25519(key, short)).toBeNull();
     expect(door.ed25519Verify(short, none, new Uint8Array(64))).toBe(false);
     expect(door.ed25519Verify(key, none, new Uint8Array(63))).toBe(false);
-    expect(door.xwingEncapsulate(new Uint8Array(1215), new Uint8Array(64))).toBeNull();
-    expect(door.xwingDecapsulate(new Uint8Array(1121), key)).toBeNull();
+    const publicKey = door.xwingPublicKey(key);
+    const { ciphertext } = door.xwingEncapsulate(publicKey, new Uint8Array(64))!;
+    for (const other of [publicKey.subarray(1), concat(publicKey, Uint8Array.of(0))]) expect(door.xwingEncapsulate(other, new Uint8Array(64))).toBeNull();
+    for (const other of [ciphertext.subarray(1), concat(ciphertext, Uint8Array.of(0))]) expect(door.xwingDecapsulate(other, key)).toBeNull();
     expect(door.open(key, nonce, new Uint8Array(15), none)).toBeNull();
   });
 });
@@ -310,6 +329,7 @@ describe('an arena', () => {
       return 0;
     };
     expect(openArena(altered('_crypto_generichash', hash))).toBeNull();
+    for (const name of ['_crypto_sign_verify_detached', '_crypto_kem_xwing_enc_deterministic']) expect(openArena(altered(name, () => -1))).toBeNull();
   });
 
   /** A function that also changes a byte that is not its own. */
@@ -347,6 +367,7 @@ describe('ready', () => {
   it('takes the arena if nothing is named, and the wrapper where the arena cannot be had', async () => {
     vi.resetModules();
     const fresh = await import('../../crypto/sodium.js');
+    expect(() => fresh.x25519PublicKey(new Uint8Array(32))).toThrow(expect.objectContaining({ code: 'internal' }));
     expect(await fresh.ready()).toBe('arena');
 
     vi.resetModules();
@@ -361,5 +382,15 @@ describe('ready', () => {
     const without = await import('../../crypto/sodium.js');
     expect(await without.ready()).toBe('wrapper');
     expect(without.x25519PublicKey(new Uint8Array(32))).toEqual(arena.x25519PublicKey(new Uint8Array(32)));
+  });
+
+  it('refuses the wrapper of a libsodium that answers wrongly', async () => {
+    vi.resetModules();
+    const { crypto_sign_verify_detached: verify } = sodium;
+    onTestFinished(() => void Object.assign(sodium, { crypto_sign_verify_detached: verify }));
+    Object.assign(sodium, { crypto_sign_verify_detached: () => false });
+    const fresh = await import('../../crypto/sodium.js');
+    await expect(fresh.readyOn('wrapper')).rejects.toMatchObject({ code: 'internal' });
+    expect(await fresh.readyOn('arena')).toBe('arena');
   });
 });

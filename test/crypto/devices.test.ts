@@ -57,7 +57,7 @@ describe('a device list', () => {
     const third = packDevices(me, { version: 3, previous: devicesHash(second), devices: among(device(2)) });
     for (const [list, known] of [[first, null], [first, first], [second, first], [third, second], [third, first]] as const) checkDevices(list, me, known);
     const forked = packDevices(me, { version: 2, previous: devicesHash(second), devices: among(device(3)) });
-    for (const [list, known] of [[first, second], [forked, first], [firstDevices(me, 6), first]] as const) {
+    for (const [list, known] of [[first, second], [forked, first], [forked, second], [firstDevices(me, 6), first]] as const) {
       expect(codeOf(() => checkDevices(list, me, known))).toBe('malformed');
     }
   });

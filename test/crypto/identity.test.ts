@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { toHex } from '../../crypto/bytes.js';
+import { concat, toHex } from '../../crypto/bytes.js';
 import { derive, hash } from '../../crypto/hash.js';
 import { createIdentity, identityId, packIdentity, packPublicIdentity, unpackIdentity, unpackPublicIdentity } from '../../crypto/identity.js';
-import { BUCKETS, bucketFor, pad, unpad } from '../../crypto/padding.js';
+import { bucketAfter, BUCKETS, bucketFor, pad, unpad } from '../../crypto/padding.js';
 import { safetyNumber } from '../../crypto/safety-number.js';
 import { publicKeyOf, sign, verify } from '../../crypto/signature.js';
 import { ready } from '../../crypto/sodium.js';
@@ -66,6 +66,13 @@ describe('identities', () => {
     expect(unpackPublicIdentity(packPublicIdentity(identity))).toEqual({ ed: identity.ed, x: identity.x });
   });
 
+  it('are malformed in any other form', () => {
+    const packed = packIdentity(createIdentity(seeded('identity')));
+    const whole = packPublicIdentity(unpackIdentity(packed));
+    for (const other of [packed.with(0, 2), packed.slice(0, 64), concat(packed, packed)]) expect(codeOf(() => unpackIdentity(other))).toBe('malformed');
+    for (const other of [whole.slice(0, 63), concat(whole, whole)]) expect(codeOf(() => unpackPublicIdentity(other))).toBe('malformed');
+  });
+
   it('are named by both keys', () => {
     const [a, b] = [createIdentity(seeded('a')), createIdentity(seeded('b'))];
     expect(identityId(a)).toEqual(h32('id', a.ed, a.x));
@@ -108,6 +115,7 @@ describe('padding', () => {
   it('chooses the smallest bucket, and refuses what fits none', () => {
     for (const bucket of BUCKETS) expect(bucketFor(bucket)).toBe(bucket);
     expect(bucketFor(513)).toBe(1024);
+    expect(BUCKETS.map(bucketAfter)).toEqual([...BUCKETS.slice(1), 65_536]);
     expect(codeOf(() => bucketFor(65_537))).toBe('message-too-large');
     expect(codeOf(() => pad(new Uint8Array(4), 4))).toBe('message-too-large');
   });

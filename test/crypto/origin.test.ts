@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { relayOrigin } from '../../crypto/origin.js';
+import { hostOf, relayOrigin } from '../../crypto/origin.js';
 
 describe('the address of a relay', () => {
   test.each([
@@ -17,6 +17,11 @@ describe('the address of a relay', () => {
     '%j is refused',
     (text) => expect(() => relayOrigin(text)).toThrow(expect.objectContaining({ code: 'relay-url-invalid' })),
   );
+
+  test('names a host, without the brackets of IPv6', () => {
+    expect(['https://relay.example:8443', 'http://127.0.0.1', 'http://[::1]:8080'].map(hostOf)).toEqual(['relay.example', '127.0.0.1', '::1']);
+    expect(() => hostOf('relay.example')).toThrow(expect.objectContaining({ code: 'relay-url-invalid' }));
+  });
 
   test('has 255 bytes at most', () => {
     const ofLength = (length: number) => `https://${`${'a'.repeat(60)}.`.repeat(5).slice(0, length - 8 - 3)}abc`;

@@ -18,11 +18,44 @@ const READS_PAST = 'one turn more reads undefined, which counts as 0, and what i
 const NOTHING_TO_SEND = 'an epoch without a message has nothing to send yet, and what has nothing to send is never cramped';
 const SAME_LIST = 'a list to which nothing is added, and from which nothing is dropped, is written as it was';
 
+const NOT_OURSELVES = 'nobody is a contact of themselves';
+const GIVEN_OUT = 'the number up to which texts were given out is never lacking: a text of it was left before';
+const NO_CALL = 'no call has no id';
+const NO_WEEKS = 'without an address there are no cards of it';
+
 const EQUIVALENT: readonly Equivalent[] = [
+  { file: 'client/core/address.ts', on: 'record === undefined', before: 'record === undefined', after: 'false', why: 'only what is known as a card of the address is told here' },
+  { file: 'client/core/address.ts', on: 'memory.address === null || !', before: 'memory.address === null', after: 'false', why: NO_WEEKS },
+  { file: 'client/core/contacts.ts', on: 'memory.id < record.id', before: '<', after: '<=', why: NOT_OURSELVES },
+  { file: 'client/core/conversation.ts', on: 'contact.differs && text.number', before: '>', after: '>=', why: GIVEN_OUT },
+  { file: 'client/core/conversation.ts', on: 'if (text.number <= contact.record.readyNumber)', before: '<=', after: '<', why: GIVEN_OUT },
+  { file: 'client/core/conversation.ts', on: 'lack <= readyNumber', before: '<=', after: '<', why: GIVEN_OUT },
+  { file: 'client/core/conversation.ts', on: 'number >= first', before: '>=', after: '>', why: 'what is here of the first number itself is given out right after, with nothing to compare either way' },
+  { file: 'client/core/conversation.ts', on: 'NEXT[text.state]', before: '!NEXT[text.state].includes(state)', after: 'false', why: 'each text is kept where only states that may follow are asked for' },
+  { file: 'client/core/core.ts', on: 'setClockBack', before: '<', after: '<=', why: 'a clock that is set back by nothing stays where it is' },
+  { file: 'client/core/core.ts', on: 'next !== null', before: 'next !== null', after: 'true', why: 'three timers of every core run always' },
+  { file: 'client/core/core.ts', on: "error.code === 'undecryptable'", before: 'error instanceof SottoError', after: 'true', why: 'nothing else has such a code' },
+  { file: 'client/core/core.ts', on: "error.code === 'session-exhausted'", before: 'error instanceof SottoError', after: 'true', why: 'nothing else has such a code' },
+  { file: 'client/core/core.ts', on: "error.code === 'duplicate'", before: 'contact !== null', after: 'true', why: 'the first message of a session is no duplicate' },
+  { file: 'client/core/direct.ts', on: 'memory.calls.get(contact.openCall)', before: 'contact.openCall === null', after: 'false', why: NO_CALL },
+  { file: 'client/core/direct.ts', on: 'memory.id < contact.record.id', before: '<', after: '<=', why: NOT_OURSELVES },
+  { file: 'client/core/memory.ts', on: 'this.calls.get(contact.openCall)', before: 'contact.openCall === null', after: 'false', why: NO_CALL },
+  { file: 'client/core/memory.ts', on: 'this.order = Math.max', before: 'Math.max(this.order, record.order)', after: 'record.order', why: 'they are loaded in ascending order' },
+  { file: 'client/core/outbox.ts', on: 'contact.waiting.filter', before: 'outgoing.via === null', after: 'true', why: 'what does not wait is not among what waits' },
+  { file: 'client/core/outbox.ts', on: 'contact.waiting.filter', before: 'outgoing.record.acceptedAt === null', after: 'true', why: 'what does not wait is not among what waits' },
+  { file: 'client/core/outbox.ts', on: 'contact.undelivered.get(outgoing.record.number)', before: 'outgoing.record.number === null', after: 'false', why: 'there is no text without a number' },
+  { file: 'client/core/requests.ts', on: "error.code === 'undecryptable'", before: 'error instanceof SottoError', after: 'true', why: 'nothing else has such a code' },
+  { file: 'client/core/requests.ts', on: "error.code === 'undecryptable'", before: "error.code === 'undecryptable'", after: 'true', why: 'respond() throws nothing else' },
+  { file: 'client/core/requests.ts', on: 'memory.id < known.record.id', before: '<', after: '<=', why: NOT_OURSELVES },
+  { file: 'client/core/timers.ts', on: 'at < (this.#due.get(name) ?? at)', before: '<', after: '<=', why: 'a timer that is moved to its own time stays where it is' },
+  { file: 'client/core/timers.ts', on: 'at < earliest', before: '<', after: '<=', why: 'of two that are due at the same time either is the earliest' },
   { file: 'crypto/bundle.ts', on: 'reader.end()', before: 'reader.end()', after: 'undefined', why: 'the signature is over all but the last 64 bytes, so bytes behind it are part of what it would have to sign' },
   { file: 'crypto/bytes.ts', on: 'difference |= ', before: '<', after: '<=', why: READS_PAST },
   { file: 'crypto/bytes.ts', on: 'i += 3', before: '<', after: '<=', why: READS_PAST },
   { file: 'crypto/bytes.ts', on: 'i < encoded.length', before: '<', after: '<=', why: READS_PAST },
+  { file: 'crypto/archive.ts', on: 'const MEMORY_MAX_BYTES', before: '1024 ** 3', after: '1024 ** 3 + 1', why: 'a header says memory in whole kibibytes' },
+  { file: 'crypto/devices.ts', on: 'a[at]! < b[at]!', before: 'at >= 0', after: 'true', why: 'what stands before the first byte is undefined, and below nothing' },
+  { file: 'crypto/devices.ts', on: 'a[at]! < b[at]!', before: '<', after: '<=', why: 'it is the first place where the two differ' },
   { file: 'crypto/hash.ts', on: 'parts.length > 0', before: 'parts.length > 0', after: 'false', why: 'what is not wiped cannot be seen from outside' },
   { file: 'crypto/hash.ts', on: 'parts.length === 0', before: 'parts.length === 0', after: 'false', why: 'the kept label is written anew, byte for byte the same' },
   { file: 'crypto/invitation.ts', on: 'relay === undefined', before: 'relay === undefined', after: 'false', why: 'a text that is split has at least one part' },
@@ -50,6 +83,9 @@ const EQUIVALENT: readonly Equivalent[] = [
   { file: 'crypto/session.ts', on: 'receiving && current', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'receiving', after: 'true', why: NEVER_NULL },
   { file: 'crypto/session.ts', on: 'receiving && rest', before: 'rest', after: 'true', why: NEVER_NULL },
+  { file: 'crypto/sodium.ts', on: 'arena = openArena()', before: 'arena === undefined', after: 'true', why: 'another arena does the same' },
+  { file: 'crypto/sodium.ts', on: 'arena = openArena()', before: "wanted === 'arena'", after: 'true', why: 'an arena that is not wanted is not used' },
+  { file: 'crypto/sodium.ts', on: 'sealed.length < TAG_BYTES', before: 'sealed.length < TAG_BYTES', after: 'false', why: 'libsodium refuses what is shorter than a tag, too' },
 ];
 
 /** Whether a mutant is known to change nothing that can be seen. */

@@ -14,8 +14,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Room → what vitest is asked to run: the short tests that notice most, and all of them for what those let live. */
 const TESTS: Record<string, readonly (readonly string[])[]> = {
-  'crypto': [['--no-isolate', ...['frozen', 'session', 'handshake', 'bytes', 'identity'].map((name) => `test/crypto/${name}.test.ts`)], ['test/crypto']],
-  'client/core': [['--no-isolate', ...['attacks', 'hostile', 'catalogue', 'sdp'].map((name) => `test/client/core/${name}.test.ts`)], ['test/client/core']],
+  'crypto': [['--no-isolate', ...['frozen', 'session', 'handshake', 'bytes', 'identity', 'devices', 'archive', 'name', 'invitation', 'reset'].map((name) => `test/crypto/${name}.test.ts`)], ['test/crypto']],
+  'client/core': [['--no-isolate', ...['body', 'call', 'conversation', 'core', 'direct', 'flight', 'outbox', 'receipt', 'resumption', 'week', 'hostile', 'sdp'].map((name) => `test/client/core/${name}.test.ts`)], ['test/client/core']],
 };
 
 /** A mutant that runs so much longer than all tests do has no end. */

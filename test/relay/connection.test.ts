@@ -1,6 +1,7 @@
 // One connection between two real WebSockets on 127.0.0.1.
 
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -11,7 +12,7 @@ async function pair() {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await once(server, 'listening');
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  const [socket] = (await once(server, 'connection')) as [WebSocket];
+  const [socket, { socket: stream }] = (await once(server, 'connection')) as [WebSocket, IncomingMessage];
   await once(client, 'open');
   onTestFinished(() => {
     client.terminate();
@@ -20,7 +21,7 @@ async function pair() {
   const frames: Buffer[] = [];
   let closed = 0;
   let stalled = 0;
-  const connection = new Connection(socket, {
+  const connection = new Connection(socket, stream, {
     frame: (bytes) => frames.push(Buffer.from(bytes)),
     stalled: () => {
       stalled += 1;
@@ -29,7 +30,7 @@ async function pair() {
       closed += 1;
     },
   });
-  return { client, socket, connection, frames, closed: () => closed, stalled: () => stalled };
+  return { client, socket, stream, connection, frames, closed: () => closed, stalled: () => stalled };
 }
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
@@ -42,6 +43,16 @@ test('frames go both ways, and a text is a frame that nobody can read', async ()
   client.send(Uint8Array.of(3));
   client.send('three');
   await vi.waitFor(() => expect(frames).toEqual([Buffer.of(3), Buffer.alloc(0)]), PATIENCE);
+});
+
+test('what is sent in one turn waits for its end, and leaves then', async () => {
+  const { client, stream, connection } = await pair();
+  const received: Buffer[] = [];
+  client.on('message', (data: Buffer) => received.push(data));
+  for (const byte of [1, 2, 3]) connection.send(Uint8Array.of(byte));
+  // Three frames of a byte, each with a head of two.
+  expect(stream.writableLength).toBe(9);
+  await vi.waitFor(() => expect(received).toEqual([Buffer.of(1), Buffer.of(2), Buffer.of(3)]), PATIENCE);
 });
 
 test('a client that does not read is not read, and both go on when it does', async () => {

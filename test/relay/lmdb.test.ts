@@ -11,7 +11,19 @@ import { random, temporaryFolder } from './support.js';
 
 beforeAll(ready);
 
-describeStore('the lmdb store', openLmdbStore);
+describeStore('the lmdb store that waits for its disk', (folder, limits, now) => openLmdbStore(folder, limits, now, Infinity));
+describeStore('the lmdb store that writes beside the event loop', (folder, limits, now) => openLmdbStore(folder, limits, now, 0));
+
+test('groups keep their order where small ones come behind a large one, and the event loop goes on while that is written', async () => {
+  const store = openLmdbStore(temporaryFolder(), LIMITS, 1, Infinity);
+  onTestFinished(() => store.close());
+  const [mailbox, owner, tokenHash] = [random(16), random(32), random(32)];
+  const puts = (count: number): Operation[] => Array.from({ length: count }, () => ({ kind: 'put', mailbox, tokenHash, id: random(16), envelope: random(1), expiresAt: 9 }));
+  const large = store.run([{ kind: 'open', mailbox, owner, tokenHash, create: true }, ...puts(100)], 1);
+  const small = await Promise.all([store.run(puts(1), 1), store.run(puts(1), 1)]);
+  expect(small).toEqual([[{ kind: 'stored', sequence: 101 }], [{ kind: 'stored', sequence: 102 }]]);
+  expect((await large).at(-1)).toEqual({ kind: 'stored', sequence: 100 });
+});
 
 test('a folder that is open cannot be opened again, and the first store goes on', async () => {
   const folder = temporaryFolder();

@@ -41,11 +41,30 @@ suite('a candidate', () => {
     expect(checkCandidate('candidate:8 1 UDP 1677729535 192.0.2.7 54321 typ srflx raddr 10.0.0.2 rport 54321 network-id 1', false)).toBe(
       'candidate:8 1 udp 1677729535 192.0.2.7 54321 typ srflx raddr 0.0.0.0 rport 9',
     );
+    expect(checkCandidate('candidate:8 1 UDP 1677729535 2001:db8::7 54321 typ relay raddr fd00::1 rport 1', false)).toBe(
+      'candidate:8 1 udp 1677729535 2001:db8::7 54321 typ relay raddr :: rport 9',
+    );
+  });
+
+  test.each([
+    ['a line of the greatest length', `${candidate('192.0.2.7')} x `.padEnd(300, 'y')],
+    ['the least priority', 'candidate:1 1 UDP 1 192.0.2.7 9 typ host'],
+    ['the greatest priority', 'candidate:1 1 UDP 2147483647 192.0.2.7 9 typ host'],
+    ['port 1', candidate('192.0.2.7', '1 typ host')],
+    ['port 65535', candidate('192.0.2.7', '65535 typ host')],
+    ['an address beside the link-local ones', candidate('169.253.1.1')],
+    ['another address beside the link-local ones', candidate('168.254.1.1')],
+    ['an IPv6 address beside those that hold IPv4', candidate('64:ff9a::1')],
+    ['another IPv6 address beside those that hold IPv4', candidate('65:ff9b::1')],
+    ['an IPv6 address that leaves out one group', candidate('2001:2:3:4:5:6:7::')],
+  ])('with %s is read', (_, text) => {
+    expect(parseCandidate(text)).not.toBeNull();
   });
 
   test.each([
     ['TCP', 'candidate:1 1 TCP 2114977791 192.0.2.7 9 typ host tcptype active'],
     ['a second component', 'candidate:1 2 UDP 2114977791 192.0.2.7 9 typ host'],
+    ['priority 0', 'candidate:1 1 UDP 0 192.0.2.7 9 typ host'],
     ['port 0', candidate('192.0.2.7', '0 typ host')],
     ['port 65536', candidate('192.0.2.7', '65536 typ host')],
     ['an unknown type', candidate('192.0.2.7', '9 typ other')],
@@ -63,7 +82,7 @@ suite('a candidate', () => {
 
   test.each([
     '0.0.0.0', '0.1.2.3', '169.254.169.254', '224.0.0.251', '239.1.2.3', '240.0.0.1', '255.255.255.255', '1.2.3', '1.2.3.4.5', '1.2.3.256', '01.2.3.4', '0x7f.0.0.1',
-    '::', 'fe80::1', 'febf::1', 'ff02::fb', '::ffff:7f00:1', '::7f00:1', '::ffff:0:7f00:1', '64:ff9b::7f00:1', '2002:7f00:1::', '1::2::3', '1:2:3', '1:2:3:4:5:6:7:8:9', ':1:2:3:4:5:6:7', 'g::1', '::ffff:127.0.0.1', 'fe80::1%eth0',
+    '::', '::2', 'ff00::1', '1:2:3:4::5:6:7:8::9', '1:2:3:4:5:6:7:8::', 'fe80::1', 'febf::1', 'ff02::fb', '::ffff:7f00:1', '::7f00:1', '::ffff:0:7f00:1', '64:ff9b::7f00:1', '2002:7f00:1::', '1::2::3', '1:2:3', '1:2:3:4:5:6:7:8:9', ':1:2:3:4:5:6:7', 'g::1', '::ffff:127.0.0.1', 'fe80::1%eth0',
   ])('with the address %s is refused even on one machine', (bad) => {
     expect(checkCandidate(candidate(bad), true)).toBeNull();
   });
@@ -94,6 +113,11 @@ suite('a description', () => {
         expect(describe(render(before))).toEqual(before);
       }),
     );
+  });
+
+  test('says how much the channel takes', () => {
+    const [before] = fc.sample(description, 1) as [Description];
+    expect(render(before)).toContain('\r\na=max-message-size:262144\r\n');
   });
 
   test('is rendered with another DTLS role where one is given', () => {

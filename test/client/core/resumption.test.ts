@@ -1,0 +1,332 @@
+// What is said past a session, with nothing but the functions of the core: which resets and standings count, and what is answered.
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { fromHex } from '../../../crypto/bytes.js';
+import { firstDevices } from '../../../crypto/devices.js';
+import { initiate } from '../../../crypto/handshake.js';
+import { createIdentity, identityId } from '../../../crypto/identity.js';
+import { createReset, openReset, openResumption, sealResumption } from '../../../crypto/reset.js';
+import type { Reset, Standing } from '../../../crypto/reset.js';
+import { encrypt, receivedPosition, sentPosition } from '../../../crypto/session.js';
+import { ready } from '../../../crypto/sodium.js';
+import { encodeBody } from '../../../client/core/body.js';
+import { sendText } from '../../../client/core/conversation.js';
+import { resumptionsAfter, resumptionsOf } from '../../../client/core/memory.js';
+import type { Contact, Memory } from '../../../client/core/memory.js';
+import type { Output } from '../../../client/core/output.js';
+import * as reset from '../../../client/core/reset.js';
+import { dueIn, meet, noticesOf, puts, typesOf } from './support.js';
+import type { Meeting } from './support.js';
+
+beforeAll(ready);
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const EARLIER = new Uint8Array(32).fill(9);
+
+const putOf = (outputs: readonly Output[]) => outputs.find((output) => output.type === 'put');
+
+/** A contact who tells where they stand, under a secret. */
+function stand({ world, memory, bob }: Meeting, fields: Partial<Standing>, secret = resumptionsOf(bob)[0]!): Output[] {
+  reset.onSealed(memory, bob, sealResumption(secret, fromHex(bob.record.id), { type: 'standing', asks: false, received: null, ...fields }, world.random));
+  return memory.takeOutputs();
+}
+
+/** A contact whose session is over, by us. */
+function begun(seed: number): Meeting {
+  const meeting = meet(seed);
+  reset.begin(meeting.memory, meeting.bob, 'restored');
+  return meeting;
+}
+
+describe('a standing', () => {
+  const NOTHING = { chain: 0, next: 0, key: null };
+  const ahead = (meeting: Meeting, chains: number, messages: number, key?: Uint8Array): Output[] => {
+    const { bob } = meeting;
+    const sent = sentPosition(bob.session!, bob.record.flightKey === null);
+    return stand(meeting, { received: { chain: sent.chain + chains, next: sent.next + messages, key: key ?? sent.key } });
+  };
+
+  it.each([
+    ['as much as we have sent', 0, 0, false],
+    ['less', 0, -1, false],
+    ['more of an older chain', -1, 1, false],
+    ['more', 0, 1, true],
+    ['a newer chain', 1, -1, true],
+    ['a chain of another copy', 0, 0, true, EARLIER],
+  ] as const)('of who has received %s of this session tells whether this home is an old copy', (_what, chains, messages, isOld, key?: Uint8Array) => {
+    const meeting = meet(1);
+    // So far that both its chain and its number can be less.
+    for (let turn = 0; turn < 2; turn += 1) {
+      meeting.alice.send(meeting.bob.record.id, 'ping');
+      meeting.world.run(1_000);
+      meeting.guest.send(meeting.memory.id, 'pong');
+      meeting.world.run(1_000);
+    }
+    sendText(meeting.memory, meeting.bob, 1, 'one more');
+    meeting.memory.takeOutputs();
+    expect(noticesOf(ahead(meeting, chains, messages, key))).toEqual(isOld ? ['rolled-back'] : []);
+    expect(meeting.bob.session === null).toBe(isOld);
+  });
+
+  it('of who has left this session says that this home is an old copy; of an earlier session, or before the contact has answered, it does not', () => {
+    const meeting = meet(2);
+    const { memory, bob } = meeting;
+    memory.update(bob, { resumptions: EARLIER });
+    expect(noticesOf(stand(meeting, {}, EARLIER))).toEqual([]);
+    memory.update(bob, { flight: new Uint8Array(1) });
+    expect(noticesOf(stand(meeting, {}))).toEqual([]);
+    memory.update(bob, { flight: null });
+    expect(noticesOf(stand(meeting, {}))).toEqual(['rolled-back']);
+  });
+
+  it('that asks is answered once a minute, with what is true of the session that it is of', () => {
+    const meeting = meet(3);
+    const { memory, bob } = meeting;
+    memory.update(bob, { resumptions: EARLIER });
+    const { session } = bob;
+    const received = NOTHING;
+    expect(puts(stand(meeting, { received }))).toBe(0);
+    const answer = putOf(stand(meeting, { asks: true, received }))!;
+    expect(answer.ttlSeconds).toBe(3_600);
+    expect(openResumption(resumptionsOf(bob), fromHex(memory.id), answer.bytes)!.said).toEqual({ type: 'standing', asks: false, received: receivedPosition(session!) });
+    memory.now += 59_999;
+    expect(puts(stand(meeting, { asks: true, received }))).toBe(0);
+    memory.now += 1;
+    const other = putOf(stand(meeting, { asks: true, received }, EARLIER))!;
+    expect(openResumption(resumptionsOf(bob), fromHex(memory.id), other.bytes)).toEqual({ said: { type: 'standing', asks: false, received: null }, resumption: EARLIER });
+  });
+
+  it('is not told where there is no link, or no session', () => {
+    const meeting = meet(4);
+    const { memory, bob } = meeting;
+    const link = `deposit ${bob.record.outbox.relay}`;
+    memory.links.set(link, { online: false, rttMs: 0 });
+    expect(puts(stand(meeting, { asks: true, received: NOTHING }))).toBe(0);
+    memory.links.set(link, { online: true, rttMs: 0 });
+    memory.update(bob, { resumptions: EARLIER });
+    bob.session = null;
+    memory.now += HOUR;
+    expect(puts(stand(meeting, { asks: true }, EARLIER))).toBe(0);
+  });
+
+  it('is asked for while a text has no receipt, once an hour, and not of a contact who has not answered', () => {
+    const { memory, bob } = meet(5);
+    const timer = `doubt:${bob.record.id}`;
+    const doubt = (): [number, number | undefined] => {
+      memory.timers.clear(timer);
+      reset.doubt(memory, bob);
+      return [puts(memory.takeOutputs()), dueIn(memory, timer)];
+    };
+    expect(doubt()).toEqual([0, undefined]);
+    bob.undelivered.set(1, {} as never);
+    expect(doubt()).toEqual([1, HOUR]);
+    memory.update(bob, { flight: new Uint8Array(1) });
+    expect(doubt()).toEqual([0, HOUR]);
+    bob.session = null;
+    expect(doubt()).toEqual([0, undefined]);
+  });
+});
+
+describe('a reset of a contact', () => {
+  /** The envelope of a reset, and what comes of it. */
+  function come({ world, guest, memory, bob }: Meeting, fields: Partial<Pick<Reset, 'madeAt' | 'first'>> = {}, terms: object = {}): { envelope: Uint8Array; outputs: Output[] } {
+    const { identity, self } = guest.core.memory;
+    const said = { reason: 'restored', madeAt: memory.now, first: 1, ...fields } as const;
+    const { envelope } = createReset(
+      { identity, devices: self.devices, name: 'Bob', relay: self.relay, mailbox: new Uint8Array(16).fill(4), token: new Uint8Array(16), expiresAt: memory.now + DAY, ...terms },
+      { ...said, resumption: resumptionsOf(bob)[0]! }, world.random);
+    reset.onSealed(memory, bob, envelope);
+    return { envelope, outputs: memory.takeOutputs() };
+  }
+
+  it('is taken when it is newer than the session, not of tomorrow, and not the second within an hour', () => {
+    const taken = (change: (meeting: Meeting) => number): boolean => {
+      const meeting = meet(6);
+      const { session } = meeting.bob;
+      meeting.memory.update(meeting.bob, { begunAt: meeting.memory.now - 1_000 });
+      const madeAt = change(meeting);
+      come(meeting, { madeAt }, { expiresAt: meeting.memory.now + 3 * DAY });
+      return meeting.bob.session !== session;
+    };
+    expect(taken(({ memory }) => memory.now)).toBe(true);
+    expect(taken(({ memory }) => memory.now - 999)).toBe(true);
+    expect(taken(({ memory }) => memory.now - 1_000)).toBe(false);
+    expect(taken(({ memory }) => memory.now + DAY)).toBe(true);
+    expect(taken(({ memory }) => memory.now + DAY + 1)).toBe(false);
+    expect(taken(({ memory, bob }) => {
+      memory.update(bob, { resetTakenAt: memory.now - HOUR + 1 });
+      return memory.now;
+    })).toBe(false);
+    expect(taken(({ memory, bob }) => {
+      memory.update(bob, { resetTakenAt: memory.now - HOUR });
+      return memory.now;
+    })).toBe(true);
+  });
+
+  it.each<[string, (memory: Memory) => object]>([
+    ['of no device list', () => ({ devices: new Uint8Array(179) })],
+    ['whose time is over', ({ now }) => ({ expiresAt: now })],
+    ['that sends us to this machine', () => ({ relay: 'http://127.0.0.1:25' })],
+  ])('%s changes nothing, though it is sealed with our secret', (_what, terms) => {
+    const meeting = meet(7);
+    const { memory, bob } = meeting;
+    const before = bob.record;
+    const { session } = bob;
+    expect(come(meeting, {}, terms(memory)).outputs).toEqual([]);
+    expect([bob.session === session, bob.record]).toEqual([true, before]);
+  });
+
+  it('that asks for a session with another identity changes nothing', () => {
+    const meeting = meet(10);
+    const { memory, bob, world } = meeting;
+    const identity = createIdentity(world.random);
+    const { envelope } = come(meeting, {}, { identity, devices: firstDevices(identity, 0) });
+    const { said, resumption } = openResumption(resumptionsOf(bob), identityId(identity), envelope)!;
+    const { session } = bob;
+    reset.onSealed(memory, bob, sealResumption(resumption, fromHex(bob.record.id), said, world.random));
+    expect([bob.session === session, memory.takeOutputs()]).toEqual([true, []]);
+  });
+
+  it('that is repeated is answered once a minute until the contact has answered, and then no more', () => {
+    const meeting = meet(8);
+    const { memory, bob } = meeting;
+    const { envelope, outputs } = come(meeting);
+    expect([noticesOf(outputs), bob.record.flight === null]).toEqual([['restored'], false]);
+    const again = (): number => {
+      const before = bob.session;
+      reset.onSealed(memory, bob, envelope);
+      memory.takeOutputs();
+      return bob.session === before ? 0 : 1;
+    };
+    const told = [again(), again()];
+    memory.now += 60_000;
+    told.push(again());
+    memory.now += 60_000;
+    memory.update(bob, { flight: null });
+    told.push(again());
+    expect(told).toEqual([1, 0, 1, 0]);
+  });
+
+  it('that is older than ours is no repetition of it', () => {
+    const meeting = meet(9);
+    const { memory, bob } = meeting;
+    const { envelope } = come(meeting);
+    memory.update(bob, { begunAt: bob.record.begunAt + 1 });
+    const { session } = bob;
+    reset.onSealed(memory, bob, envelope);
+    expect(bob.session).toBe(session);
+  });
+});
+
+describe('a reset of ours', () => {
+  it('is put when the link and the mailbox for its answer are there, again and again, for as long as it lives', () => {
+    const { memory, bob } = begun(20);
+    const { id, inbox, outbox: { relay } } = bob.record;
+    const first = putOf(memory.takeOutputs())!;
+    expect([first.ttlSeconds, dueIn(memory, `reset:${id}`)]).toEqual([7 * DAY / 1000, 600_000]);
+    const repeated = (): Output[] => {
+      reset.repeat(memory, bob);
+      return memory.takeOutputs();
+    };
+    memory.now += DAY;
+    expect(putOf(repeated())).toEqual({ ...first, ttlSeconds: 6 * DAY / 1000 });
+    memory.links.set(`deposit ${relay}`, { online: false, rttMs: 0 });
+    expect(puts(repeated())).toBe(0);
+    memory.links.set(`deposit ${relay}`, { online: true, rttMs: 0 });
+    memory.collected.delete(inbox.mailbox);
+    expect(puts(repeated())).toBe(0);
+    memory.collected.add(inbox.mailbox);
+    memory.now -= 60 * DAY;
+    expect(putOf(repeated())!.ttlSeconds).toBe(30 * DAY / 1000);
+    memory.now += 66 * DAY - 1;
+    expect(putOf(repeated())!.bytes).toEqual(first.bytes);
+    memory.now += 1;
+    const other = putOf(repeated())!;
+    expect([other.ttlSeconds, Buffer.compare(other.bytes, first.bytes) === 0]).toEqual([7 * DAY / 1000, false]);
+  });
+
+  it('is not put once there is a session, or when there is none to put', () => {
+    const { memory, bob } = begun(21);
+    memory.takeOutputs();
+    const { reset: pending } = bob.record;
+    memory.update(bob, { reset: null });
+    reset.repeat(memory, bob);
+    expect(puts(memory.takeOutputs())).toBe(0);
+    memory.update(bob, { reset: pending });
+    bob.session = meet(22).bob.session;
+    reset.repeat(memory, bob);
+    expect(puts(memory.takeOutputs())).toBe(0);
+  });
+
+  it('is impossible, and the person told once, where its mailbox is gone, or no secret is left', () => {
+    const { memory, bob } = begun(23);
+    const { envelope } = putOf(memory.takeOutputs())!;
+    const impossible = (id: string, error: 'mailbox-unknown' | 'token-wrong' | 'mailbox-full' | null): string[] => {
+      reset.onPut(memory, bob, id, error);
+      return noticesOf(memory.takeOutputs());
+    };
+    expect([impossible('ff', 'mailbox-unknown'), impossible(envelope, 'mailbox-full'), impossible(envelope, null)]).toEqual([[], [], []]);
+    expect([impossible(envelope, 'token-wrong'), impossible(envelope, 'mailbox-unknown')]).toEqual([['reset-impossible'], []]);
+    bob.resetFailed = false;
+    bob.session = meet(24).bob.session;
+    expect(impossible(envelope, 'mailbox-unknown')).toEqual([]);
+    bob.session = null;
+    memory.update(bob, { reset: null });
+    expect(impossible(envelope, 'mailbox-unknown')).toEqual([]);
+    memory.update(bob, { resumptions: new Uint8Array() });
+    reset.begin(memory, bob, 'restored');
+    const outputs = memory.takeOutputs();
+    expect([noticesOf(outputs), puts(outputs), bob.record.reset]).toEqual([['session-reset', 'reset-impossible'], 0, null]);
+  });
+
+  it('is answered by the contact alone', () => {
+    const { world, guest, memory, bob } = begun(25);
+    const { bytes } = putOf(memory.takeOutputs())!;
+    const { said, resumption } = openResumption(resumptionsOf(bob), fromHex(memory.id), bytes)!;
+    const bundle = openReset(said as Reset, resumption, memory.now);
+    const answer = (identity = guest.core.memory.identity, devices = guest.core.memory.self.devices): Uint8Array => {
+      const { session, flight } = initiate(identity, devices, bundle, world.random);
+      const { relay, mailbox, token } = guest.core.memory.contacts.get(memory.id)!.record.inbox;
+      const body = encodeBody(memory.now, null, { name: 'Bob', devices, first: 1, reply: { relay, mailbox: Uint8Array.from(Buffer.from(mailbox, 'hex')), token } });
+      return encrypt(session, body, world.random, memory.now, flight).message;
+    };
+    const mallory = createIdentity(world.random);
+    expect(reset.onFlight(memory, bob, answer(mallory, firstDevices(mallory, 0)))).toBeNull();
+    expect([bob.session, typesOf(memory.takeOutputs())]).toEqual([null, []]);
+    expect(reset.onFlight(memory, bob, answer())).not.toBeNull();
+    expect([bob.session === null, bob.record.reset]).toEqual([false, null]);
+    expect(reset.onFlight(memory, bob, answer())).toBeNull();
+  });
+});
+
+describe('the secrets of earlier sessions', () => {
+  const secret = (n: number): Uint8Array => new Uint8Array(32).fill(n);
+  const secrets = (...of: readonly number[]): Uint8Array => Uint8Array.from(of.flatMap((n) => [...secret(n)]));
+  const after = (contact: Contact): number[] => Array.from({ length: resumptionsAfter(contact).length / 32 }, (_, index) => resumptionsAfter(contact)[index * 32]!);
+
+  it('are four at most, the newest first', () => {
+    const { memory, bob } = meet(30);
+    const [current] = resumptionsOf(bob);
+    memory.update(bob, { resumptions: secrets(1, 2, 3, 4) });
+    expect(after(bob)).toEqual([current![0], 1, 2, 3]);
+    bob.session = null;
+    expect(after(bob)).toEqual([1, 2, 3, 4]);
+    memory.update(bob, { resumptions: new Uint8Array() });
+    expect(after(bob)).toEqual([]);
+  });
+
+  it('do without one that the contact may never have had, if there is another', () => {
+    const { memory, bob } = meet(31);
+    const [current] = resumptionsOf(bob);
+    memory.update(bob, { resumptions: secrets(1), flight: new Uint8Array(1) });
+    expect(after(bob)).toEqual([1]);
+    memory.update(bob, { flight: null });
+    expect(after(bob)).toEqual([current![0], 1]);
+    memory.update(bob, { resumptions: new Uint8Array(), flight: new Uint8Array(1) });
+    expect(after(bob)).toEqual([current![0]]);
+    memory.update(bob, { resumptions: secrets(1, 2) });
+    bob.session = null;
+    expect(after(bob)).toEqual([1, 2]);
+  });
+});
