@@ -5,21 +5,22 @@ import { renameSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SottoError } from '../crypto/error.js';
-import { readArchive, writeArchive } from './archive-file.js';
-import { restoredChange } from './backup.js';
-import type { BackupRecord } from './backup.js';
+import { readArchive, writeArchive } from './backup/archive-file.js';
+import { restoredChange } from './backup/backup.js';
+import type { BackupRecord } from './backup/backup.js';
 import type { Client } from './client.js';
 import type { Change } from './core/records.js';
 import { createKey, homeExists, homeFiles, lockHome, prepareHome, readKey } from './home.js';
+import type { Mode, Platform } from './platform.js';
 import { random } from './random.js';
-import { createHome, type Mode, type Platform, runClient } from './run.js';
+import { createHome, runClient } from './run.js';
 import { openNodeStore } from './stores/node.js';
 import type { Store } from './stores/store.js';
 import { openNodePeer, shutdownNodePeers } from './transports/peer-node.js';
 import { openRelayLink } from './transports/relay-link.js';
 import { NodeSocket } from './transports/socket-node.js';
 
-export { archiveKind } from './archive-file.js';
+export { archiveKind } from './backup/archive-file.js';
 
 /** How often the machine's addresses are looked at: a person who changes networks is back within this time. */
 const NETWORK_LOOK_MS = 2_000;

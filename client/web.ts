@@ -2,9 +2,9 @@
 // RTCPeerConnection. It joins them; it knows nothing of what they do, and nothing of a page.
 
 import type { Client } from './client.js';
+import type { Platform } from './platform.js';
 import { random } from './random.js';
 import { createHome, runClient } from './run.js';
-import type { Platform } from './run.js';
 import { openWebStore } from './stores/web.js';
 import type { StoreKey } from './stores/store.js';
 import { openWebPeer } from './transports/peer-web.js';

@@ -7,7 +7,7 @@ import { SottoError } from '../../crypto/error.js';
 import type { Client } from '../client.js';
 import { defaultHome } from '../folder.js';
 import { homeExists, keyIsSealed } from '../home.js';
-import type { Mode } from '../run.js';
+import type { Mode } from '../platform.js';
 import { askPassphrase } from './passphrase.js';
 import { connect, NotBegun, ownerIsGone, serve } from './rpc.js';
 import { socketPath } from './socket.js';

@@ -3,24 +3,21 @@
 
 import { SottoError } from '../../crypto/error.js';
 import type { ErrorCode } from '../../crypto/error.js';
-import { FLIGHT_BYTES } from '../../crypto/handshake.js';
 import type { Random } from '../../crypto/random.js';
-import { decrypt } from '../../crypto/session.js';
 import * as address from './address.js';
-import { decodeBody } from './body.js';
-import * as contacts from './contacts.js';
 import * as conversation from './conversation.js';
 import * as direct from './direct.js';
+import * as inbox from './inbox.js';
 import type { CallId, Input, RequestId } from './input.js';
 import * as invitations from './invitations.js';
 import * as mailboxes from './mailboxes.js';
 import { Memory, pathOfCall } from './memory.js';
 import type { Call, Contact } from './memory.js';
-import type { Body } from './message_pb.js';
 import * as outbox from './outbox.js';
+import * as parting from './parting.js';
 import * as reset from './reset.js';
 import type { Output } from './output.js';
-import type { AddressRecord, ContactId, InvitationRecord, MailboxId, PathName, Snapshot } from './records.js';
+import type { ContactId, MailboxId, Snapshot } from './records.js';
 import * as requests from './requests.js';
 
 /** Wait before a mailbox that the relay refused for now is collected again. */
@@ -96,7 +93,7 @@ export class Core {
   }
 }
 
-// After a start: what the last process still owed to this contact.
+// After a start, or a block: what is still owed to this contact.
 function resume(memory: Memory, contact: Contact): void {
   if (contact.record.receiptOwed) conversation.owe(memory, contact);
   if (contact.undelivered.size > 0) outbox.awaitReceipt(memory, contact);
@@ -112,6 +109,9 @@ function dispatch(memory: Memory, input: Input): void {
     case 'address': return onAddress(memory, input.request, input.change);
     case 'approve': return requests.approve(memory, input.request, input.id);
     case 'refuse': return requests.refuse(memory, input.request, input.id);
+    case 'remove':
+    case 'block':
+    case 'unblock': return onParting(memory, input.type, parting.anyContact(memory, input.contact), input.request);
     case 'send': return onSend(memory, knownContact(memory, input.contact), input.request, input.text);
     case 'read': return conversation.markRead(memory, knownContact(memory, input.contact), input.number);
     case 'policy': return onPolicy(memory, knownContact(memory, input.contact), input.policy);
@@ -120,12 +120,12 @@ function dispatch(memory: Memory, input: Input): void {
     case 'closed': return mailboxes.onClosed(memory, input.mailbox, input.error);
     case 'published': return (memory.weeks.has(input.lookup) ? address : invitations).onPublished(memory, input.lookup, input.error);
     case 'card': return invitations.onCard(memory, input.request, input.card, input.error);
-    case 'delivery': return onDelivery(memory, input);
+    case 'delivery': return inbox.onDelivery(memory, input);
     case 'put': return withContact(memory, input.contact, (contact) => onPut(memory, contact, input));
     case 'peer-description': return withCall(memory, input.call, (call, contact) => direct.onDescription(memory, call, contact, input.description));
     case 'peer-candidates': return withCall(memory, input.call, (call, contact) => direct.onLocalCandidates(memory, call, contact, input.candidates));
     case 'peer-open': return withCall(memory, input.call, (call, contact) => direct.onOpen(memory, call, contact, input.local, input.remote));
-    case 'peer-frame': return withCall(memory, input.call, (call, contact) => void onEnvelope(memory, contact, input.frame, pathOfCall(call), true));
+    case 'peer-frame': return withCall(memory, input.call, (call, contact) => void inbox.onEnvelope(memory, contact, input.frame, pathOfCall(call), true));
     case 'peer-pair': return withCall(memory, input.call, (call, contact) => direct.onPair(memory, call, contact, input.relayed));
     case 'peer-closed': return withCall(memory, input.call, (call, contact) => direct.onCallEnded(memory, call, contact, input.reason));
     case 'network-changed': return direct.onNetworkChanged(memory);
@@ -185,7 +185,7 @@ function onPut(memory: Memory, contact: Contact, { envelope, error, retryAfterMs
 
 function knownContact(memory: Memory, id: ContactId): Contact {
   const contact = memory.contacts.get(id);
-  if (contact === undefined) throw new SottoError('contact-unknown');
+  if (contact === undefined) throw new SottoError(memory.blocked.has(id) ? 'contact-blocked' : 'contact-unknown');
   return contact;
 }
 
@@ -207,6 +207,19 @@ function onAddress(memory: Memory, request: RequestId, change: 'show' | 'new' | 
       address.end(memory);
       return memory.emit({ type: 'answer', request, result: { type: 'done' } });
   }
+}
+
+function onParting(memory: Memory, wish: 'remove' | 'block' | 'unblock', contact: Contact, request: RequestId): void {
+  switch (wish) {
+    case 'remove': parting.remove(memory, contact); break;
+    case 'block': parting.block(memory, contact); break;
+    case 'unblock':
+      if (!contact.record.blocked) break;
+      parting.unblock(memory, contact);
+      resume(memory, contact);
+      direct.greet(memory, contact);
+  }
+  memory.emit({ type: 'answer', request, result: { type: 'done' } });
 }
 
 function onPolicy(memory: Memory, contact: Contact, policy: 'direct' | 'relay-only'): void {
@@ -245,7 +258,7 @@ function onDepositOnline(memory: Memory, relay: string): void {
 }
 
 function onCollected(memory: Memory, mailbox: MailboxId, error: ErrorCode | null): void {
-  const { contact, invitation, own } = ownerOf(memory, mailbox);
+  const { contact, invitation, own } = mailboxes.ownerOf(memory, mailbox);
   if (error !== null) {
     if (error === 'mailbox-taken' || error === 'signature-wrong') memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: 'mailbox-lost' });
     else if (error === 'relay-unreachable') return;
@@ -266,131 +279,4 @@ function onCollected(memory: Memory, mailbox: MailboxId, error: ErrorCode | null
 
 function collectAgain(memory: Memory, mailbox: MailboxId): void {
   for (const own of memory.mailboxes()) if (own.mailbox === mailbox && memory.isOnline(own.relay, 'collect')) memory.emit({ type: 'collect', mailbox: own });
-}
-
-/** Whose a mailbox of ours is: one of three, or nobody's any more. */
-interface Owner {
-  readonly contact: Contact | null;
-  readonly invitation: InvitationRecord | null;
-  readonly own: AddressRecord | null;
-  readonly relay: string | null;
-}
-
-function ownerOf(memory: Memory, mailbox: MailboxId): Owner {
-  const nobody: Owner = { contact: null, invitation: null, own: null, relay: null };
-  for (const contact of memory.contacts.values()) if (contact.record.inbox.mailbox === mailbox) return { ...nobody, contact, relay: contact.record.inbox.relay };
-  for (const invitation of memory.invitations.values()) if (invitation.mailbox.mailbox === mailbox) return { ...nobody, invitation, relay: invitation.mailbox.relay };
-  const own = memory.address;
-  return own?.mailbox.mailbox === mailbox ? { ...nobody, own, relay: own.mailbox.relay } : nobody;
-}
-
-function onDelivery(memory: Memory, delivery: Extract<Input, { type: 'delivery' }>): void {
-  const { contact, invitation, relay } = ownerOf(memory, delivery.mailbox);
-  if (relay === null) return;
-  const { envelope, mailbox, sequence } = delivery;
-  const isFresh = delivery.ageMs <= direct.FRESH_MS;
-  let heard: Contact | null;
-  if (contact !== null) heard = onEnvelope(memory, contact, envelope, 'relay', isFresh) ? contact : null;
-  else if (invitation !== null) heard = onFlight(memory, invitation, envelope, isFresh);
-  else heard = onAddressed(memory, envelope, isFresh);
-  // Released with the saves of this input: the relay deletes the envelope only when its content is on our disk.
-  memory.emit({ type: 'acknowledge', relay, mailbox, sequence });
-  if (heard !== null && isFresh) direct.onAlive(memory, heard);
-}
-
-/** An envelope of a contact, by whichever path. True if it was new and genuine. */
-function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Array, path: PathName, isFresh: boolean): boolean {
-  const { flight, helloOwed } = contact.record;
-  const hasFlight = contacts.isFlightOf(contact.record, envelope);
-  const message = hasFlight ? envelope.subarray(FLIGHT_BYTES) : envelope;
-  let opened: ReturnType<typeof decrypt>;
-  try {
-    if (contact.session === null) throw new SottoError('undecryptable');
-    opened = decrypt(contact.session, message, memory.random, memory.now);
-  } catch (error) {
-    if (error instanceof SottoError && error.code === 'undecryptable') return onUnopened(memory, contact, envelope, path, isFresh);
-    onRejected(memory, contact, error);
-    return false;
-  }
-  if (path !== 'relay') contact.heardDirectAt = memory.now;
-  // Who leaves the flight out has opened a message of ours, and each of them said where we collect.
-  memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null, reset: null, helloOwed: helloOwed && hasFlight });
-  // Who is heard again is asked soon for what they should have had, however long they were silent.
-  memory.timers.hasten(`ask:${contact.record.id}`, memory.now + outbox.ASK_AFTER_MS);
-  outbox.expectRoom(memory, contact);
-  try {
-    const body = decodeBody(opened.body);
-    // Once per session, so that nobody sends us from relay to relay.
-    if (flight !== null && body.hello?.reply !== undefined) contacts.onReply(memory, contact, body.hello.reply);
-    onBody(memory, contact, body, path, isFresh);
-  } catch (error) {
-    onRejected(memory, contact, error);
-  }
-  return true;
-}
-
-// Not of the session: the answer to our reset, or sealed by the secret of a session. Or nobody's.
-function onUnopened(memory: Memory, contact: Contact, envelope: Uint8Array, path: PathName, isFresh: boolean): boolean {
-  const body = reset.onFlight(memory, contact, envelope);
-  if (body !== null) {
-    onBody(memory, contact, body, path, isFresh);
-    return true;
-  }
-  if (reset.onSealed(memory, contact, envelope) || contact.session === null) return false;
-  memory.emit({ type: 'notice', contact: contact.record.id, code: 'undecryptable' });
-  return false;
-}
-
-function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array, isFresh: boolean): Contact | null {
-  try {
-    const opened = invitations.onFlight(memory, invitation, envelope);
-    if (opened === null) return null;
-    onBody(memory, opened.contact, opened.body, 'relay', isFresh);
-    return opened.contact;
-  } catch (error) {
-    onRejected(memory, null, error);
-    return null;
-  }
-}
-
-// In the mailbox of our address: a contact that has not read our answer yet, somebody who waits, or somebody new. Anybody may write here,
-// so what does not open is no news to the person.
-function onAddressed(memory: Memory, envelope: Uint8Array, isFresh: boolean): Contact | null {
-  for (const contact of memory.contacts.values()) {
-    if (contacts.isFlightOf(contact.record, envelope)) return onEnvelope(memory, contact, envelope, 'relay', isFresh) ? contact : null;
-  }
-  try {
-    const opened = requests.onStranger(memory, envelope);
-    if (opened === null) return null;
-    onBody(memory, opened.contact, opened.body, 'relay', isFresh);
-    return opened.contact;
-  } catch (error) {
-    if (!(error instanceof SottoError)) throw error;
-    return null;
-  }
-}
-
-function onRejected(memory: Memory, contact: Contact | null, error: unknown): void {
-  if (!(error instanceof SottoError)) throw error;
-  if (error.code === 'duplicate' && contact !== null) conversation.onRepeated(memory, contact);
-  else memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: 'undecryptable' });
-}
-
-function onBody(memory: Memory, contact: Contact, body: Body, path: PathName, isFresh: boolean): void {
-  const { content } = body;
-  switch (content.case) {
-    case undefined: return;
-    case 'text': return conversation.onText(memory, contact, content.value, Number(body.sentAt), path);
-    case 'receipt':
-      if (!conversation.onReceipt(memory, contact, content.value)) reset.begin(memory, contact, 'rolled-back');
-      return;
-    case 'settled': return conversation.onSettled(memory, contact, content.value);
-    case 'presence':
-      conversation.noteLast(memory, contact, content.value.last);
-      return isFresh ? direct.onPresence(memory, contact, content.value, path) : undefined;
-    case 'offer': return isFresh ? direct.onOffer(memory, contact, content.value) : undefined;
-    case 'answer': return direct.onAnswer(memory, contact, content.value);
-    case 'candidates': return direct.onCandidates(memory, contact, content.value);
-    case 'bind': return direct.onBind(memory, contact, content.value);
-  }
 }

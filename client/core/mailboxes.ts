@@ -1,11 +1,11 @@
-// Our own mailboxes: how one is made, and how one is given up. A mailbox that is given up stays known until its relay has closed it, so
-// that nobody goes on writing where nobody reads.
+// Our own mailboxes: how one is made, whose it is, and how one is given up. A mailbox that is given up stays known until its relay has
+// closed it, so that nobody goes on writing where nobody reads.
 
 import { fromHex, toHex } from '../../crypto/bytes.js';
 import type { ErrorCode } from '../../crypto/error.js';
 import { MAILBOX_BYTES, TOKEN_BYTES } from '../../relay/wire/limits.js';
-import type { Memory } from './memory.js';
-import type { MailboxId, OwnMailbox } from './records.js';
+import type { Contact, Memory } from './memory.js';
+import type { AddressRecord, InvitationRecord, MailboxId, OwnMailbox } from './records.js';
 
 /** Length of the seed of a mailbox's owner key (Ed25519). */
 const SEED_BYTES = 32;
@@ -41,4 +41,20 @@ export function closeRest(memory: Memory, relay: string): void {
 export function onClosed(memory: Memory, mailbox: MailboxId, error: ErrorCode | null): void {
   if (error !== null && error !== 'mailbox-taken') return;
   if (memory.closing.delete(mailbox)) memory.emit({ type: 'save', change: { kind: 'closing-removed', mailbox } });
+}
+
+/** Whose a mailbox of ours is: one of three, or nobody's any more. */
+export interface Owner {
+  readonly contact: Contact | null;
+  readonly invitation: InvitationRecord | null;
+  readonly own: AddressRecord | null;
+  readonly relay: string | null;
+}
+
+export function ownerOf(memory: Memory, mailbox: MailboxId): Owner {
+  const nobody: Owner = { contact: null, invitation: null, own: null, relay: null };
+  for (const contact of memory.contacts.values()) if (contact.record.inbox.mailbox === mailbox) return { ...nobody, contact, relay: contact.record.inbox.relay };
+  for (const invitation of memory.invitations.values()) if (invitation.mailbox.mailbox === mailbox) return { ...nobody, invitation, relay: invitation.mailbox.relay };
+  const own = memory.address;
+  return own?.mailbox.mailbox === mailbox ? { ...nobody, own, relay: own.mailbox.relay } : nobody;
 }

@@ -7,7 +7,7 @@ import { beforeAll, expect, it } from 'vitest';
 import type { MessageRecord } from '../../client/core/records.js';
 import { openNodeLink } from '../../client/node.js';
 import { createHome, runClient } from '../../client/run.js';
-import type { Platform } from '../../client/run.js';
+import type { Platform } from '../../client/platform.js';
 import { openNodeStore } from '../../client/stores/node.js';
 import { openNodePeer } from '../../client/transports/peer-node.js';
 import { ready } from '../../crypto/sodium.js';

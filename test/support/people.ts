@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Client, ClientEvent } from '../../client/client.js';
 import { openNodeLink } from '../../client/node.js';
 import { createHome, runClient } from '../../client/run.js';
-import type { Platform } from '../../client/run.js';
+import type { Platform } from '../../client/platform.js';
 import { openNodeStore } from '../../client/stores/node.js';
 import { openNodePeer } from '../../client/transports/peer-node.js';
 import type { OpenPeer, Peer } from '../../client/transports/peer.js';

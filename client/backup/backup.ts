@@ -1,9 +1,9 @@
 // What a backup holds: the owner, the contacts with the secrets by which a session can begin anew, and the messages. Never the keys of
 // a session, of a message or of an invitation (PROTOCOL.md §12.2). It knows no files, no bytes and no person.
 
-import { type Memory, resumptionsAfter } from './core/memory.js';
-import type { Change, ContactRecord, MessageRecord, SelfRecord } from './core/records.js';
-import type { Store } from './stores/store.js';
+import { type Memory, resumptionsAfter } from '../core/memory.js';
+import type { Change, ContactRecord, MessageRecord, SelfRecord } from '../core/records.js';
+import type { Store } from '../stores/store.js';
 
 const PAGE = 500;
 
@@ -25,7 +25,7 @@ export type BackupRecord =
  */
 export function contentOf(memory: Memory, store: Store): AsyncIterable<BackupRecord> {
   const { self } = memory;
-  const contacts = [...memory.contacts.values()];
+  const contacts = [...memory.contacts.values(), ...memory.blocked.values()];
   const fixed: BackupRecord[] = [
     { kind: 'owner', record: self },
     ...contacts.map((contact) => ({ kind: 'contact' as const, record: { ...withoutSession(contact.record), resumptions: resumptionsAfter(contact) } })),

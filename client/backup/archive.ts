@@ -2,9 +2,9 @@
 // a record only its fields.
 
 import { z } from 'zod';
-import { type ArchiveKey, CHUNK_BYTES, openChunk, sealChunk } from '../crypto/archive.js';
-import { concat, text, utf8, Writer } from '../crypto/bytes.js';
-import { SottoError } from '../crypto/error.js';
+import { type ArchiveKey, CHUNK_BYTES, openChunk, sealChunk } from '../../crypto/archive.js';
+import { concat, text, utf8, Writer } from '../../crypto/bytes.js';
+import { SottoError } from '../../crypto/error.js';
 import type { BackupRecord } from './backup.js';
 
 /** Longest record: a text of the greatest length, each byte of it written as six, and what surrounds it. */
@@ -27,7 +27,7 @@ const RECORD = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('contact'),
     record: z.object({
-      id: hex, name: z.string(), identity: bytes, devices: bytes, createdAt: number, policy: z.enum(['direct', 'relay-only']),
+      id: hex, name: z.string(), identity: bytes, devices: bytes, createdAt: number, policy: z.enum(['direct', 'relay-only']), blocked: z.boolean().default(false),
       begunAt: number, resumptions: bytes, resetTakenAt: number,
       inbox: z.object({ relay: z.string(), mailbox: hex, ownerSeed: bytes, token: bytes }),
       outbox: z.object({ relay: z.string(), mailbox: hex, token: bytes }),

@@ -1,15 +1,15 @@
 // A backup as a file: written whole or not at all, never over another, and read chunk by chunk. It knows nothing of what is in it.
 
 import { type FileHandle, link, open, rm } from 'node:fs/promises';
-import { ARCHIVE_HEADER_BYTES, type ArchiveHeader, createArchive, openArchive, readArchiveHeader, SEALED_CHUNK_BYTES } from '../crypto/archive.js';
-import { SottoError } from '../crypto/error.js';
-import type { StretchCost } from '../crypto/passphrase.js';
-import { ready } from '../crypto/sodium.js';
+import { ARCHIVE_HEADER_BYTES, type ArchiveHeader, createArchive, openArchive, readArchiveHeader, SEALED_CHUNK_BYTES } from '../../crypto/archive.js';
+import { SottoError } from '../../crypto/error.js';
+import type { StretchCost } from '../../crypto/passphrase.js';
+import { ready } from '../../crypto/sodium.js';
 import { openRecords, sealRecords } from './archive.js';
 import type { BackupRecord } from './backup.js';
-import { random } from './random.js';
+import { random } from '../random.js';
 import { fromWords, RECOVERY_KEY_BYTES, toWords } from './recovery.js';
-import { stretchApart } from './stretch.js';
+import { stretchApart } from '../stretch.js';
 
 /** A backup may lie anywhere for years: a guess costs what libsodium calls moderate. */
 const COST: StretchCost = { passes: 3, memoryBytes: 256 * 1024 * 1024 };

@@ -3,7 +3,7 @@
 
 import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
-import { SottoError } from '../crypto/error.js';
+import { SottoError } from '../../crypto/error.js';
 
 export const RECOVERY_KEY_BYTES = 32;
 
