@@ -7,6 +7,7 @@ import { refuseInOurWords } from '../client/cli/command.js';
 import { addClientCommands } from '../client/cli/commands.js';
 import { programWord } from '../client/cli/hint.js';
 import { addRelayCommand } from '../relay/command.js';
+import { nearest } from '../relay/nearest.js';
 
 /** package.json stands beside bin/ in the source and above dist/ once built. */
 function readVersion(): string {
@@ -17,5 +18,5 @@ function readVersion(): string {
 program.name(programWord()).description('Private messages without an account, sealed end to end, direct where the networks allow.').version(readVersion());
 addClientCommands(program);
 addRelayCommand(program);
-refuseInOurWords(program);
+refuseInOurWords(program, nearest);
 await program.parseAsync();

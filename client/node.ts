@@ -69,6 +69,8 @@ export interface RestoredHome {
   readonly name: string;
   readonly contacts: number;
   readonly messages: number;
+  /** The link of the address, which goes on; null if there was none. */
+  readonly address: string | null;
   /** The last position that was given out. */
   readonly position: number;
 }
@@ -90,16 +92,18 @@ async function restoreRecords(store: Store, records: AsyncGenerator<BackupRecord
   const { value: owner } = await records.next();
   if (owner?.kind !== 'owner') throw new SottoError('backup-invalid');
   await store.create(owner.record);
-  const count = { contact: 0, message: 0 };
+  const count = { contact: 0, address: 0, week: 0, message: 0 };
+  let address: string | null = null;
   let batch: Change[] = [];
   for await (const record of records) {
     if (record.kind === 'owner') throw new SottoError('backup-invalid');
     count[record.kind] += 1;
+    if (record.kind === 'address') address = record.record.link;
     batch.push(restoredChange(record));
     if (batch.length === RESTORE_BATCH) await store.commit(batch.splice(0));
   }
   await store.commit(batch);
-  return { name: owner.record.name, contacts: count.contact, messages: count.message, position: owner.record.position };
+  return { name: owner.record.name, contacts: count.contact, messages: count.message, address, position: owner.record.position };
 }
 
 /**

@@ -40,6 +40,7 @@ export const ERRORS = {
   // The client.
   'relay-unreachable': { fault: 'network', sentence: 'The relay cannot be reached; check the network and the address, then try again.' },
   'relay-url-invalid': { fault: 'caller', sentence: 'The relay address must look like https://relay.example or http://127.0.0.1:8080.' },
+  'relay-elsewhere': { fault: 'peer', sentence: 'Their relay and yours cannot be used together: one of them is on a single machine, in a local network or without https, and the other is not; use a relay that both of you reach.' },
   'home-missing': { fault: 'caller', sentence: 'There is no identity here yet; make one with "sotto init --name NAME --relay URL".' },
   'home-exists': { fault: 'caller', sentence: 'There is an identity here already; go on with it, or choose another folder with --home DIR.' },
   'home-in-use': { fault: 'caller', sentence: 'Another process has this home open and does not answer; end it and try again.' },

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { SottoError } from '../crypto/error.js';
+import { nearest } from './nearest.js';
 import { flagOf, NAMES, SETTINGS, type Config, type Form, type Name, type Setting } from './settings.js';
 
 const ENV_PREFIX = 'SOTTO_RELAY_';
@@ -49,13 +50,18 @@ function check({ tlsCert, tlsKey, admission, admissionToken, behindProxy, lan }:
 function parse(source: Readonly<Record<string, unknown>>, label: (name: string) => string): Record<string, unknown> {
   const parsed: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(source)) {
-    if (!isName(name)) throw new SottoError('option-invalid', `${label(name)} is no setting; did you mean ${label(nearest(name))}?`);
+    if (!isName(name)) throw unknown(name, label);
     const { form, takes }: Setting<unknown> = SETTINGS[name];
     const result = schemaOf(form).safeParse(value);
     if (!result.success) throw new SottoError('option-invalid', `${label(name)} takes ${takes}.`);
     parsed[name] = result.data;
   }
   return parsed;
+}
+
+function unknown(name: string, label: (name: string) => string): SottoError {
+  const guess = nearest(name, NAMES);
+  return new SottoError('option-invalid', `${label(name)} is no setting; ${guess === null ? '"sotto relay --help" lists them all.' : `did you mean ${label(guess)}?`}`);
 }
 
 /** Text is what flags and the environment give, other JSON what a file gives. */
@@ -92,19 +98,4 @@ function snakeOf(name: string): string {
 
 function camelOf(name: string): string {
   return name.toLowerCase().replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function nearest(wrong: string): Name {
-  return NAMES.toSorted((a, b) => distance(wrong.toLowerCase(), a.toLowerCase()) - distance(wrong.toLowerCase(), b.toLowerCase()))[0]!;
-}
-
-/** Letters to put in, take out or change to make one word of the other (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries()) next.push(Math.min(row[j]! + (letter === other ? 0 : 1), row[j + 1]! + 1, next[j]! + 1));
-    row = next;
-  }
-  return row[b.length]!;
 }

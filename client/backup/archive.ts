@@ -18,6 +18,7 @@ const bytes = z.codec(z.base64(), z.custom<Uint8Array>((value) => value instance
 const hex = z.string().regex(/^([0-9a-f]{2})*$/);
 const number = z.int().nonnegative();
 const time = number.nullable();
+const ownMailbox = z.object({ relay: z.string(), mailbox: hex, ownerSeed: bytes, token: bytes });
 
 const RECORD = z.discriminatedUnion('kind', [
   z.object({
@@ -29,12 +30,20 @@ const RECORD = z.discriminatedUnion('kind', [
     record: z.object({
       id: hex, name: z.string(), identity: bytes, devices: bytes, createdAt: number, policy: z.enum(['direct', 'relay-only']), blocked: z.boolean().default(false),
       begunAt: number, resumptions: bytes, resetTakenAt: number,
-      inbox: z.object({ relay: z.string(), mailbox: hex, ownerSeed: bytes, token: bytes }),
+      inbox: ownMailbox,
       outbox: z.object({ relay: z.string(), mailbox: hex, token: bytes }),
       sentFirst: number, sentNumber: number, sentChain: bytes,
       receivedNumber: number, lacking: z.array(number).readonly(), readyNumber: number, readyChain: bytes,
       readNumber: number, unread: number, heardAt: number,
     }),
+  }),
+  z.object({
+    kind: z.literal('address'),
+    record: z.object({ link: z.string(), linkKey: bytes, mailbox: ownMailbox, createdAt: number }),
+  }),
+  z.object({
+    kind: z.literal('week'),
+    record: z.object({ lookup: hex, week: number, secret: bytes, card: bytes, published: z.boolean(), expiresAt: number }),
   }),
   z.object({
     kind: z.literal('message'),

@@ -14,7 +14,7 @@ export async function backup(file: string, options: HomeOptions): Promise<void> 
   const passphrase = options.passphrase ? await chooseBackupPassphrase() : null;
   const { words } = await withClient(options, 'brief', ({ client }) => client.backup(path, passphrase));
   if (options.json) return writeJson({ file: path, words });
-  await writeLine(`Your identity, contacts and messages as they are now are in ${safeLine(path)}, sealed.`);
+  await writeLine(`Your identity, contacts, address and messages as they are now are in ${safeLine(path)}, sealed.`);
   if (words === null) await writeLine('Only the passphrase opens it. Nobody can help who forgets it.');
   else {
     await writeLine('These words open it, and nothing else does. Write them down now; they are not shown again:\n');

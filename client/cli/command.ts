@@ -85,20 +85,25 @@ const REFUSALS: Readonly<Record<string, (subject: string, command: Command) => s
   'commander.excessArguments': () => 'There are more words than it takes; a name or text with spaces goes in quotes',
 };
 
+/** Which of some words may be meant by a wrong one; null for none. */
+type Nearest = (wrong: string, words: readonly string[]) => string | null;
+
 /** Lets the program and its commands refuse a wrong command line as every other error is told. */
-export function refuseInOurWords(program: Command): void {
-  program.configureOutput({ outputError: () => {} }).exitOverride((refusal) => endRefused(refusal, program));
-  for (const command of program.commands) refuseInOurWords(command);
+export function refuseInOurWords(program: Command, nearest: Nearest): void {
+  program.configureOutput({ outputError: () => {} }).exitOverride((refusal) => endRefused(refusal, program, nearest));
+  for (const command of program.commands) refuseInOurWords(command, nearest);
 }
 
-function endRefused({ code, exitCode, message }: CommanderError, command: Command): never {
+function endRefused({ code, exitCode, message }: CommanderError, command: Command, nearest: Nearest): never {
   if (exitCode === 0) process.exit(0);
   // The help was shown in place of a command.
   if (code === 'commander.help') process.exit(2);
-  const [subject = '', guess] = [/'(.*)'/.exec(message)?.[1], /Did you mean (.+)\?/.exec(message)?.[1]];
+  // Commander guesses too freely: of what it thinks of, only what is near is said.
+  const [subject = '', guesses] = [/'(.*)'/.exec(message)?.[1], /Did you mean (?:one of )?(.+)\?/.exec(message)?.[1]];
+  const guess = guesses === undefined ? null : nearest(subject, guesses.split(', '));
   const sentence = REFUSALS[code]?.(subject, command) ?? message;
   const help = `sotto ${wordsOf(command)}--help`;
-  const error = new SottoError('option-invalid', `${sentence}${guess === undefined ? '' : ` (did you mean ${guess}?)`}; see "${help}".`);
+  const error = new SottoError('option-invalid', `${sentence}${guess === null ? '' : ` (did you mean ${guess}?)`}; see "${help}".`);
   // Commander wants no promise here, and a line this short is written before tell() first waits.
   void tell(error, { json: process.argv.includes('--json') });
   process.exit(exitCodeOf(error.code));

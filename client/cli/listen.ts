@@ -2,7 +2,7 @@
 // and takes messages from the history alone; a live event only says that there is something to take.
 
 import { SottoError } from '../../crypto/error.js';
-import type { ClientEvent, ContactStatus, MessageView, RelayStatus, StatusView } from '../client.js';
+import type { Client, ClientEvent, ContactStatus, MessageView, RelayStatus, StatusView } from '../client.js';
 import { homeFiles, lockHome } from '../home.js';
 import { type Cursor, openCursor } from './cursor.js';
 import { messageLine, stateWords } from './message.js';
@@ -26,13 +26,21 @@ export async function listen(options: HomeOptions): Promise<void> {
     const unlock = lockHome(home, 'listen');
     const cursor = openCursor(homeFiles(home).shown);
     try {
-      if (!json) await writeNote(`Listening as ${safeLine((await opened.client.status()).identity.name)}; Ctrl-C ends.`);
+      if (!json) await writeNote(await greeting(opened.client, cursor));
       return await show(opened, cursor, json, stop, writeLine);
     } finally {
       cursor.close();
       unlock();
     }
   });
+}
+
+// The place is the listener's own: what another program has shown is shown by this one too, or a bot would lose what its owner reads.
+async function greeting(client: Client, cursor: Cursor): Promise<string> {
+  const [waiting] = await client.history(null, { after: cursor.done, direction: 'in', limit: 1 });
+  const { identity } = await client.status();
+  const first = waiting === undefined ? '' : ' What "listen" has not shown yet comes first, though "chat" may have shown it.';
+  return `Listening as ${safeLine(identity.name)}; Ctrl-C ends.${first}`;
 }
 
 /** Shows everything past the cursor, then whatever happens, until the owner of the home is gone or the person has had enough. */

@@ -13,13 +13,14 @@ export async function restore(file: string, options: HomeOptions): Promise<void>
   const { archiveKind, restoreNodeHome } = await import('../node.js');
   const secret = await askBackupSecret(await archiveKind(file));
   const passphrase = await newPassphrase(options.passphrase ?? false);
-  const { name, contacts, messages, position } = await restoreNodeHome(home, file, secret, passphrase);
+  const { name, contacts, messages, address, position } = await restoreNodeHome(home, file, secret, passphrase);
   // What was received before has been seen.
   const cursor = openCursor(homeFiles(home).shown);
   cursor.finish(position);
   cursor.close();
-  if (options.json) return writeJson({ home, name, contacts, messages });
+  if (options.json) return writeJson({ home, name, contacts, messages, address });
   await writeLine(`You are ${safeLine(name)} again, with ${contacts} contacts and ${messages} messages, in ${safeLine(home)}.`);
   await writeLine('Each contact is told, and a new session with them begins when both of you have been online. Use no other copy of this home from now on.');
+  if (address !== null) await writeLine(`Your address goes on and leads to you: ${safeLine(address)}`);
   await writeLine(`Next: ${command('listen', options.home)}`);
 }

@@ -8,7 +8,7 @@ import { FLIGHT_BYTES } from '../../crypto/handshake.js';
 import type { Responded } from '../../crypto/handshake.js';
 import { identityId, packPublicIdentity } from '../../crypto/identity.js';
 import type { PublicIdentity } from '../../crypto/identity.js';
-import { hostOf, relayOrigin } from '../../crypto/origin.js';
+import { relayOrigin } from '../../crypto/origin.js';
 import { decrypt } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
 import { CHAIN_BYTES, decodeBody } from './body.js';
@@ -20,8 +20,8 @@ import type { Contact, Memory } from './memory.js';
 import type { Address, Body } from './message_pb.js';
 import { flush } from './outbox.js';
 import { takePast } from './past.js';
+import { checkPlace } from './place.js';
 import type { ContactId, ContactRecord, OwnMailbox, PeerMailbox } from './records.js';
-import { isThisMachine } from './sdp.js';
 
 /** How far ahead of ours a contact's clock may be: two machines never agree. */
 export const CLOCK_AHEAD_MS = 24 * 3_600_000;
@@ -118,11 +118,10 @@ export function isFlightOf({ flightKey }: { readonly flightKey: Uint8Array | nul
   return flightKey !== null && equal(envelope.subarray(0, flightKey.length), flightKey);
 }
 
-/** Where somebody says that they are reached. Throws `relay-url-invalid` or `card-invalid`. */
+/** Where somebody says that they are reached. Throws `relay-url-invalid` or `relay-elsewhere`. */
 export function peerMailbox(memory: Memory, { relay, mailbox, token }: Omit<Address, '$typeName'>): PeerMailbox {
   const origin = relayOrigin(relay);
-  // It must not make us knock at the services of this machine, unless our own relay is here too.
-  if (isThisMachine(hostOf(origin)) && !isThisMachine(hostOf(memory.self.relay))) throw new SottoError('card-invalid');
+  checkPlace(origin, memory.self.relay);
   return { relay: origin, mailbox: toHex(mailbox), token };
 }
 

@@ -108,7 +108,8 @@ function onAddressed(memory: Memory, envelope: Uint8Array, isFresh: boolean): Co
 function onRejected(memory: Memory, contact: Contact | null, error: unknown): void {
   if (!(error instanceof SottoError)) throw error;
   if (error.code === 'duplicate' && contact !== null) conversation.onRepeated(memory, contact);
-  else memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: 'undecryptable' });
+  // Of what the other side has sealed, this alone can be helped, and only by the person.
+  else memory.emit({ type: 'notice', contact: contact?.record.id ?? null, code: error.code === 'relay-elsewhere' ? error.code : 'undecryptable' });
 }
 
 function onBody(memory: Memory, contact: Contact, body: Body, path: PathName, isFresh: boolean): void {

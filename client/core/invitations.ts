@@ -16,6 +16,7 @@ import { bundleAddress, closeMailbox, collect, createMailbox } from './mailboxes
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
 import { enqueue } from './outbox.js';
+import { checkPlace } from './place.js';
 import type { InvitationRecord } from './records.js';
 import { approve } from './requests.js';
 
@@ -93,7 +94,7 @@ function forget(memory: Memory, record: InvitationRecord): void {
 /** Characters of an id that tell contacts apart. */
 const ID_SHOWN = 8;
 
-/** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`. */
+/** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`, `relay-elsewhere`. */
 export function accept(memory: Memory, request: RequestId, text: string): void {
   const link = parseAnyLink(text, memory.now);
   const id = toHex(link.idHash);
@@ -101,6 +102,7 @@ export function accept(memory: Memory, request: RequestId, text: string): void {
   // They have asked already: their session serves, and ours would only cross it.
   if (memory.requests.has(id)) return approve(memory, request, id);
   refuseKnown(memory, id, null);
+  checkPlace(link.relay, memory.self.relay);
   memory.accepting.set(request, link);
   memory.emit({ type: 'link', relay: link.relay, role: 'deposit' });
   // Ours alone, and the same again after a crash: the relay gives a card to one claim only. It ties no two cards to one guest.

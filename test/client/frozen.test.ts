@@ -7,13 +7,13 @@ import { createArchive, openArchive, readArchiveHeader } from '../../crypto/arch
 import { concat, toHex } from '../../crypto/bytes.js';
 import { stretch } from '../../crypto/passphrase.js';
 import { ready } from '../../crypto/sodium.js';
-import { openRecords, sealRecords } from '../../client/archive.js';
-import type { BackupRecord } from '../../client/backup.js';
+import { openRecords, sealRecords } from '../../client/backup/archive.js';
+import type { BackupRecord } from '../../client/backup/backup.js';
 import { isFlightOf } from '../../client/core/contacts.js';
 import { nextChain } from '../../client/core/conversation.js';
 import { hashOffer, proofOf } from '../../client/core/direct.js';
 import { flightId } from '../../client/core/requests.js';
-import { fromWords, toWords } from '../../client/recovery.js';
+import { fromWords, toWords } from '../../client/backup/recovery.js';
 import * as oracle from '../oracle/archive.js';
 import { flightId as secondFlightId, isOfSession } from '../oracle/handshake.js';
 import { bindProof, chainAfter, offerHash } from '../oracle/text.js';

@@ -34,6 +34,7 @@ test('a setting that is none is an error that names the nearest one, wherever it
   const config = fileWith({ mailboxByte: 5 });
   expect(() => read({ config })).toThrow(expect.objectContaining({ code: 'option-invalid', message: expect.stringMatching(/^"mailboxByte" in .* did you mean "mailboxBytes"/) }));
   expect(() => read({}, { SOTTO_RELAY_TLSCERT: 'x' })).toThrow('did you mean SOTTO_RELAY_TLS_CERT?');
+  expect(() => read({}, { SOTTO_RELAY_WAT: 'x' })).toThrow('SOTTO_RELAY_WAT is no setting; "sotto relay --help" lists them all.');
 });
 
 test('a value that a setting cannot take is an error that says what it takes', () => {

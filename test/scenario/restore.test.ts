@@ -108,6 +108,38 @@ describe('a home that is lost', () => {
     await say(bob, 'Alice', 'I am');
   });
 
+  it('is found by its address again: by those who have the printed link, and by those who waited when the backup was made', async () => {
+    const { link } = await story.json(['address', '--home', alice]);
+    const ask = async (name: string): Promise<string> => {
+      const home = story.home(name.toLowerCase());
+      await story.json(['init', '--name', name, '--home', home, '--relay', `http://127.0.0.1:${port}`]);
+      await story.json(['accept', String(link), '--home', home]);
+      return home;
+    };
+    const write = async (home: string, text: string) => expect(await story.json(['send', 'Alice', text, '--wait', 'accepted', '--home', home])).toMatchObject({ state: 'accepted' });
+    const carol = await ask('Carol');
+    await write(carol, 'before');
+    const before = listen(alice);
+    await before.line((line) => line.includes('"request"') && line.includes('before'));
+    const file = story.home('alice.backup');
+    const words = await backup(alice, file);
+    await before.kill();
+    rmSync(alice, { recursive: true });
+
+    expect(await restore(alice, file, words)).toMatchObject({ address: link });
+    const after = listen(alice);
+    await write(await ask('Dave'), 'by the printed link');
+    await write(carol, 'again');
+    await after.line((line) => line.includes('"request"') && line.includes('by the printed link'));
+    await after.line((line) => line.includes('"request"') && line.includes('again'));
+    const { requests } = await story.json(['requests', '--home', alice]);
+    for (const { id } of requests as Json[]) await story.json(['approve', String(id), '--home', alice]);
+    // What the backup did not know is asked for on approval.
+    listen(carol);
+    await after.line((line) => line.includes('"message"') && line.includes('before'), 60_000);
+    expect(after.texts().toSorted()).toEqual(['again', 'before', 'by the printed link']);
+  }, 180_000);
+
   it('comes from no other key, no other file and over no other home', async () => {
     const file = story.home('alice.backup');
     const words = await backup(alice, file);

@@ -4,13 +4,21 @@
 const BEGINS = '\u001b[200~';
 const ENDS = '\u001b[201~';
 
-/** Makes a filter for what a terminal sends: pasted texts lose their control characters, everything else passes as it is. */
+/** An Enter alone, not that of Alt-Enter, with a text behind it: a person's is read before the next letter comes. What was typed ahead,
+ *  before the keys were read one by one, has line feeds. */
+const LINES = /(?<![^\P{Cc}\t])\r[\r\n]*[\P{Cc}\t]/u;
+
+/**
+ * Makes a filter for what a terminal sends, reading by reading: pasted texts lose their control characters, everything else passes as it
+ * is. Lines that come in one reading are a paste of a terminal that marks none: it gets its marks here.
+ */
 export function createPasteFilter(): (chunk: string) => string {
   let pasting = false;
   // The end of what has come, if it begins a mark: held back inside of a paste. Outside it may be a lone key, which nobody may hold
   // back, so there it has passed already.
   let begun = '';
   return (chunk) => {
+    if (!pasting && begun === '' && !chunk.includes(BEGINS) && LINES.test(chunk)) return BEGINS + harmless(chunk, true) + ENDS;
     const passedAlready = pasting ? 0 : begun.length;
     let rest = begun + chunk;
     let passed = '';

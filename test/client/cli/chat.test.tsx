@@ -183,7 +183,7 @@ describe('a conversation on the screen', () => {
     expect(lastFrame()).not.toContain('about to go');
   });
 
-  it('sends a pasted text whole, and two typed lines as two', async () => {
+  it('sends a pasted text whole, whether the terminal marks it or not, and two typed lines as two', async () => {
     const client = new MemoryClient();
     const { type, shows } = await open(client);
     type('\u001b[200~one\rtwo\u001b[201~');
@@ -191,7 +191,11 @@ describe('a conversation on the screen', () => {
     type(ENTER);
     await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo']));
     type('three\rfour\r');
-    await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo', 'three', 'four']));
+    await shows('four');
+    expect(client.messages).toHaveLength(1);
+    type(ENTER);
+    for (const line of ['five', 'six']) type(line + ENTER);
+    await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo', 'three\nfour', 'five', 'six']));
   });
 
   it('throws away no draft at one Ctrl-C, and empties it at Ctrl-X', async () => {
@@ -356,7 +360,8 @@ describe('typing', () => {
     const client = new MemoryClient();
     const { type, shows } = await open(client);
     client.people = [];
-    type('first\rsecond');
+    type(`first${ENTER}`);
+    type('second');
     await shows(/> first\n {2}second/, 'No contact has this name');
     client.people = [BOB];
     type('\u0015\u0015\u0015/usr/bin is a folder\r');

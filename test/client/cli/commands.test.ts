@@ -136,6 +136,7 @@ describe('a command', () => {
     const wrong = [
       [['sned', 'Bob', 'x'], 'There is no command sned (did you mean send?); see "npx sotto --help".'],
       [['send', '-Bob', 'x'], 'There is no option -Bob; a name or text that begins with - goes behind all options and --; see "npx sotto send --help".'],
+      [['relay', '--wat'], 'There is no option --wat; see "npx sotto relay --help".'],
       [['contacts', '--jsno'], 'There is no option --jsno (did you mean --json?); see "npx sotto contacts --help".'],
       [['policy', 'Bob'], 'The policy is missing: direct, or relay-only; see "npx sotto policy --help".'],
       [['send', 'Bob', 'two', 'words'], 'There are more words than it takes; a name or text with spaces goes in quotes; see "npx sotto send --help".'],
@@ -251,6 +252,27 @@ describe('a command', () => {
     expect((await ended)[0]).toBe(130);
     expect(err).toBe('sotto: Ended. The message is sent; do not send it again.\n');
     client.held = Promise.resolve();
+  });
+
+  it('says of a listener that begins whether it shows first what came before it, and shows it whoever else has', async () => {
+    const script = join(import.meta.dirname, '../../../dist/bin/sotto.js');
+    const listen = async (last: string) => {
+      const child = spawn(process.execPath, [script, 'listen'], { env: { ...process.env, SOTTO_HOME: home, SOTTO_PASSPHRASE: '' } });
+      let [out, err] = ['', ''];
+      child.stdout.on('data', (bytes) => (out += String(bytes)));
+      child.stderr.on('data', (bytes) => (err += String(bytes)));
+      await vi.waitFor(() => expect(err).toContain('ends.'), { timeout: 30_000 });
+      client.receive(BOB, last);
+      await vi.waitFor(() => expect(out).toContain(last), { timeout: 30_000 });
+      const ended = once(child, 'close');
+      child.kill('SIGINT');
+      await ended;
+      return { out, err };
+    };
+    client.receive(BOB, 'read in chat');
+    await client.markRead('Bob', client.messages.length);
+    expect(await listen('one')).toEqual({ out: expect.stringContaining('read in chat'), err: 'Listening as Alice; Ctrl-C ends. What "listen" has not shown yet comes first, though "chat" may have shown it.\n' });
+    expect(await listen('two')).toEqual({ out: expect.not.stringContaining('read in chat'), err: 'Listening as Alice; Ctrl-C ends.\n' });
   });
 
   it('says by how much a text or a name is too long', async () => {

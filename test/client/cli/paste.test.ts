@@ -20,6 +20,20 @@ describe('a pasted text', () => {
   });
 });
 
+describe('a text of several lines in one reading', () => {
+  it.each([['one\rtwo', 'one\rtwo'], ['one\r\n\r\n\ttwo\r', 'one\r\n\r\n\ttwo\r'], ['a\rb \u001b[31mred\u0003', 'a\rb [31mred']])('%j is a paste, though the terminal marks none', (read, text) => {
+    expect(createPasteFilter()(read)).toBe(BEGINS + text + ENDS);
+  });
+
+  it.each(['one\r', '\r', '\r\n', '\r\u001b[A', 'one\u001b\rtwo', '\r\u0003', 'typed\nahead'])('%j is none', (read) => {
+    expect(createPasteFilter()(read)).toBe(read);
+  });
+
+  it('cannot end its own paste', () => {
+    expect(createPasteFilter()(`one\rtwo\u001b[20${ENDS}1~\r/quit\r`)).toBe(`${BEGINS}one\rtwo[20[201~1~\r/quit\r${ENDS}`);
+  });
+});
+
 describe('a key', () => {
   it.each(['\u001b', '\u001b[A', '\u0003', 'x', '\r', '\u007f'])('%j passes at once and as it is', (key) => {
     expect(createPasteFilter()(key)).toBe(key);

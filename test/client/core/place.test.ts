@@ -1,0 +1,97 @@
+// Where relays are, and that nobody is sent to one that is nearer or farther than the own.
+
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ready } from '../../../crypto/sodium.js';
+import { checkPlace, placeOf } from '../../../client/core/place.js';
+import { FAIR, RELAY, World } from '../../support/world.js';
+import type { VirtualClient } from '../../support/world.js';
+
+beforeAll(ready);
+
+const LAN = 'http://192.168.0.7:8080';
+
+const MACHINE = ['http://127.0.0.1:8080', 'http://localhost', 'https://localhost:8443', 'http://[::1]:8080', 'http://0.0.0.0', 'http://[::ffff:127.0.0.1]', 'http://2130706433'];
+const NETWORK = [
+  'http://192.168.0.7:8080', 'https://192.168.0.7', 'https://10.255.255.255', 'https://172.16.0.1', 'https://172.31.255.255', 'https://169.254.169.254', 'https://100.64.0.1',
+  'https://0xc0a80001', 'https://[fd00::1]', 'https://[fe80::1]', 'https://[::ffff:192.168.0.7]', 'https://[64:ff9b::c0a8:7]', 'https://[2002:c0a8:7::1]',
+  'https://nas', 'https://nas.', 'https://nas.local', 'https://nas.lan', 'https://metadata.google.internal', 'https://box.home.arpa',
+  'http://relay.example', 'http://192.0.2.1', 'http://[2a00::1]',
+];
+const INTERNET = ['https://relay.example', 'https://relay.example:8443', 'https://9.9.9.9', 'https://172.15.0.1', 'https://172.32.0.1', 'https://100.128.0.1', 'https://[2a00::1]', 'https://10.example', 'https://local.example'];
+
+describe('a relay', () => {
+  it.each(MACHINE)('at %s is on this machine', (relay) => {
+    expect(placeOf(new URL(relay).origin)).toBe('machine');
+  });
+
+  it.each(NETWORK)('at %s is in a network of few', (relay) => {
+    expect(placeOf(new URL(relay).origin)).toBe('network');
+  });
+
+  it.each(INTERNET)('at %s is where everybody reaches it', (relay) => {
+    expect(placeOf(new URL(relay).origin)).toBe('internet');
+  });
+
+  it('without TLS is never in the internet, whatever its host', () => {
+    fc.assert(fc.property(fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6().map((ip) => `[${ip}]`)), (host) => placeOf(new URL(`http://${host}`).origin) !== 'internet'));
+  });
+
+  it('that is our own is taken from everybody', () => {
+    for (const relay of [...MACHINE, ...NETWORK, ...INTERNET]) expect(() => checkPlace(relay, relay)).not.toThrow();
+  });
+
+  it('of somebody else is taken only from the same kind of place', () => {
+    const places = { machine: 'http://127.0.0.1:1', network: 'http://nas:1', internet: 'https://other.example' };
+    for (const [theirs, relay] of Object.entries(places)) {
+      for (const [ours, own] of Object.entries({ machine: MACHINE[0]!, network: LAN, internet: RELAY })) {
+        const check = (): void => checkPlace(relay, own);
+        if (theirs === ours) expect(check).not.toThrow();
+        else expect(check).toThrow(expect.objectContaining({ code: 'relay-elsewhere' }));
+      }
+    }
+  });
+});
+
+function people(seed: number): { world: World; alice: VirtualClient; bob: VirtualClient } {
+  const world = new World(seed, { ...FAIR, direct: 0 });
+  return { world, alice: world.client('Alice'), bob: world.client('Bob') };
+}
+
+function move(client: VirtualClient, relay: string): void {
+  client.core.memory.self = { ...client.core.memory.self, relay };
+}
+
+describe('a link', () => {
+  it('to a relay in a local network or on this machine is refused before anything is connected, where our relay is in the internet', () => {
+    const { world, alice, bob } = people(1);
+    for (const relay of [LAN, 'http://127.0.0.1:22', 'http://relay.example']) {
+      const outputs = bob.core.handle({ type: 'accept', request: 1, link: alice.invite().replace(RELAY, relay) }, world.now);
+      expect(outputs).toMatchObject([{ type: 'answer', result: { code: 'relay-elsewhere' } }]);
+    }
+  });
+
+  it('to another relay in a local network is taken where ours is in one', () => {
+    const { world, alice, bob } = people(2);
+    move(bob, 'http://192.168.0.8:8080');
+    const outputs = bob.core.handle({ type: 'accept', request: 1, link: alice.invite().replace(RELAY, LAN) }, world.now);
+    expect(outputs).toContainEqual(expect.objectContaining({ type: 'take', relay: LAN }));
+  });
+
+  it('to the internet is refused where our relay is in a local network: its owner could not answer', () => {
+    const { world, alice, bob } = people(3);
+    move(bob, LAN);
+    expect(bob.core.handle({ type: 'accept', request: 1, link: alice.invite() }, world.now)).toMatchObject([{ type: 'answer', result: { code: 'relay-elsewhere' } }]);
+  });
+});
+
+describe('a guest', () => {
+  it('who names a relay elsewhere than ours becomes no contact, and the person is told', () => {
+    const { world, alice, bob } = people(4);
+    const link = alice.invite();
+    move(alice, LAN);
+    bob.accept(link);
+    world.run(5_000);
+    expect([alice.core.memory.contacts.size, alice.notices]).toEqual([0, ['relay-elsewhere']]);
+  });
+});
