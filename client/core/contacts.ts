@@ -65,6 +65,8 @@ export function begin(memory: Memory, record: ContactRecord, session: Session): 
 /** Gives a contact a new session: what was not delivered in the old one is sealed anew, and its direct paths end with it. */
 export function replaceSession(memory: Memory, contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
   hangUp(memory, contact);
+  // It may bring another mailbox.
+  contact.hold = null;
   const begunAt = Math.max(contact.record.begunAt, patch.begunAt ?? 0);
   memory.advance(contact, session, { ...patch, begunAt, resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
   sendAllAgain(memory, contact);
@@ -129,6 +131,6 @@ export function onReply(memory: Memory, contact: Contact, reply: Address): void 
   if (outbox.mailbox === contact.record.outbox.mailbox) return;
   memory.update(contact, { outbox });
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
-  contact.putPaused = false;
+  contact.hold = null;
   flush(memory, contact);
 }
