@@ -8,6 +8,11 @@ export interface ContactView {
   readonly name: string;
 }
 
+/** A contact as a list shows it. */
+export interface ListedContact extends ContactView {
+  readonly blocked: boolean;
+}
+
 export interface MessageView {
   readonly id: string;
   readonly contact: ContactView;
@@ -81,6 +86,8 @@ export type ClientEvent =
   | { readonly type: 'message'; readonly message: MessageView }
   | { readonly type: 'state'; readonly message: MessageView }
   | { readonly type: 'contact'; readonly contact: ContactView }
+  /** The person has removed a contact. */
+  | { readonly type: 'removed'; readonly contact: ContactView }
   /** Somebody waits for approval, or has now written their first message. */
   | { readonly type: 'request'; readonly request: RequestView }
   | { readonly type: 'path'; readonly contact: ContactStatus }
@@ -104,7 +111,13 @@ export interface Client {
   refuse(id: string): Promise<void>;
   /** Makes a contact of an invitation link, or asks to be one where the link is an address. */
   accept(link: string): Promise<{ readonly contact: ContactView }>;
-  contacts(): Promise<readonly ContactView[]>;
+  contacts(): Promise<readonly ListedContact[]>;
+  /** Deletes a contact, the messages with them, what has not left yet, and their mailbox at the relay. They are told nothing. */
+  remove(contact: string): Promise<void>;
+  /** From now on what they write stays at the relay unread, and nothing goes to them. They are told nothing. */
+  block(contact: string): Promise<void>;
+  /** Takes a blocked contact back: what waits comes and goes again. */
+  unblock(contact: string): Promise<void>;
   /** Resolves when the message has reached the state `wait` (durable here at `queued`), or has failed, or after timeoutMs, with
    *  the message as it then is. Rejects if it could not be queued. */
   send(contact: string, text: string, options?: { readonly wait?: Wait; readonly timeoutMs?: number }): Promise<MessageView>;

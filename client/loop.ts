@@ -219,5 +219,5 @@ export class Loop {
 }
 
 function isOwn(output: Released): output is Own {
-  return ['answer', 'wake', 'message', 'state', 'contact', 'request', 'path', 'notice'].includes(output.type);
+  return ['answer', 'wake', 'message', 'state', 'contact', 'removed', 'request', 'path', 'notice'].includes(output.type);
 }

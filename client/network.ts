@@ -18,7 +18,7 @@ const ONLINE_PATIENCE_MS = 15_000;
 /** Whoever uses a relay on this machine is on this machine too. */
 const LOOPBACK = '127.0.0.1';
 
-type NetworkOutputType = 'link' | 'collect' | 'acknowledge' | 'close-mailbox' | 'publish' | 'take' | 'put' | 'dial' | 'peer-remote' | 'peer-candidates' | 'peer-send' | 'hang-up';
+type NetworkOutputType = 'link' | 'collect' | 'acknowledge' | 'close-mailbox' | 'leave-mailbox' | 'publish' | 'take' | 'put' | 'dial' | 'peer-remote' | 'peer-candidates' | 'peer-send' | 'hang-up';
 /** What the core asks of the network. */
 export type NetworkOutput = Extract<Output, { type: NetworkOutputType }>;
 
@@ -119,6 +119,8 @@ export class Network {
       case 'collect': return this.#collect(output.mailbox);
       case 'acknowledge': return this.#acknowledge(output);
       case 'close-mailbox': return this.#closeMailbox(output.mailbox);
+      // A connection delivers what it was once asked for; only a new one does not.
+      case 'leave-mailbox': return this.#links.get(keyOf(output.relay, 'collect'))?.hurry('it is connected anew, without a mailbox that is not collected any more');
       case 'publish': return this.#publish(output);
       case 'take': return this.#take(output);
       case 'put': return this.#put(output);

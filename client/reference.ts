@@ -20,7 +20,7 @@ export function contactOf(memory: Memory, reference: string): Contact {
 
 /** By as much of the id as is shown, else by name, else by name in any case, else by less of the id: no name can stand before an id. */
 export function contactsOf(memory: Memory, reference: string): readonly Contact[] {
-  const contacts = [...memory.contacts.values()];
+  const contacts = [...memory.contacts.values(), ...memory.blocked.values()];
   const lower = reference.toLowerCase();
   const byName = contacts.filter(({ record }) => record.name === reference);
   const byFoldedName = contacts.filter(({ record }) => record.name.toLowerCase() === lower);

@@ -8,7 +8,7 @@ import { createIdentity, packIdentity, unpackPublicIdentity } from '../crypto/id
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
 import { contentOf } from './backup/backup.js';
-import type { Client, ClientEvent, ContactView, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
+import type { Client, ClientEvent, ContactView, ListedContact, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Contact } from './core/memory.js';
 import type { MessageState, Policy } from './core/records.js';
@@ -77,7 +77,8 @@ class RunningClient implements Client {
     switch (news.type) {
       case 'message':
       case 'state': return this.#tell({ type: news.type, message: messageView(memory, news.message) });
-      case 'contact': return this.#tell({ type: 'contact', contact: { id: news.contact.id, name: news.contact.name } });
+      case 'contact':
+      case 'removed': return this.#tell({ type: news.type, contact: { id: news.contact.id, name: news.contact.name } });
       case 'request': return this.#tell({ type: 'request', request: requestView(news.record) });
       case 'path': return this.#tellPath(news.contact);
       case 'notice': return this.#tell(noticeEvent(memory, news.contact, news.code));
@@ -164,9 +165,27 @@ class RunningClient implements Client {
     return { contact: contactView(this.#loop.memory.contacts.get(contact)!) };
   }
 
-  async contacts(): Promise<readonly ContactView[]> {
+  async contacts(): Promise<readonly ListedContact[]> {
     await this.#synced();
-    return [...this.#loop.memory.contacts.values()].map(contactView).toSorted((a, b) => a.name.localeCompare(b.name));
+    const { contacts, blocked } = this.#loop.memory;
+    return [...contacts.values(), ...blocked.values()].map((contact) => ({ ...contactView(contact), blocked: contact.record.blocked })).toSorted((a, b) => a.name.localeCompare(b.name));
+  }
+
+  remove(contact: string): Promise<void> {
+    return this.#part('remove', contact);
+  }
+
+  block(contact: string): Promise<void> {
+    return this.#part('block', contact);
+  }
+
+  unblock(contact: string): Promise<void> {
+    return this.#part('unblock', contact);
+  }
+
+  async #part(type: 'remove' | 'block' | 'unblock', reference: string): Promise<void> {
+    const { id } = (await this.#contact(reference)).record;
+    await this.#loop.ask((request) => ({ type, request, contact: id }), 'done');
   }
 
   async send(contact: string, text: string, options: { readonly wait?: Wait; readonly timeoutMs?: number } = {}): Promise<MessageView> {
@@ -185,7 +204,8 @@ class RunningClient implements Client {
     stop();
     // What was waited for may still come, but nobody here will see it.
     if (this.#loop.isClosing && RANK[latest.state] < RANK[wait]) throw new SottoError('owner-gone');
-    const isAway = this.#loop.network.state(this.#loop.memory.contacts.get(id)!.record.outbox.relay, 'deposit')?.online === false;
+    const relay = this.#loop.memory.known(id)?.record.outbox.relay;
+    const isAway = relay !== undefined && this.#loop.network.state(relay, 'deposit')?.online === false;
     return latest.state === 'queued' && latest.reason === null && isAway ? { ...latest, reason: 'relay-unreachable' } : latest;
   }
 
@@ -200,7 +220,8 @@ class RunningClient implements Client {
   }
 
   async markRead(contact: string, position: number): Promise<void> {
-    const { id } = (await this.#contact(contact)).record;
+    const { id, blocked } = (await this.#contact(contact)).record;
+    if (blocked) return;
     const near = { contact: id, direction: 'in', limit: LATE_MAX } as const;
     const seen = await this.#platform.store.messages({ ...near, before: position + 1 });
     const unseen = await this.#platform.store.messages({ ...near, after: position });
@@ -236,7 +257,8 @@ class RunningClient implements Client {
   }
 
   async setPolicy(contact: string, policy: Policy): Promise<void> {
-    const { id } = (await this.#contact(contact)).record;
+    const { id, blocked } = (await this.#contact(contact)).record;
+    if (blocked) throw new SottoError('contact-blocked');
     this.#loop.handle({ type: 'policy', contact: id, policy });
     await this.#loop.written();
   }

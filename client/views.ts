@@ -29,6 +29,8 @@ const WHY_PEER: Record<Exclude<PathName, 'relay'>, string> = {
 
 const NOTICES: Record<Notice, string> = {
   'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
+  'blocked': 'This contact is blocked: what they write is not collected, and nothing goes to them, until you take them back with "sotto contacts unblock".',
+  'unblocked': 'This contact is not blocked any more: what they wrote meanwhile comes now.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
   'session-replaced': 'This contact accepted another invitation and has a new session; compare safety numbers.',
   'rolled-back': 'This home is an old copy: the contact has had more from it. A new session begins as soon as they answer; what you write waits until then.',
@@ -42,7 +44,7 @@ const NOTICES: Record<Notice, string> = {
 };
 
 export function noticeEvent(memory: Memory, contact: string | null, code: Notice | ErrorCode): ClientEvent {
-  const known = contact === null ? undefined : memory.contacts.get(contact);
+  const known = contact === null ? undefined : memory.known(contact);
   return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text: isErrorCode(code) ? ERRORS[code].sentence : NOTICES[code] };
 }
 
@@ -55,7 +57,7 @@ export function requestView({ id, name, createdAt, texts, lastNumber }: RequestR
 }
 
 export function messageView(memory: Memory, record: MessageRecord): MessageView {
-  const contact = memory.contacts.get(record.contact);
+  const contact = memory.known(record.contact);
   const { id, direction, text, state, path, reason, sentAt, receivedAt, acceptedAt, deliveredAt, readAt } = record;
   return {
     id, contact: { id: record.contact, name: contact?.record.name ?? '' }, direction, text, state, path, reason,

@@ -28,7 +28,7 @@ const RECORD = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('contact'),
     record: z.object({
-      id: hex, name: z.string(), identity: bytes, devices: bytes, createdAt: number, policy: z.enum(['direct', 'relay-only']),
+      id: hex, name: z.string(), identity: bytes, devices: bytes, createdAt: number, policy: z.enum(['direct', 'relay-only']), blocked: z.boolean().default(false),
       begunAt: number, resumptions: bytes, resetTakenAt: number,
       inbox: ownMailbox,
       outbox: z.object({ relay: z.string(), mailbox: hex, token: bytes }),

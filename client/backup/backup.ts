@@ -28,7 +28,7 @@ export type BackupRecord =
  */
 export function contentOf(memory: Memory, store: Store): AsyncIterable<BackupRecord> {
   const { self, address } = memory;
-  const contacts = [...memory.contacts.values()];
+  const contacts = [...memory.contacts.values(), ...memory.blocked.values()];
   const fixed: BackupRecord[] = [
     { kind: 'owner', record: self },
     ...contacts.map((contact) => ({ kind: 'contact' as const, record: { ...withoutSession(contact.record), resumptions: resumptionsAfter(contact) } })),

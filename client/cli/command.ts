@@ -34,12 +34,12 @@ export function addScreen(program: Command, name: string, description: string): 
  */
 export function action<Arguments extends unknown[]>(load: () => Promise<(...args: Arguments) => Promise<ExitCode | void>>) {
   return async (...args: unknown[]): Promise<void> => {
-    // Commander passes the arguments, the options, and itself.
-    const options = args.at(-2) as HomeOptions;
+    // Commander passes the arguments, the options, and itself, which knows the options of the commands around it too.
+    const options = (args.at(-1) as Command).optsWithGlobals<HomeOptions>();
     let code: ExitCode;
     try {
       const run = await load();
-      code = (await run(...(args as Arguments))) ?? 0;
+      code = (await run(...([...args.slice(0, -2), options] as Arguments))) ?? 0;
     } catch (thrown) {
       code = await tell(thrown, options);
     }
@@ -90,9 +90,8 @@ type Nearest = (wrong: string, words: readonly string[]) => string | null;
 
 /** Lets the program and its commands refuse a wrong command line as every other error is told. */
 export function refuseInOurWords(program: Command, nearest: Nearest): void {
-  for (const command of [program, ...program.commands]) {
-    command.configureOutput({ outputError: () => {} }).exitOverride((refusal) => endRefused(refusal, command, nearest));
-  }
+  program.configureOutput({ outputError: () => {} }).exitOverride((refusal) => endRefused(refusal, program, nearest));
+  for (const command of program.commands) refuseInOurWords(command, nearest);
 }
 
 function endRefused({ code, exitCode, message }: CommanderError, command: Command, nearest: Nearest): never {
@@ -103,9 +102,14 @@ function endRefused({ code, exitCode, message }: CommanderError, command: Comman
   const [subject = '', guesses] = [/'(.*)'/.exec(message)?.[1], /Did you mean (?:one of )?(.+)\?/.exec(message)?.[1]];
   const guess = guesses === undefined ? null : nearest(subject, guesses.split(', '));
   const sentence = REFUSALS[code]?.(subject, command) ?? message;
-  const help = command.parent ? `sotto ${command.name()} --help` : 'sotto --help';
+  const help = `sotto ${wordsOf(command)}--help`;
   const error = new SottoError('option-invalid', `${sentence}${guess === null ? '' : ` (did you mean ${guess}?)`}; see "${help}".`);
   // Commander wants no promise here, and a line this short is written before tell() first waits.
   void tell(error, { json: process.argv.includes('--json') });
   process.exit(exitCodeOf(error.code));
+}
+
+/** "contacts remove ", as it is typed behind the word for the program. */
+function wordsOf(command: Command): string {
+  return command.parent === null ? '' : `${wordsOf(command.parent)}${command.name()} `;
 }

@@ -32,7 +32,17 @@ export function addClientCommands(program: Command): void {
     .argument('[id]', 'the beginning of their id')
     .option('--all', 'forget everybody who waits')
     .action(action(async () => (await import('./requests.js')).refuse));
-  addCommand(program, 'contacts', 'list the contacts').action(action(async () => (await import('./contacts.js')).contacts));
+  // Its own options stand before the word of a command in it.
+  const contacts = addCommand(program, 'contacts', 'list the contacts, or part with one').enablePositionalOptions()
+    .action(action(async () => (await import('./contacts.js')).contacts));
+  addCommand(contacts, 'remove', 'delete a contact and everything said with them; they are told nothing')
+    .argument(...CONTACT)
+    .option('--yes', 'do not ask')
+    .action(action(async () => (await import('./contacts.js')).remove));
+  addCommand(contacts, 'block', 'leave what a contact writes unread, and send them nothing; they are told nothing')
+    .argument(...CONTACT)
+    .action(action(async () => (await import('./contacts.js')).block));
+  addCommand(contacts, 'unblock', 'take a blocked contact back').argument(...CONTACT).action(action(async () => (await import('./contacts.js')).unblock));
   addCommand(program, 'send', 'send a message')
     .argument(...CONTACT)
     .argument('<text>', 'the message in quotes, or - to read it from the standard input')

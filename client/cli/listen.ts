@@ -170,6 +170,7 @@ function eventWords(event: Exclude<OtherEvent, { readonly type: 'path' }>): stri
   switch (event.type) {
     case 'state': return `to ${safeLine(event.message.contact.name)}: ${stateWords(event.message)}`;
     case 'contact': return `${safeLine(event.contact.name)} is your contact now`;
+    case 'removed': return `${safeLine(event.contact.name)} is removed from your contacts`;
     case 'request': return requestWords(event.request);
     case 'relay': return relayWords(event.relay);
     case 'notice': return `${event.contact ? `${safeLine(event.contact.name)}: ` : ''}${safeText(event.text)}`;

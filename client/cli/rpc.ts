@@ -56,6 +56,9 @@ const METHODS = {
   markRead: z.tuple([z.string(), page]),
   status: z.tuple([]),
   verify: z.tuple([z.string()]),
+  remove: z.tuple([z.string()]),
+  block: z.tuple([z.string()]),
+  unblock: z.tuple([z.string()]),
   setPolicy: z.tuple([z.string(), z.enum(['direct', 'relay-only'])]),
   backup: z.tuple([z.string(), z.string().nullable()]),
 } satisfies { readonly [M in Method]: z.ZodType<Parameters<Client[M]>> };
@@ -214,6 +217,9 @@ export async function connect(path: string): Promise<Connection | null> {
     markRead: (contact, position) => call('markRead', contact, position),
     status: () => call('status'),
     verify: (contact) => call('verify', contact),
+    remove: (contact) => call('remove', contact),
+    block: (contact) => call('block', contact),
+    unblock: (contact) => call('unblock', contact),
     setPolicy: (contact, policy) => call('setPolicy', contact, policy),
     backup: (file, passphrase) => call('backup', file, passphrase),
     subscribe: (listener) => {

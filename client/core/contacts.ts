@@ -12,13 +12,14 @@ import { relayOrigin } from '../../crypto/origin.js';
 import { decrypt } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
 import { CHAIN_BYTES, decodeBody } from './body.js';
-import { sendAllAgain } from './conversation.js';
+import { sendAllAgain, watchGap } from './conversation.js';
 import { hangUp } from './direct.js';
 import { closeMailbox } from './mailboxes.js';
 import { resumptionsAfter } from './memory.js';
 import type { Contact, Memory } from './memory.js';
 import type { Address, Body } from './message_pb.js';
 import { flush } from './outbox.js';
+import { takePast } from './past.js';
 import { checkPlace } from './place.js';
 import type { ContactId, ContactRecord, OwnMailbox, PeerMailbox } from './records.js';
 
@@ -28,7 +29,7 @@ export const CLOCK_AHEAD_MS = 24 * 3_600_000;
 /** A contact without a word said. */
 export function createContact(identity: PublicIdentity, devices: Uint8Array, name: string, inbox: OwnMailbox, outbox: PeerMailbox, now: number): ContactRecord {
   return {
-    id: contactId(identity), name, identity: packPublicIdentity(identity), devices, createdAt: now, policy: 'direct',
+    id: contactId(identity), name, identity: packPublicIdentity(identity), devices, createdAt: now, policy: 'direct', blocked: false,
     session: new Uint8Array(), flight: null, flightKey: null, begunAt: 0, resumptions: new Uint8Array(), reset: null, resetReason: null, resetTakenAt: 0,
     inbox, helloOwed: false, outbox,
     sentFirst: 1, sentNumber: 0, sentChain: new Uint8Array(CHAIN_BYTES),
@@ -49,7 +50,8 @@ export function begin(memory: Memory, record: ContactRecord, session: Session): 
   const known = memory.contacts.get(record.id);
   if (known === undefined) {
     const contact = memory.addContact(record, session);
-    memory.update(contact, {});
+    memory.update(contact, takePast(memory, record.id));
+    watchGap(memory, contact);
     memory.emit({ type: 'contact', contact: contact.record });
     return contact;
   }

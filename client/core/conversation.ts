@@ -58,7 +58,8 @@ export function sendText(memory: Memory, contact: Contact, request: RequestId, t
   memory.emit({ type: 'answer', request, result: { type: 'sent', message: record } });
 }
 
-function nextChain(chain: Uint8Array, id: Uint8Array, text: string): Uint8Array {
+/** The chain value of a text after another one (PROTOCOL.md §6). */
+export function nextChain(chain: Uint8Array, id: Uint8Array, text: string): Uint8Array {
   return hash('chain', chain, id, hash('text', utf8(text))).slice(0, CHAIN_BYTES);
 }
 

@@ -14,6 +14,7 @@ import * as mailboxes from './mailboxes.js';
 import { Memory, pathOfCall } from './memory.js';
 import type { Call, Contact } from './memory.js';
 import * as outbox from './outbox.js';
+import * as parting from './parting.js';
 import * as reset from './reset.js';
 import type { Output } from './output.js';
 import type { ContactId, EnvelopeId, MailboxId, Snapshot } from './records.js';
@@ -92,7 +93,7 @@ export class Core {
   }
 }
 
-// After a start: what the last process still owed to this contact.
+// After a start, or a block: what is still owed to this contact.
 function resume(memory: Memory, contact: Contact): void {
   if (contact.record.receiptOwed) conversation.owe(memory, contact);
   if (contact.undelivered.size > 0) outbox.awaitReceipt(memory, contact);
@@ -108,6 +109,9 @@ function dispatch(memory: Memory, input: Input): void {
     case 'address': return onAddress(memory, input.request, input.change);
     case 'approve': return requests.approve(memory, input.request, input.id);
     case 'refuse': return requests.refuse(memory, input.request, input.id);
+    case 'remove':
+    case 'block':
+    case 'unblock': return onParting(memory, input.type, parting.anyContact(memory, input.contact), input.request);
     case 'send': return onSend(memory, knownContact(memory, input.contact), input.request, input.text);
     case 'read': return conversation.markRead(memory, knownContact(memory, input.contact), input.number);
     case 'policy': return onPolicy(memory, knownContact(memory, input.contact), input.policy);
@@ -181,7 +185,7 @@ function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: Er
 
 function knownContact(memory: Memory, id: ContactId): Contact {
   const contact = memory.contacts.get(id);
-  if (contact === undefined) throw new SottoError('contact-unknown');
+  if (contact === undefined) throw new SottoError(memory.blocked.has(id) ? 'contact-blocked' : 'contact-unknown');
   return contact;
 }
 
@@ -203,6 +207,19 @@ function onAddress(memory: Memory, request: RequestId, change: 'show' | 'new' | 
       address.end(memory);
       return memory.emit({ type: 'answer', request, result: { type: 'done' } });
   }
+}
+
+function onParting(memory: Memory, wish: 'remove' | 'block' | 'unblock', contact: Contact, request: RequestId): void {
+  switch (wish) {
+    case 'remove': parting.remove(memory, contact); break;
+    case 'block': parting.block(memory, contact); break;
+    case 'unblock':
+      if (!contact.record.blocked) break;
+      parting.unblock(memory, contact);
+      resume(memory, contact);
+      direct.greet(memory, contact);
+  }
+  memory.emit({ type: 'answer', request, result: { type: 'done' } });
 }
 
 function onPolicy(memory: Memory, contact: Contact, policy: 'direct' | 'relay-only'): void {

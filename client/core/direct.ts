@@ -133,7 +133,8 @@ export function onDescription(memory: Memory, call: Call, contact: Contact, desc
   }
 }
 
-function hashOffer(call: CallId, description: Description): Uint8Array {
+/** What an answer says of the offer that it answers (PROTOCOL.md §8). */
+export function hashOffer(call: CallId, description: Description): Uint8Array {
   const { ufrag, pwd, fingerprint, setup, candidates } = description;
   return hash('offer', fromHex(call), utf8(ufrag), utf8(pwd), fingerprint, utf8(setup), utf8(candidates.join('\n')));
 }
@@ -189,7 +190,7 @@ export function onOpen(memory: Memory, call: Call, contact: Contact, local: Uint
   }
   call.fingerprints = { local, remote };
   call.phase = 'binding';
-  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof: proof(contact, call, call.role, local, remote) } }, call.id);
+  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof: proofOf(sessionId(contact.session!), call.id, call.role, local, remote) } }, call.id);
   if (call.proof !== null) check(memory, contact, call, call.proof);
 }
 
@@ -201,13 +202,14 @@ export function onBind(memory: Memory, contact: Contact, bind: Bind): void {
   else check(memory, contact, call, bind.proof);
 }
 
-function proof(contact: Contact, call: Call, role: Call['role'], local: Uint8Array, remote: Uint8Array): Uint8Array {
-  return derive(hash('bind', sessionId(contact.session!)), 'bind', fromHex(call.id), utf8(role), local, remote).left;
+/** The proof of `bind`: which certificates one side of a call has and sees, in a session of this id (PROTOCOL.md §8). */
+export function proofOf(session: Uint8Array, call: CallId, role: Call['role'], local: Uint8Array, remote: Uint8Array): Uint8Array {
+  return derive(hash('bind', session), 'bind', fromHex(call), utf8(role), local, remote).left;
 }
 
 function check(memory: Memory, contact: Contact, call: Call, theirs: Uint8Array): void {
   const { local, remote } = call.fingerprints!;
-  const expected = proof(contact, call, call.role === 'offerer' ? 'answerer' : 'offerer', remote, local);
+  const expected = proofOf(sessionId(contact.session!), call.id, call.role === 'offerer' ? 'answerer' : 'offerer', remote, local);
   if (!equal(expected, theirs)) {
     memory.emit({ type: 'notice', contact: contact.record.id, code: 'fingerprint-mismatch' });
     end(memory, contact, call, 'fingerprint-mismatch');

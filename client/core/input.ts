@@ -22,6 +22,8 @@ export type Input =
   | { readonly type: 'send'; readonly request: RequestId; readonly contact: ContactId; readonly text: string }
   | { readonly type: 'read'; readonly contact: ContactId; readonly number: number }
   | { readonly type: 'policy'; readonly contact: ContactId; readonly policy: Policy }
+  /** The person parts with a contact, or takes a blocked one back. */
+  | { readonly type: 'remove' | 'block' | 'unblock'; readonly request: RequestId; readonly contact: ContactId }
   // The relays.
   | { readonly type: 'link'; readonly relay: string; readonly role: LinkRole; readonly online: boolean; readonly rttMs: number }
   | { readonly type: 'collected'; readonly mailbox: MailboxId; readonly error: ErrorCode | null }

@@ -133,9 +133,11 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
 // A session that works is never given up for a link, and the same invitation makes no second one: its keys are gone at its maker.
 // Only a contact that has never answered may be invited again.
 function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
+  if (memory.blocked.has(id)) throw new SottoError('contact-blocked');
   const known = memory.contacts.get(id)?.record;
   if (known === undefined || (known.flight !== null && known.outbox.mailbox !== mailbox)) return;
-  throw new SottoError('contact-exists', `This is ${known.name}, your contact already; write to them with "sotto chat ${known.id.slice(0, ID_SHOWN)}".`);
+  const short = known.id.slice(0, ID_SHOWN);
+  throw new SottoError('contact-exists', `This is ${known.name}, your contact already; write to them with "sotto chat ${short}". If they have removed you, first "sotto contacts remove ${short}".`);
 }
 
 /** An envelope in the mailbox of an invitation: somebody accepts it. Throws `undecryptable` or `malformed`; then nothing has changed. */
@@ -143,6 +145,8 @@ export function onFlight(memory: Memory, invitation: InvitationRecord, envelope:
   const opened = openFirst(memory, respond(memory.identity, unpackInvitation(invitation.secret), envelope.subarray(0, FLIGHT_BYTES)), envelope);
   const { session, flightKey, devices, outbox, body } = opened;
   const record = { ...createContact(opened.peer, devices, opened.name, invitation.mailbox, outbox, memory.now), flightKey, begunAt: opened.sentAt };
+  // The link stays good for whomever it was meant for.
+  if (memory.blocked.has(record.id)) return null;
   const known = memory.contacts.get(record.id);
   if (known !== undefined && isCrossing(memory, known, invitation.createdAt)) return null;
   forget(memory, invitation);

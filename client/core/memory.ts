@@ -13,8 +13,8 @@ import type { Description } from './description.js';
 import type { CallId, LinkRole, RequestId } from './input.js';
 import type { Output } from './output.js';
 import type {
-  AddressRecord, ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageId, MessageRecord, MessageState, OutgoingRecord, OwnMailbox, PathName, RequestRecord, SelfRecord,
-  Snapshot, WeekRecord,
+  AddressRecord, ContactId, ContactRecord, EnvelopeId, InvitationRecord, MailboxId, MessageId, MessageRecord, MessageState, OutgoingRecord, OwnMailbox, PastRecord, PathName, RequestRecord,
+  SelfRecord, Snapshot, WeekRecord,
 } from './records.js';
 import { GIVEN_UP } from './records.js';
 import { Timers } from './timers.js';
@@ -154,6 +154,10 @@ export class Memory {
   readonly identity: Identity;
   readonly id: ContactId;
   readonly contacts = new Map<ContactId, Contact>();
+  /** Contacts whom our person has blocked: they are kept, and none of `contacts`, so that nothing is done for them. */
+  readonly blocked = new Map<ContactId, Contact>();
+  /** What is left of removed contacts, by its key. */
+  readonly past = new Map<string, PastRecord>();
   readonly invitations = new Map<string, InvitationRecord>();
   address: AddressRecord | null;
   /** The cards of our address that may still be used, by lookup id. */
@@ -208,6 +212,8 @@ export class Memory {
       contact?.recent.set(text.number, text.id);
     }
     for (const contact of this.contacts.values()) forgetOldUnread(contact);
+    for (const contact of this.contacts.values()) if (contact.record.blocked) this.setAside(contact);
+    for (const record of snapshot.past) this.past.set(record.key, record);
   }
 
   #load(record: OutgoingRecord): void {
@@ -230,6 +236,32 @@ export class Memory {
     return contact;
   }
 
+  /** A contact, blocked or not. */
+  known(id: ContactId): Contact | undefined {
+    return this.contacts.get(id) ?? this.blocked.get(id);
+  }
+
+  /** Moves a contact to the blocked ones. */
+  setAside(contact: Contact): void {
+    this.contacts.delete(contact.record.id);
+    this.blocked.set(contact.record.id, contact);
+  }
+
+  /** Moves a contact back from the blocked ones. */
+  takeBack(contact: Contact): void {
+    this.blocked.delete(contact.record.id);
+    this.contacts.set(contact.record.id, contact);
+  }
+
+  /** Forgets a contact and everything said. */
+  forget(contact: Contact): void {
+    const { id } = contact.record;
+    this.contacts.delete(id);
+    this.blocked.delete(id);
+    this.#changed.delete(contact);
+    this.emit({ type: 'save', change: { kind: 'contact-removed', id } });
+  }
+
   /** Changes a contact's record; it is saved, with its session, at the end of this input. */
   update(contact: Contact, patch: Partial<ContactRecord>): void {
     contact.record = { ...contact.record, ...patch };
@@ -245,7 +277,7 @@ export class Memory {
   /** The machine's clock was set back: what was to happen at a time still happens as soon as before. */
   setClockBack(ms: number): void {
     this.timers.shift(ms);
-    for (const contact of this.contacts.values()) {
+    for (const contact of [...this.contacts.values(), ...this.blocked.values()]) {
       contact.lastReceiptAt -= ms;
       contact.lastAgainAt -= ms;
       contact.lastRepeatedAt -= ms;

@@ -22,6 +22,8 @@ export type Output =
   | { readonly type: 'collect'; readonly mailbox: OwnMailbox }
   | { readonly type: 'acknowledge'; readonly relay: string; readonly mailbox: MailboxId; readonly sequence: number }
   | { readonly type: 'close-mailbox'; readonly mailbox: OwnMailbox }
+  /** A mailbox is collected no more: the relay is to deliver only what is asked for anew when the connection is back. */
+  | { readonly type: 'leave-mailbox'; readonly relay: string }
   | { readonly type: 'publish'; readonly relay: string; readonly lookup: string; readonly card: Uint8Array; readonly reusable: boolean; readonly ttlSeconds: number }
   | { readonly type: 'take'; readonly request: RequestId; readonly relay: string; readonly lookup: Uint8Array; readonly claim: Uint8Array }
   | { readonly type: 'put'; readonly contact: ContactId; readonly envelope: string; readonly to: PeerMailbox; readonly bytes: Uint8Array; readonly ttlSeconds: number }
@@ -37,6 +39,8 @@ export type Output =
   | { readonly type: 'message'; readonly message: MessageRecord }
   | { readonly type: 'state'; readonly message: MessageRecord }
   | { readonly type: 'contact'; readonly contact: ContactRecord }
+  /** The person has removed a contact, and everything said with them. */
+  | { readonly type: 'removed'; readonly contact: ContactRecord }
   // Somebody has come by our address, or their first text has.
   | { readonly type: 'request'; readonly record: RequestRecord }
   | { readonly type: 'path'; readonly contact: ContactId }
@@ -45,6 +49,8 @@ export type Output =
 /** Things a person should know that are nobody's answer (sentences in client/views.ts). */
 export type Notice =
   | 'history-differs' // the contact's chain of texts does not continue what we have
+  | 'blocked' // the person has blocked the contact …
+  | 'unblocked' // … or taken it back
   | 'gap' // texts of the contact are missing; they were asked for again
   | 'session-replaced' // the contact accepted a second invitation: a new session began
   | 'rolled-back' // the contact has had more from this home than it knows of: it is an old copy, and begins anew

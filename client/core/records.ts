@@ -131,6 +131,8 @@ export interface ContactRecord {
   readonly devices: Uint8Array;
   readonly createdAt: number;
   readonly policy: Policy;
+  /** Whether our person has blocked the contact: nothing of theirs is collected, nothing goes to them. */
+  readonly blocked: boolean;
   /** packSession(…), secret; empty while a reset is not answered. */
   readonly session: Uint8Array;
   /** While the contact has not answered: the first-flight prefix that every message repeats (PROTOCOL.md §4). */
@@ -170,6 +172,19 @@ export interface ContactRecord {
   readonly unanswered: number;
   /** When anything decrypted last came from this contact, 0 if never. */
   readonly heardAt: number;
+}
+
+/** What is left of a contact that was removed: how far the numbers of both had come (past.ts). It names nobody. */
+export interface PastRecord {
+  /** Lower-case hex of H32("past", our seed, identity id)[0..16]. */
+  readonly key: string;
+  readonly sentNumber: number;
+  readonly sentChain: Uint8Array;
+  readonly receivedNumber: number;
+  readonly lacking: readonly number[];
+  /** Chain value of the contact's Text `receivedNumber`; empty where that is not known. */
+  readonly receivedChain: Uint8Array;
+  readonly readNumber: number;
 }
 
 /** The reason of a text that has failed for good: the contact was told that it does not come. */
@@ -221,6 +236,7 @@ export const RECENT_MAX = 100;
 export interface Snapshot {
   readonly self: SelfRecord;
   readonly contacts: readonly ContactRecord[];
+  readonly past: readonly PastRecord[];
   readonly invitations: readonly InvitationRecord[];
   readonly address: AddressRecord | null;
   readonly weeks: readonly WeekRecord[];
@@ -241,6 +257,10 @@ export interface Snapshot {
 export type Change =
   | { readonly kind: 'self'; readonly record: SelfRecord }
   | { readonly kind: 'contact'; readonly record: ContactRecord }
+  /** The contact, and every message and envelope of the conversation. */
+  | { readonly kind: 'contact-removed'; readonly id: ContactId }
+  | { readonly kind: 'past'; readonly record: PastRecord }
+  | { readonly kind: 'past-removed'; readonly key: string }
   | { readonly kind: 'invitation'; readonly record: InvitationRecord }
   | { readonly kind: 'invitation-removed'; readonly lookup: string }
   | { readonly kind: 'address'; readonly record: AddressRecord }

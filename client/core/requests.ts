@@ -51,6 +51,7 @@ export function onStranger(memory: Memory, envelope: Uint8Array): { readonly con
   if (memory.flights.has(flightId(envelope))) return null;
   const opened = open(memory, envelope);
   const id = contactId(opened.peer);
+  if (memory.blocked.has(id)) return null;
   const known = memory.contacts.get(id);
   if (known !== undefined) return cross(memory, known, opened);
   const before = memory.requests.get(id)?.record;
@@ -63,7 +64,8 @@ export function onStranger(memory: Memory, envelope: Uint8Array): { readonly con
   return null;
 }
 
-function flightId(envelope: Uint8Array): string {
+/** What is remembered of a flight to an address (PROTOCOL.md §4, rule 6), in hexadecimal. */
+export function flightId(envelope: Uint8Array): string {
   return toHex(hash('flight', envelope.subarray(0, FLIGHT_KEY_BYTES)).subarray(0, FLIGHT_ID_BYTES));
 }
 

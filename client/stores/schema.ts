@@ -2,7 +2,7 @@
 // runs nothing. A message that waits behind a gap lies in `held`; it has no place in the order yet and is in no search.
 
 import type {
-  AddressRecord, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, RequestRecord, SelfRecord, WeekRecord,
+  AddressRecord, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PastRecord, RequestRecord, SelfRecord, WeekRecord,
 } from '../core/records.js';
 import { table, type Columns } from './table.js';
 
@@ -89,6 +89,16 @@ export const MIGRATIONS: readonly string[] = [`
   ALTER TABLE contacts ADD COLUMN resetReason TEXT;
   ALTER TABLE contacts ADD COLUMN resetTakenAt INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE contacts ADD COLUMN sentFirst INTEGER NOT NULL DEFAULT 1;
+`, `
+  ALTER TABLE contacts ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE past (
+    key BLOB NOT NULL UNIQUE, sentNumber INTEGER NOT NULL, sentChain BLOB NOT NULL,
+    receivedNumber INTEGER NOT NULL, lacking TEXT NOT NULL, receivedChain BLOB NOT NULL, readNumber INTEGER NOT NULL
+  );
+  INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
+  CREATE TRIGGER messages_removed AFTER DELETE ON messages BEGIN
+    INSERT INTO words (words, rowid, text) VALUES ('delete', old.position, old.text);
+  END;
 `];
 
 const MESSAGE: Columns<MessageRecord> = {
@@ -106,7 +116,7 @@ export const SELF = table<SelfRecord>('self', ['id'], {
 });
 
 export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
-  id: 'hex', name: 'text', identity: 'bytes', devices: 'bytes', createdAt: 'number', policy: 'text',
+  id: 'hex', name: 'text', identity: 'bytes', devices: 'bytes', createdAt: 'number', policy: 'text', blocked: 'flag',
   session: 'bytes', flight: 'bytes', flightKey: 'bytes', begunAt: 'number',
   resumptions: 'bytes', reset: 'bytes', resetReason: 'text', resetTakenAt: 'number',
   'inbox.relay': 'text', 'inbox.mailbox': 'hex', 'inbox.ownerSeed': 'bytes', 'inbox.token': 'bytes',
@@ -114,6 +124,10 @@ export const CONTACTS = table<ContactRecord>('contacts', ['id'], {
   sentFirst: 'number', sentNumber: 'number', sentChain: 'bytes',
   receivedNumber: 'number', lacking: 'list', readyNumber: 'number', readyChain: 'bytes',
   readNumber: 'number', unread: 'number', receiptOwed: 'flag', unanswered: 'number', heardAt: 'number',
+});
+
+export const PAST = table<PastRecord>('past', ['key'], {
+  key: 'hex', sentNumber: 'number', sentChain: 'bytes', receivedNumber: 'number', lacking: 'list', receivedChain: 'bytes', readNumber: 'number',
 });
 
 export const INVITATIONS = table<InvitationRecord>('invitations', ['lookup'], {

@@ -4,8 +4,8 @@
 import { fromHex, toHex } from '../../crypto/bytes.js';
 import { SottoError } from '../../crypto/error.js';
 import { RECENT_MAX } from '../core/records.js';
-import type { Change, ContactRecord, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
-import { ADDRESS, CLOSING, CONTACTS, FLIGHTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, PENDING, REQUESTS, SELF, WEEKS } from './schema.js';
+import type { Change, ContactId, ContactRecord, MessageId, MessageRecord, SelfRecord, Snapshot } from '../core/records.js';
+import { ADDRESS, CLOSING, CONTACTS, FLIGHTS, HELD, INVITATIONS, MESSAGES, MIGRATIONS, OUTGOING, PAST, PENDING, REQUESTS, SELF, WEEKS } from './schema.js';
 import type { Database, SqlValue } from './sqlite.js';
 import type { MessageQuery, Store } from './store.js';
 import type { Table } from './table.js';
@@ -57,6 +57,7 @@ class SqlStore implements Store {
       return {
         self,
         contacts,
+        past: await this.#records(PAST, 'FROM past'),
         invitations: await this.#records(INVITATIONS, 'FROM invitations ORDER BY createdAt, lookup'),
         address: address ?? null,
         weeks: await this.#records(WEEKS, 'FROM weeks ORDER BY week'),
@@ -156,6 +157,9 @@ class SqlStore implements Store {
     switch (change.kind) {
       case 'self': return this.#put(SELF, change.record);
       case 'contact': return this.#put(CONTACTS, change.record);
+      case 'contact-removed': return this.#removeContact(change.id);
+      case 'past': return this.#put(PAST, change.record);
+      case 'past-removed': return this.#delete('past', 'key', change.key);
       case 'invitation': return this.#put(INVITATIONS, change.record);
       case 'outgoing': return this.#put(OUTGOING, change.record);
       case 'message': return this.#writeMessage(change.record);
@@ -183,6 +187,11 @@ class SqlStore implements Store {
     await this.#database.run(`DELETE FROM ${table} WHERE ${column} = ?`, [fromHex(hex)]);
   }
 
+  async #removeContact(id: ContactId): Promise<void> {
+    for (const table of ['outgoing', 'held', 'messages']) await this.#delete(table, 'contact', id);
+    await this.#delete('contacts', 'id', id);
+  }
+
   async #writeMessage(message: MessageRecord): Promise<void> {
     if (message.position === null) return this.#put(HELD, message);
     if (message.direction === 'in') {
@@ -192,15 +201,22 @@ class SqlStore implements Store {
   }
 }
 
-/** The changes of a commit with only the last one of each record, as they come to the same. */
+/** The changes of a commit with only the last one of each record, as they come to the same. What is removed with a contact is what came before. */
 function lastOfEach(changes: readonly Change[]): Iterable<Change> {
-  return new Map(changes.map((change) => [recordKey(change), change])).values();
+  let removals = 0;
+  return new Map(changes.map((change) => {
+    if (change.kind === 'contact-removed') removals += 1;
+    return [`${removals} ${recordKey(change)}`, change];
+  })).values();
 }
 
 function recordKey(change: Change): string {
   switch (change.kind) {
     case 'self': return 'self';
     case 'contact': return `contact ${change.record.id}`;
+    case 'contact-removed': return `contact-removed ${change.id}`;
+    case 'past': return `past ${change.record.key}`;
+    case 'past-removed': return `past ${change.key}`;
     case 'invitation': return `invitation ${change.record.lookup}`;
     case 'invitation-removed': return `invitation ${change.lookup}`;
     case 'address':

@@ -32,8 +32,8 @@ export interface Link {
   /** Somebody waits: where our own patience alone holds back the next attempt, it is made now. Resolves when the link is online, or the
    *  attempt under way has failed; at once where the relay has asked for a pause. */
   retry(): Promise<void>;
-  /** The network has changed: try at once, forget the backoff. */
-  hurry(): void;
+  /** The network has changed, or there is another reason to connect anew: try at once, forget the backoff. */
+  hurry(reason?: string): void;
   close(): void;
 }
 

@@ -124,12 +124,12 @@ class RelayLink implements Link {
     });
   }
 
-  hurry(): void {
+  hurry(reason = 'the network has changed'): void {
     if (this.#closed) return;
     this.#attempts = 0;
     this.#awayAt = this.#platform.now();
     this.#connection?.end();
-    this.#offline('the network has changed');
+    this.#offline(reason);
     this.#dial();
   }
 

@@ -1,7 +1,6 @@
 // The frozen vectors of test/vectors against both implementations: what clients send today, later versions must still understand,
 // and what they refuse must still be refused with the same code.
 
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bundleHash, unpackBundle } from '../../crypto/bundle.js';
 import { toHex } from '../../crypto/bytes.js';
@@ -9,37 +8,20 @@ import { hash } from '../../crypto/hash.js';
 import { unpackSession } from '../../crypto/session.js';
 import { ready } from '../../crypto/sodium.js';
 import { envelopeId } from '../oracle/session.js';
-import type { VectorFiles } from '../vectors/cases.js';
-import { vectorFiles } from '../vectors/cases.js';
-import { replaying, seeded } from '../vectors/chance.js';
-import { type Conversation, messageOf, type Step } from '../vectors/conversation.js';
+import { type VectorFiles, vectorFiles } from '../vectors/cases.js';
+import { seeded } from '../vectors/chance.js';
+import { type Conversation, messageOf, run, type Step, takeTurns } from '../vectors/conversation.js';
+import { load, refusal, withDraws } from '../vectors/files.js';
 import { BOTH, type End, type Implementation } from './implementations.js';
 import { codeOf, hex } from './support.js';
 
 await ready();
 
-function load<Name extends keyof VectorFiles>(name: Name): VectorFiles[Name] {
-  return JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8')) as VectorFiles[Name];
-}
-
 const identityOf = (packed: string) => ({ ed: hex(packed).slice(0, 32), x: hex(packed).slice(32) });
+const termsOf = ({ mailbox, token, ...terms }: VectorFiles['card']['cases'][number]['terms']) => ({ ...terms, mailbox: hex(mailbox), token: hex(token) });
+const standingOf = ({ chain, next, key }: { readonly chain: number; readonly next: number; readonly key: string }) => ({ chain, next, key: hex(key) });
 
-/** Runs `use` with what was drawn, all of it. */
-function withDraws<T>(draws: readonly string[], use: (draw: (length: number) => Uint8Array) => T): T {
-  const { draw, isUsedUp } = replaying(draws);
-  const result = use(draw);
-  expect(isUsedUp()).toBe(true);
-  return result;
-}
-
-function refusal(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return 'nothing was refused';
-}
+const CONVERSATIONS = (['handshake', 'ratchet', 'epoch', 'limits'] as const).map((name) => load(name).conversations);
 
 describe('the frozen vectors', () => {
   it('are what the second implementation makes today', () => {
@@ -47,11 +29,14 @@ describe('the frozen vectors', () => {
   });
 
   it('have as many cases as they had, and refuse as many', () => {
-    const { card, handshake, ratchet, epoch, packed, envelope } = { card: load('card'), handshake: load('handshake'), ratchet: load('ratchet'), epoch: load('epoch'), packed: load('packed'), envelope: load('envelope') };
-    const refusals = (conversations: readonly Conversation[]) => conversations.flatMap(({ steps }) => steps).filter(({ does }) => does === 'refuses').length;
-    expect([load('safety-number').cases, card.cases, card.refused, handshake.refusedFlights, handshake.refusedBundles, packed.refused, envelope.lengths].map(({ length }) => length)).toEqual([4, 4, 41, 16, 4, 12, 25]);
-    expect([handshake, ratchet, epoch].map(({ conversations }) => refusals(conversations))).toEqual([2, 25, 4]);
-    expect(epoch.conversations.map(({ steps }) => steps.length)).toEqual([98, 22, 28]);
+    const [card, link, devices, address, handshake, reset, packed] = [load('card'), load('link'), load('devices'), load('address'), load('handshake'), load('reset'), load('packed')];
+    const refusals = (conversations: readonly Conversation[]) => conversations.flatMap(({ steps }) => steps).filter(({ does }) => does === 'refuses' || does === 'cannot').length;
+    const lengths = (...lists: readonly (readonly unknown[])[]) => lists.map(({ length }) => length);
+    expect(lengths(load('safety-number').cases, card.cases, card.refused, link.cases, link.refused, devices.lists, devices.refused, devices.updates)).toEqual([4, 6, 58, 23, 28, 4, 19, 10]);
+    expect(lengths(address.weeks, address.refused, handshake.repeated.cases, handshake.refusedFlights, handshake.refusedBundles)).toEqual([6, 5, 5, 16, 4]);
+    expect(lengths(reset.standings, reset.refused, reset.refusedBundles, reset.copies, packed.refused, load('envelope').lengths)).toEqual([3, 16, 5, 10, 12, 29]);
+    expect(CONVERSATIONS.map(refusals)).toEqual([4, 25, 18, 12]);
+    expect(CONVERSATIONS.map((conversations) => conversations.map(({ steps }) => steps.length))).toEqual([[16], [91], [98, 26, 48, 28, 40, 14, 28], [16, 13, 26, 20]]);
   });
 });
 
@@ -60,13 +45,42 @@ describe.each(BOTH)('$name implementation', (implementation) => {
     for (const { name, mine, theirs, number } of load('safety-number').cases) expect(implementation.safetyNumber(identityOf(mine), identityOf(theirs)), name).toBe(number);
   });
 
+  it('reads the links', () => {
+    for (const { name, text, kind, relay, linkKey, id } of load('link').cases) {
+      const read = implementation.readLink(text, 0);
+      expect({ kind: read.kind, relay: read.relay, linkKey: toHex(read.linkKey), id: toHex(read.idHash) }, name).toEqual({ kind, relay, linkKey, id });
+    }
+  });
+
+  it.each(load('link').refused)('takes no link with $name', ({ text, code }) => {
+    expect(refusal(() => implementation.readLink(text, 0))).toBe(code);
+  });
+
+  it('takes device lists, and in the place of others those that may follow', () => {
+    const { identity, lists, updates } = load('devices');
+    const owner = implementation.unpackIdentity(hex(identity));
+    for (const { name, list, hash: listHash } of lists) {
+      implementation.followDevices(hex(list), owner, null);
+      expect(toHex(implementation.devicesHash(hex(list))), name).toBe(listHash);
+    }
+    for (const { name, known, list, code } of updates) {
+      const follow = () => implementation.followDevices(hex(list), owner, known === null ? null : hex(known));
+      if (code === null) follow();
+      else expect(refusal(follow), name).toBe(code);
+    }
+  });
+
+  it.each(load('devices').refused)('refuses a device list with $name', ({ list, code }) => {
+    expect(refusal(() => implementation.followDevices(hex(list), implementation.unpackIdentity(hex(load('devices').identity)), null))).toBe(code);
+  });
+
   it('makes the cards, and reads in them what was put in', () => {
     for (const { name, inviter, terms, draws, link, lookup, card, invitation, opened } of load('card').cases) {
       const host = implementation.unpackIdentity(hex(inviter));
-      const made = withDraws(draws, (draw) => implementation.invite(host, { ...terms, mailbox: hex(terms.mailbox), token: hex(terms.token) }, draw));
+      const made = withDraws(draws, (draw) => implementation.invite(host, termsOf(terms), draw));
       expect([made.link, toHex(made.lookup), toHex(made.card), toHex(implementation.packSecret(made.secret))], name).toEqual([link, lookup, card, invitation]);
       const read = implementation.openCard(link, hex(card), 0);
-      expect(read).toMatchObject({ name: terms.name, relay: terms.relay, expiresAt: terms.expiresAt, identity: identityOf(opened.identity) });
+      expect(read).toMatchObject({ name: terms.name, relay: opened.relay, expiresAt: terms.expiresAt, identity: identityOf(opened.identity) });
       expect([read.spk, read.pq, read.psk, read.hash, read.mailbox, read.token].map(toHex)).toEqual([opened.spk, opened.pq, opened.psk, opened.bundleHash, terms.mailbox, terms.token]);
     }
   });
@@ -75,9 +89,66 @@ describe.each(BOTH)('$name implementation', (implementation) => {
     expect(refusal(() => implementation.openCard(link, hex(card), now))).toBe(code);
   });
 
-  it.each([...load('handshake').conversations, ...load('ratchet').conversations, ...load('epoch').conversations])('has the conversation "$name", step by step', (conversation) => {
+  it('makes the address and its card of a week, by which a stranger comes', () => {
+    const { owner, relay, draws, link, weeks, card, flight, refusedFlight } = load('address');
+    const me = implementation.unpackIdentity(hex(owner));
+    const address = withDraws(draws, (draw) => implementation.makeAddress(me, relay, draw));
+    expect(address.link).toBe(link);
+    for (const { now, lookup, cardKey } of weeks) {
+      const place = implementation.readLink(link, now);
+      expect([place.lookup, place.cardKey].map(toHex), `at ${now}`).toEqual([lookup, cardKey]);
+    }
+    const made = withDraws(card.draws, (draw) => implementation.makeWeek(me, termsOf(card.terms), address.linkKey, card.week, draw));
+    expect([made.lookup, made.card, implementation.packSecret(made.secret)].map(toHex)).toEqual([card.lookup, card.card, card.invitation]);
+    const bundle = implementation.openCard(link, made.card, card.now);
+    expect([bundle.spk, bundle.pq, bundle.psk, bundle.hash].map(toHex)).toEqual([card.opened.spk, card.opened.pq, card.opened.psk, card.opened.bundleHash]);
+    const guest = implementation.unpackIdentity(hex(flight.guest));
+    const begun = withDraws(flight.draws, (draw) => implementation.initiate(guest, bundle, draw, flight.addedAt));
+    expect(toHex(begun.flight)).toBe(flight.flight);
+    expect(toHex(implementation.respond(me, made.secret, begun.flight).end.id)).toBe(flight.session);
+    expect(refusal(() => implementation.respond(me, implementation.unpackSecret(hex(refusedFlight.invitation)), begun.flight))).toBe(refusedFlight.code);
+  });
+
+  it.each(load('address').refused)('refuses at an address $name', ({ card, now, code }) => {
+    expect(refusal(() => implementation.openCard(load('address').link, hex(card), now))).toBe(code);
+  });
+
+  it('makes a reset, and answers it by a flight', () => {
+    const { maker, reader, resumption, reset } = load('reset');
+    const [bea, ann] = [maker, reader].map((packed) => implementation.unpackIdentity(hex(packed)));
+    const { reason, madeAt, first } = reset;
+    const made = withDraws(reset.draws, (draw) => implementation.makeReset(bea!, termsOf(reset.terms), hex(resumption), { reason, madeAt, first }, draw));
+    expect([made.envelope, implementation.packSecret(made.secret)].map(toHex)).toEqual([reset.envelope, reset.invitation]);
+    expect(implementation.openSaid(hex(resumption), bea!, made.envelope)).toEqual({ kind: 0, reason, madeAt, first, bundle: hex(reset.bundle) });
+    const bundle = implementation.openReset(hex(resumption), hex(reset.bundle), reset.now);
+    const begun = withDraws(reset.flight.draws, (draw) => implementation.initiate(ann!, bundle, draw, reset.flight.addedAt));
+    expect(toHex(begun.flight)).toBe(reset.flight.flight);
+    expect(toHex(implementation.respond(bea!, made.secret, begun.flight).end.id)).toBe(reset.flight.session);
+  });
+
+  it('says where it stands, and knows an old copy by it', () => {
+    const { maker, resumption, standings, copies } = load('reset');
+    const bea = implementation.unpackIdentity(hex(maker));
+    for (const { name, asks, draws, envelope, ...standing } of standings) {
+      expect(toHex(withDraws(draws, (draw) => implementation.makeStanding(hex(resumption), bea, asks, standingOf(standing), draw))), name).toBe(envelope);
+      expect(implementation.openSaid(hex(resumption), bea, hex(envelope)), name).toEqual({ kind: 1, asks, ...standingOf(standing) });
+    }
+    for (const { name, sent, received, isOldCopy } of copies) expect(implementation.isOldCopy(standingOf(sent), standingOf(received)), name).toBe(isOldCopy);
+  });
+
+  it.each(load('reset').refused)('believes nothing that is said past a session: $name', ({ envelope, code }) => {
+    const { maker, resumption } = load('reset');
+    expect(refusal(() => implementation.openSaid(hex(resumption), implementation.unpackIdentity(hex(maker)), hex(envelope)))).toBe(code);
+  });
+
+  it.each(load('reset').refusedBundles)('refuses in a reset a bundle with $name', ({ bundle, now, code }) => {
+    expect(refusal(() => implementation.openReset(hex(load('reset').resumption), hex(bundle), now))).toBe(code);
+  });
+
+  it.each(CONVERSATIONS.flat())('has the conversation "$name", step by step', (conversation) => {
     const ends = meet(implementation, conversation);
-    for (const [index, step] of conversation.steps.entries()) act(conversation, ends, step, `step ${index}`);
+    const runs = new Map<number, readonly Uint8Array[]>();
+    for (const index of conversation.steps.keys()) act(conversation, ends, runs, index);
   });
 
   it.each(load('handshake').refusedFlights)('refuses a flight with $name', ({ inviter, invitation, flight, code }) => {
@@ -135,7 +206,7 @@ describe('our own forms', () => {
 
   it('agree on the bundles inside the cards', () => {
     for (const { bundle, terms, opened } of load('card').cases) {
-      expect(unpackBundle(hex(bundle))).toMatchObject({ name: terms.name, relay: terms.relay });
+      expect(unpackBundle(hex(bundle))).toMatchObject({ name: terms.name, relay: opened.relay });
       expect(toHex(bundleHash(hex(bundle)))).toBe(opened.bundleHash);
     }
   });
@@ -147,7 +218,7 @@ describe('our own forms', () => {
 
 function meet(implementation: Implementation, { guest, inviter, link, card, invitation, initiate, session, resumption }: Conversation): Record<Step['who'], End> {
   const [ann, bea] = [guest, inviter].map((packed) => implementation.unpackIdentity(hex(packed)));
-  const begun = withDraws(initiate.draws, (draw) => implementation.initiate(ann!, implementation.openCard(link, hex(card), 0), draw));
+  const begun = withDraws(initiate.draws, (draw) => implementation.initiate(ann!, implementation.openCard(link, hex(card), 0), draw, initiate.addedAt));
   expect(toHex(begun.flight)).toBe(initiate.flight);
   const { end, peer } = implementation.respond(bea!, implementation.unpackSecret(hex(invitation)), begun.flight);
   expect(peer).toEqual({ ed: ann!.ed, x: ann!.x });
@@ -155,8 +226,9 @@ function meet(implementation: Implementation, { guest, inviter, link, card, invi
   return { guest: begun.end, inviter: end };
 }
 
-function act({ steps, initiate }: Conversation, ends: Record<Step['who'], End>, step: Step, name: string): void {
-  const end = ends[step.who];
+function act({ steps, initiate }: Conversation, ends: Record<Step['who'], End>, runs: Map<number, readonly Uint8Array[]>, index: number): void {
+  const step = steps[index]!;
+  const [end, name] = [ends[step.who], `step ${index}`];
   switch (step.does) {
     case 'seals': {
       const flight = step.withFlight ? hex(initiate.flight) : undefined;
@@ -164,9 +236,17 @@ function act({ steps, initiate }: Conversation, ends: Record<Step['who'], End>, 
       return;
     }
     case 'opens': {
-      expect(toHex(withDraws(step.draws, (draw) => end.open(messageOf(steps, step.message), draw, step.now))), name).toBe(step.body);
+      expect(toHex(withDraws(step.draws, (draw) => end.open(messageOf(steps, runs, step.message), draw, step.now))), name).toBe(step.body);
       return;
     }
-    case 'refuses': expect(refusal(() => end.open(messageOf(steps, step.message), seeded('refused'), step.now)), `${name}: ${step.why}`).toBe(step.code);
+    case 'runs': {
+      runs.set(index, run(end, step));
+      expect(toHex(runs.get(index)!.at(-1)!), name).toBe(step.last);
+      return;
+    }
+    case 'turns': expect(toHex(takeTurns(ends, step)), name).toBe(step.last); return;
+    case 'stands': expect(end.standing, name).toEqual(standingOf(step)); return;
+    case 'cannot': expect(refusal(() => end.seal(hex(step.body), seeded('refused'), step.now)), name).toBe(step.code); return;
+    case 'refuses': expect(refusal(() => end.open(messageOf(steps, runs, step.message), seeded('refused'), step.now)), `${name}: ${step.why}`).toBe(step.code);
   }
 }

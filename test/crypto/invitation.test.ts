@@ -61,6 +61,7 @@ describe('an invitation', () => {
     const { secret } = invite(seeded('pack'));
     expect(packInvitation(secret)).toHaveLength(161);
     expect(unpackInvitation(packInvitation(secret))).toEqual(secret);
+    expect(codeOf(() => unpackInvitation(concat(packInvitation(secret), Uint8Array.of(0))))).toBe('malformed');
   });
 
   it.each(['', 'x'.repeat(65), 'ü'.repeat(33), 'a\nb', 'a\u001b[2J', 'a\u2028b'])('refuses the name %j', (name) => {
@@ -121,9 +122,9 @@ describe('a card', () => {
   });
 
   /** What a relay that has learnt the link could seal in place of the card. */
-  function forge(packed: Uint8Array): Uint8Array {
+  function forge(packed: Uint8Array, length = 2048): Uint8Array {
     const nonce = random(24);
-    return concat(nonce, seal(derive(parsed.linkKey, 'card').left, nonce, pad(packed, 2048), parsed.lookup));
+    return concat(nonce, seal(derive(parsed.linkKey, 'card').left, nonce, pad(packed, length), parsed.lookup));
   }
 
   const contents = { ...terms, devices: firstDevices(identity, 0), reusable: false, spk: x25519PublicKey(new Uint8Array(32).fill(1)), pq: xwingPublicKey(new Uint8Array(32)) };
@@ -133,6 +134,10 @@ describe('a card', () => {
     expect(codeOf(() => openCard(parsed, forge(packBundle({ ...contents, identity: mallory, devices: firstDevices(mallory, 0) })), 0))).toBe('card-invalid');
     // The same by the right identity is accepted: the identity was what failed.
     expect(openCard(parsed, forge(packBundle({ ...contents, identity })), 0).name).toBe('Bea');
+  });
+
+  it('is refused when it has another length, even sealed under the link key', () => {
+    for (const length of [2047, 2049]) expect(codeOf(() => openCard(parsed, forge(packBundle({ ...contents, identity }), length), 0))).toBe('card-invalid');
   });
 
   it('is refused when its keys are exchanged under the signature', () => {

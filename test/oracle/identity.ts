@@ -51,10 +51,35 @@ export function safetyNumber(mine: Public, theirs: Public): string {
 
 // §2.2
 
+export interface Device {
+  readonly id: Uint8Array;
+  readonly ed: Uint8Array;
+  readonly x: Uint8Array;
+  readonly addedAt: number;
+}
+
+/** A list as an identity signs it, whatever it says. */
+export function signDevices(me: Identity, version: number, previous: Uint8Array, devices: readonly Device[]): Uint8Array {
+  const signed = join(be(version, 4), previous, be(devices.length, 1), ...devices.flatMap(({ id, ed, x, addedAt }) => [id, ed, x, be(addedAt, 6)]));
+  return join(signed, sign(me.edSeed, 'devices', signed));
+}
+
+export const deviceId = ({ ed, x }: Public): Uint8Array => h32('device', ed, x).slice(0, 8);
+
 /** The first list of an identity, which has had one device since a time. */
 export function firstDevices(me: Identity, addedAt: number): Uint8Array {
-  const signed = join(be(1, 4), new Uint8Array(32), be(1, 1), h32('device', me.ed, me.x).slice(0, 8), me.ed, me.x, be(addedAt, 6));
-  return join(signed, sign(me.edSeed, 'devices', signed));
+  return signDevices(me, 1, new Uint8Array(32), [{ id: deviceId(me), ed: me.ed, x: me.x, addedAt }]);
+}
+
+export const devicesHash = (list: Uint8Array): Uint8Array => h32('devices', list);
+
+/** Refuses what may not take the place of the newest list that is known of this identity. */
+export function followDevices(list: Uint8Array, owner: Public, known: Uint8Array | null): void {
+  checkDevices(list, owner);
+  if (known === null || same(list, known)) return;
+  const [version, before] = [list, known].map((of) => new Fields(of).number(4)) as [number, number];
+  const isSuccessor = version === before + 1 && same(list.slice(4, 36), devicesHash(known));
+  if (!isSuccessor && version <= before + 1) refuse('malformed');
 }
 
 /** Refuses what is no device list of this identity. */
@@ -64,7 +89,7 @@ export function checkDevices(list: Uint8Array, owner: Public): void {
   if (version === 0 || (version === 1) !== previous.every((byte) => byte === 0) || count === 0 || count > 5) refuse('malformed');
   const devices = Array.from({ length: count }, () => fields.take(78));
   const ids = devices.map((device) => Buffer.from(device.slice(0, 8)).toString('hex'));
-  const own = join(h32('device', owner.ed, owner.x).slice(0, 8), owner.ed, owner.x);
+  const own = join(deviceId(owner), owner.ed, owner.x);
   if (!devices.some((device) => same(device.slice(0, 72), own))) refuse('malformed');
   const signature = fields.take(64);
   fields.done();

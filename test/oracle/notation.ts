@@ -1,5 +1,5 @@
-// A second implementation of PROTOCOL.md §1 to §5, written from its text on other libraries and in another way. It imports nothing
-// from crypto/: where the two differ, one of them or the text is wrong. Here: the notation of §1.
+// A second implementation of what PROTOCOL.md says of keys and bytes, written from its text on other libraries and in another way. It
+// imports nothing from crypto/, client/ or relay/: where the two differ, one of them or the text is wrong. Here: the notation of §1.
 
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import { ed25519, x25519 } from '@noble/curves/ed25519.js';
@@ -106,6 +106,8 @@ export function sign(seed: Uint8Array, label: string, message: Uint8Array): Uint
 
 export function verifies(publicKey: Uint8Array, label: string, message: Uint8Array, signature: Uint8Array): boolean {
   try {
+    // The library asks this of the key alone.
+    if (ed25519.Point.fromBytes(signature.slice(0, 32)).isSmallOrder()) return false;
     return ed25519.verify(signature, join(utf8(`sotto1/${label}`), message), publicKey, { zip215: false });
   } catch {
     return false;

@@ -3,6 +3,7 @@
 
 import { begin, type Braid, cut, type Piece, sendsOf, take } from './braid.js';
 import { be, dh, type Draw, Fields, h32, join, k, NOTHING, publicX, refuse, same, seal, unseal } from './notation.js';
+import type { Standing } from './reset.js';
 
 const DAY_MS = 86_400_000;
 
@@ -50,6 +51,20 @@ interface State extends Start {
   since: number;
 }
 
+/** What is otherwise in a message than its sender would have it. */
+export interface Forgery {
+  readonly dh?: Uint8Array;
+  readonly previous?: number;
+  readonly n?: number;
+  readonly flags?: number;
+  readonly epochs?: number;
+  readonly plaintext?: Uint8Array;
+  /** Whether the secret that the sender has answered with is in the root of its chain already, which begins with this message. */
+  readonly mixes?: boolean;
+  /** Whether the header is sealed as that of the chain after this one. */
+  readonly isAhead?: boolean;
+}
+
 /** §5.7: the id by which a relay knows an envelope. */
 export const envelopeId = (envelope: Uint8Array): Uint8Array => h32('envelope', envelope).slice(0, 16);
 
@@ -76,6 +91,12 @@ export class Session {
   /** Ordinal of the other's newest chain, -1 before there is one. */
   get receivingChain(): number {
     return this.#state.other?.ordinal ?? -1;
+  }
+
+  /** §4.1: how far this end has come in receiving. */
+  get standing(): Standing {
+    const { other } = this.#state;
+    return other === null ? { chain: 0, next: 0, key: new Uint8Array(32) } : { chain: other.ordinal, next: other.n, key: other.dh };
   }
 
   /** §5.4 and §5.7. */
@@ -105,18 +126,16 @@ export class Session {
     return join(flight, nonce, sealedHeader, seal(mk, nonce, plaintext, sealedHeader));
   }
 
-  /**
-   * A message such as only the owner of these keys can make: any header, any plaintext. Nothing moves on. A number far
-   * beyond the present one gets a wrong key: it is refused before.
-   */
-  forge(draw: Draw, wrong: { dh?: Uint8Array; previous?: number; n?: number; flags?: number; epochs?: number; plaintext?: Uint8Array }): Uint8Array {
+  /** A message such as only the owner of these keys can make: any header, any plaintext, under the right key of its number. Nothing moves on. */
+  forge(draw: Draw, wrong: Forgery): Uint8Array {
     const s = { ...this.#state };
     const own = s.own ?? beginChain(s, draw);
+    const [first] = wrong.mixes && s.braid.step === 'answering' ? enterEpoch(s, s.braid) : [own.cks];
     const { dh: key, previous, n, flags, epochs, plaintext } = { dh: publicX(own.dhs), previous: s.pn, n: own.ns, flags: 0, epochs: s.epochs, plaintext: new Uint8Array(4), ...wrong };
-    let [ck, mk] = k(own.cks, 'ck');
-    for (let at = own.ns; at < Math.min(n, own.ns + 1_300); at++) [ck, mk] = k(ck, 'ck');
+    let [ck, mk] = k(first, 'ck');
+    for (let at = own.ns; at < n; at++) [ck, mk] = k(ck, 'ck');
     const nonce = draw(24);
-    const sealedHeader = seal(s.hks, nonce, join(key, be(previous, 4), be(n, 4), be(flags, 1), be(epochs, 3)), s.th);
+    const sealedHeader = seal(wrong.isAhead ? own.nhks : s.hks, nonce, join(key, be(previous, 4), be(n, 4), be(flags, 1), be(epochs, 3)), s.th);
     return join(nonce, sealedHeader, seal(mk, nonce, plaintext, sealedHeader));
   }
 

@@ -11,6 +11,7 @@ export class MemoryClient implements Client {
   readonly messages: MessageView[] = [];
   readonly listeners = new Set<(event: ClientEvent) => void>();
   people: ContactView[] = [BOB];
+  readonly blocked = new Set<string>();
   waiting: RequestView[] = [{ ...CAROL, at: 1_760_000_000_000, text: 'It is me', messages: 2 }];
   relay: RelayStatus = { url: 'http://127.0.0.1:8080', online: true, rttMs: 12, reason: null, cause: null };
   /** What sent messages become before send() answers. */
@@ -75,7 +76,21 @@ export class MemoryClient implements Client {
   }
 
   async contacts() {
-    return this.people;
+    return this.people.map((contact) => ({ ...contact, blocked: this.blocked.has(contact.id) }));
+  }
+
+  async remove(contact: string) {
+    const removed = this.#resolve(contact);
+    this.people = this.people.filter((other) => other !== removed);
+    this.tell({ type: 'removed', contact: removed });
+  }
+
+  async block(contact: string) {
+    this.blocked.add(this.#resolve(contact).id);
+  }
+
+  async unblock(contact: string) {
+    this.blocked.delete(this.#resolve(contact).id);
   }
 
   async send(contact: string, text: string, options: { readonly wait?: Wait; readonly timeoutMs?: number } = {}) {

@@ -9,7 +9,7 @@ import type { Input } from '../../client/core/input.js';
 import type { Output, Result } from '../../client/core/output.js';
 import { RECENT_MAX } from '../../client/core/records.js';
 import type {
-  AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, RequestRecord, SelfRecord, Snapshot, WeekRecord,
+  AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PastRecord, RequestRecord, SelfRecord, Snapshot, WeekRecord,
 } from '../../client/core/records.js';
 
 /** A small seeded generator (mulberry32): numbers in [0, 1). */
@@ -29,6 +29,7 @@ export const RELAY = 'https://relay.test';
 export class Disk {
   self: SelfRecord;
   readonly contacts: Map<string, ContactRecord>;
+  readonly past: Map<string, PastRecord>;
   readonly invitations: Map<string, InvitationRecord>;
   address: AddressRecord | null;
   readonly weeks: Map<string, WeekRecord>;
@@ -41,6 +42,7 @@ export class Disk {
   constructor(self: SelfRecord, other?: Disk) {
     this.self = self;
     this.contacts = new Map(other?.contacts);
+    this.past = new Map(other?.past);
     this.invitations = new Map(other?.invitations);
     this.address = other?.address ?? null;
     this.weeks = new Map(other?.weeks);
@@ -61,6 +63,9 @@ export class Disk {
       switch (change.kind) {
         case 'self': this.self = change.record; break;
         case 'contact': this.contacts.set(change.record.id, change.record); break;
+        case 'contact-removed': this.#removeContact(change.id); break;
+        case 'past': this.past.set(change.record.key, change.record); break;
+        case 'past-removed': this.past.delete(change.key); break;
         case 'invitation': this.invitations.set(change.record.lookup, change.record); break;
         case 'invitation-removed': this.invitations.delete(change.lookup); break;
         case 'address': this.address = change.record; break;
@@ -85,11 +90,18 @@ export class Disk {
     }
   }
 
+  #removeContact(id: string): void {
+    this.contacts.delete(id);
+    for (const [key, { contact }] of this.outgoing) if (contact === id) this.outgoing.delete(key);
+    for (const [key, { contact }] of this.messages) if (contact === id) this.messages.delete(key);
+  }
+
   snapshot(): Snapshot {
     const messages = [...this.messages.values()];
     return {
       self: this.self,
       contacts: [...this.contacts.values()],
+      past: [...this.past.values()],
       invitations: [...this.invitations.values()],
       address: this.address,
       weeks: [...this.weeks.values()],
@@ -341,6 +353,11 @@ export class VirtualClient {
     if (result === null || result instanceof SottoError) throw new Error(`not refused: ${String(result)}`);
   }
 
+  part(type: 'remove' | 'block' | 'unblock', contact: string): void {
+    const result = this.ask((request) => ({ type, request, contact }));
+    if (result === null || result instanceof SottoError) throw new Error(`no ${type}: ${String(result)}`);
+  }
+
   send(contact: string, text: string): void {
     this.#request += 1;
     this.input({ type: 'send', request: this.#request, contact, text });
@@ -414,6 +431,8 @@ export class VirtualClient {
         if (isOnline) world.mailboxes.delete(mailbox);
         return this.#later(world.delay(), () => this.input({ type: 'closed', mailbox, error: isOnline ? null : 'relay-unreachable' }));
       }
+      // Unacknowledged, it comes again when it is collected again.
+      case 'leave-mailbox': return;
       case 'publish': {
         world.cards.set(output.lookup, output.card);
         world.cardsExpireAt.set(output.lookup, world.now + output.ttlSeconds * 1000);
@@ -449,6 +468,7 @@ export class VirtualClient {
       case 'save':
       case 'state':
       case 'contact':
+      case 'removed':
       case 'request':
       case 'path':
       case 'peer-candidates': return;

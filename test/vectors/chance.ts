@@ -14,6 +14,12 @@ export function seeded(seed: string): Draw {
   };
 }
 
+/** The i-th draw, from 0, is the beginning of BLAKE2b-512 of "seed/i": what a third implementation needs for a run. */
+export function numbered(seed: string): Draw {
+  let drawn = 0;
+  return (length) => blake2b(new TextEncoder().encode(`${seed}/${drawn++}`)).slice(0, length);
+}
+
 /** A source that notes in `draws` what it gives. */
 export function noting(source: Draw, draws: string[]): Draw {
   return (length) => {

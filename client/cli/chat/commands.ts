@@ -26,6 +26,9 @@ export function count(bytes: number): string {
   return `${bytes.toLocaleString('en-US')} ${bytes === 1 ? 'byte' : 'bytes'}`;
 }
 
+/** Said at once, and for a person who has just been annoyed: short. */
+const BLOCKED = 'Blocked: what they write waits unread, nothing goes to them, they are told nothing. /unblock takes it back.';
+
 async function answer(command: string, client: Client, contact: ContactView): Promise<string> {
   switch (command) {
     case '/help':
@@ -37,9 +40,15 @@ async function answer(command: string, client: Client, contact: ContactView): Pr
     case '/status': {
       const { relays, contacts } = await client.status();
       const status = contacts.find(({ id }) => id === contact.id);
-      if (!status) throw new SottoError('contact-unknown');
+      if (!status) throw new SottoError((await client.contacts()).some(({ id, blocked }) => id === contact.id && blocked) ? 'contact-blocked' : 'contact-unknown');
       return statusWords(status, relays, Date.now());
     }
+    case '/block':
+      await client.block(contact.id);
+      return BLOCKED;
+    case '/unblock':
+      await client.unblock(contact.id);
+      return 'Not blocked any more.';
     default:
       throw new SottoError('option-invalid', `There is no ${command.split(/\s/, 1)[0] ?? ''}; /help lists what there is, and //${command.slice(1, 5)}… sends it as a text.`);
   }

@@ -111,10 +111,14 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
       return { ...before, relays: [...before.relays.filter(({ url }) => url !== event.relay.url), event.relay] };
     case 'contact':
       return { ...before, notice: `${event.contact.name} is your contact now.` };
+    case 'removed':
+      return event.contact.id === contact.id ? { ...NOTHING, notice: `${event.contact.name} is removed from your contacts, with all messages.` } : before;
     case 'request':
       return { ...before, notice: `${event.request.name} asks to be your contact; see "sotto requests".` };
     case 'notice':
-      return event.contact && event.contact.id !== contact.id ? before : { ...before, notice: event.text };
+      if (event.contact && event.contact.id !== contact.id) return before;
+      // There is no path to whom we have blocked.
+      return { ...before, notice: event.text, status: event.code === 'blocked' ? null : before.status };
   }
 }
 

@@ -11,7 +11,7 @@ export const HELP = [
   'PageUp, PageDown: scroll; Esc: leave',
   'Alt-Enter: new line; //x sends /x',
   'Ctrl-X: empty what is typed',
-  '/verify  /status  /quit',
+  '/verify  /status  /block  /quit',
   Object.entries(STATE_WORDS).map(([word, meaning]) => `${word}: ${meaning}`).join('; '),
 ].join('\n');
 

@@ -4,13 +4,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openRecords } from '../../../client/backup/archive.js';
 import { readArchive, writeArchive } from '../../../client/backup/archive-file.js';
 import { type BackupRecord, contentOf, restoredChange } from '../../../client/backup/backup.js';
 import type { Change } from '../../../client/core/records.js';
 import { fromWords, toWords } from '../../../client/backup/recovery.js';
 import { openNodeStore } from '../../../client/stores/node.js';
 import type { Store } from '../../../client/stores/store.js';
-import { ARCHIVE_HEADER_BYTES, SEALED_CHUNK_BYTES } from '../../../crypto/archive.js';
+import { ARCHIVE_HEADER_BYTES, CHUNK_BYTES, openArchive, openChunk, readArchiveHeader, sealChunk, SEALED_CHUNK_BYTES } from '../../../crypto/archive.js';
+import { text as textOf, utf8, Writer } from '../../../crypto/bytes.js';
 import { ready } from '../../../crypto/sodium.js';
 import { FAIR, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
@@ -27,6 +29,10 @@ async function open(file: string, secret = words): Promise<BackupRecord[]> {
     for await (const record of records) all.push(record);
     return all;
   });
+}
+
+function lengthAt(chunk: Uint8Array, at: number): number {
+  return new DataView(chunk.buffer, chunk.byteOffset).getUint32(at);
 }
 
 function changed(bytes: Uint8Array): string {
@@ -55,6 +61,7 @@ beforeAll(async () => {
   alice.invite();
   alice.address();
   alice.send(people[0]!.core.memory.id, 'undelivered');
+  alice.part('block', people[2]!.core.memory.id);
   store = await openNodeStore(join(folder, 'store.db'), new Uint8Array(32));
   await store.create(alice.disk.self);
   const { disk } = alice;
@@ -78,13 +85,30 @@ describe('a backup', () => {
     expect([of('address'), of('week')]).toEqual([[alice.disk.address], [...alice.disk.weeks.values()]]);
     expect(of('week')).toHaveLength(5);
     expect(of('message')).toEqual([...alice.disk.messages.values()].toSorted((a, b) => a.position! - b.position!));
+    expect(of('contact').map((record) => 'blocked' in record && record.blocked)).toEqual([false, false, false, true]);
     const restored = records.filter((record) => record.kind === 'contact').map(restoredChange);
     for (const change of restored) {
       if (change.kind !== 'contact') throw new Error('not a contact');
       const before = alice.disk.contacts.get(change.record.id)!;
       expect(change.record).toEqual({ ...before, session: new Uint8Array(), resumptions: change.record.resumptions, flight: null, flightKey: null, reset: null, resetReason: null, receiptOwed: false, unanswered: 0 });
-      expect(change.record.resumptions.subarray(0, 32)).toEqual(alice.core.memory.contacts.get(change.record.id)!.session!.resumption);
+      expect(change.record.resumptions.subarray(0, 32)).toEqual(alice.core.memory.known(change.record.id)!.session!.resumption);
     }
+  });
+
+  it('of an earlier version, which knows of nobody blocked, has nobody blocked', async () => {
+    const key = openArchive(readArchiveHeader(whole.subarray(0, ARCHIVE_HEADER_BYTES)), fromWords(words));
+    const chunk = openChunk(key, 0, false, whole.subarray(ARCHIVE_HEADER_BYTES, ARCHIVE_HEADER_BYTES + SEALED_CHUNK_BYTES));
+    // Behind the owner comes the first contact.
+    const at = 4 + lengthAt(chunk, 0);
+    const { kind, record } = JSON.parse(textOf(chunk.subarray(at + 4, at + 4 + lengthAt(chunk, at)))) as { kind: string; record: Record<string, unknown> };
+    expect(record['blocked']).toBe(false);
+    delete record['blocked'];
+    const json = utf8(JSON.stringify({ kind, record }));
+    const old = new Uint8Array(CHUNK_BYTES);
+    old.set(new Writer(4 + json.length).number(json.length, 4).bytes(json).finish());
+    const records = [];
+    for await (const restored of openRecords(key, 1, async () => sealChunk(key, 0, true, old))) records.push(restored);
+    expect(records).toMatchObject([{ kind: 'contact', record: { id: record['id'], blocked: false } }]);
   });
 
   it('holds no key of a session, of a message or of an invitation', async () => {

@@ -144,12 +144,43 @@ describe('a conversation on the screen', () => {
     await shows('12345 12345 12345 12345');
     type('/status\r');
     await shows('The contact has not been seen', 'Direct paths are allowed', 'Nothing has come from them yet', 'Everything you wrote is delivered');
+    type('/block\r');
+    await shows('Blocked: what they write waits unread', '/unblock takes it back');
+    expect([...client.blocked]).toEqual([BOB.id]);
+    type('/unblock\r');
+    await shows('Not blocked any more.');
+    expect([...client.blocked]).toEqual([]);
     type('/nonsense\r');
     await shows('There is no /nonsense');
     client.people = [];
     type('\u0015important\r');
     await shows('No contact has this name', '> important');
     expect(hasLeft()).toBe(false);
+  });
+
+  it('shows no path to a contact who is blocked, and one again when they are taken back', async () => {
+    const client = new MemoryClient();
+    const { shows, type, lastFrame } = await open(client);
+    await shows('Bob  by the relay since');
+    client.tell({ type: 'notice', contact: BOB, code: 'blocked', text: 'This contact is blocked.' });
+    await shows('This contact is blocked.');
+    expect(lastFrame()).not.toContain('by the relay since');
+    await client.block(BOB.id);
+    client.status = async () => ({ identity: BOB, relays: [], contacts: [] });
+    type('/status\r');
+    await shows('You have blocked this contact');
+    client.tell({ type: 'path', contact: client.contactStatus(BOB) });
+    await shows('Bob  by the relay since');
+  });
+
+  it('keeps nothing on the screen of a contact who is removed meanwhile', async () => {
+    const client = new MemoryClient();
+    client.receive(BOB, 'about to go');
+    const { shows, lastFrame } = await open(client);
+    await shows('about to go');
+    await client.remove(BOB.id);
+    await shows('Bob is removed from your contacts');
+    expect(lastFrame()).not.toContain('about to go');
   });
 
   it('sends a pasted text whole, whether the terminal marks it or not, and two typed lines as two', async () => {

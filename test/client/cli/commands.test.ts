@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,10 @@ import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
 
 /** A real link, to a relay that nobody asks. */
 const LINK = 'http://relay.test:81/i#AXfMSyzlXvY4MBcq849ZpahRFNO0F1PUuZtOIANY79i_BmhfKzh44boWmYScZQFSUA';
+
+const SCRIPT = join(import.meta.dirname, '../../../dist/bin/sotto.js');
+/** util-linux's script gives a command a terminal of its own. */
+const hasTerminals = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false;
 
 const client = new MemoryClient();
 let home: string;
@@ -40,9 +44,8 @@ interface Ended {
 /** Runs the command as its own process, with something on its standard input. */
 function sotto(args: readonly string[], input: string | Uint8Array = '', at = home): Promise<Ended> {
   return new Promise((resolve) => {
-    const script = join(import.meta.dirname, '../../../dist/bin/sotto.js');
     const env = { ...process.env, SOTTO_HOME: at, SOTTO_PASSPHRASE: '' };
-    const child = execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, [SCRIPT, ...args], { env }, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
     child.stdin?.end(input);
@@ -88,6 +91,33 @@ describe('a command', () => {
     expect(both).toMatchObject({ code: 2, stdout: '' });
     expect(JSON.parse(list!.stdout)).toEqual({ requests: client.waiting });
     expect(plain!.stdout).toMatch(/ {2}Carol \(cacacaca\) asks to be your contact: It is me {2}\(and 1 more\)\n/);
+  });
+
+  it('blocks a contact, takes them back, and removes none whom nobody has said yes to', async () => {
+    expect(JSON.parse((await sotto(['contacts', 'block', 'Bob', '--json'])).stdout)).toEqual({ contact: BOB, blocked: true });
+    expect((await sotto(['contacts'])).stdout).toBe('b0b0b0b0  Bob  (blocked)\n');
+    expect((await sotto(['contacts', 'unblock', 'b0'])).stdout).toMatch(/^Bob is not blocked any more\./);
+    expect(await sotto(['contacts', 'remove', 'Bob'], 'yes\n')).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('add --yes if it is meant') });
+    expect(await sotto(['contacts', 'remove'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/The contact is missing: .*; see "(npx )?sotto contacts remove --help"/) });
+    expect(client.people).toEqual([BOB]);
+    // Options of the command around it count too, or another home would be meant.
+    expect(await sotto(['contacts', '--home', '/nonexistent', 'remove', 'Bob', '--yes'])).toMatchObject({ code: 2, stderr: expect.stringContaining('/nonexistent') });
+    expect(JSON.parse((await sotto(['contacts', '--json', 'remove', 'Bob', '--yes'])).stdout)).toEqual({ contact: BOB });
+    expect(client.people).toEqual([]);
+    client.people = [BOB];
+  });
+
+  it.skipIf(!hasTerminals).each([['yes', 0, []], ['no', 130, [BOB]]] as const)('removes a contact after a question on a terminal: %s', async (answer, code, left) => {
+    const child = spawn('script', ['-qfec', `'${process.execPath}' '${SCRIPT}' contacts remove Bob`, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh' } });
+    let shown = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      if (!shown.includes('Type yes or no:') && (shown + chunk).includes('Type yes or no:')) child.stdin.write(`${answer}\n`);
+      shown += chunk;
+    });
+    const [ended] = await once(child, 'exit') as [number];
+    expect([ended, client.people]).toEqual([code, left]);
+    expect(shown).toContain('Remove Bob (b0b0b0b0)? All messages with them go');
+    client.people = [BOB];
   });
 
   it('approves and refuses by the id alone, and says whom', async () => {
@@ -184,7 +214,7 @@ describe('a command', () => {
         .map(async (args) => JSON.parse((await sotto([...args, '--json'])).stdout)));
     expect(invite).toEqual({ link: 'sotto://invitation', expiresAt: expect.any(Number) });
     expect(accept).toEqual({ contact: BOB });
-    expect(contacts).toEqual({ contacts: [BOB] });
+    expect(contacts).toEqual({ contacts: [{ ...BOB, blocked: false }] });
     expect(verify).toEqual({ contact: BOB, number: '12345'.repeat(12) });
     expect(status).toMatchObject({ identity: { name: 'Alice' }, relays: [{ online: true }], contacts: [BOB] });
     expect(history.messages).toHaveLength(1);
@@ -206,8 +236,7 @@ describe('a command', () => {
 
   it('says how far the message is when the person ends the waiting, and leaves with 130', async () => {
     client.held = new Promise(() => {});
-    const script = join(import.meta.dirname, '../../../dist/bin/sotto.js');
-    const child = spawn(process.execPath, [script, 'send', 'Bob', 'long wait', '--wait', 'read'], { env: { ...process.env, SOTTO_HOME: home, SOTTO_PASSPHRASE: '' } });
+    const child = spawn(process.execPath, [SCRIPT, 'send', 'Bob', 'long wait', '--wait', 'read'], { env: { ...process.env, SOTTO_HOME: home, SOTTO_PASSPHRASE: '' } });
     let err = '';
     child.stderr.on('data', (bytes) => (err += String(bytes)));
     await vi.waitFor(() => expect(client.calls.at(-1)?.slice(0, 3)).toEqual(['send', 'Bob', 'long wait']), { timeout: 30_000 });

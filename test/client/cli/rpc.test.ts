@@ -50,7 +50,13 @@ describe('a client over the socket', () => {
     client.people = [BOB, CAROL];
     expect(await remote.invite()).toEqual({ link: 'sotto://invitation', expiresAt: expect.any(Number) });
     expect(await remote.accept('sotto://invitation')).toEqual({ contact: BOB });
-    expect(await remote.contacts()).toEqual([BOB, CAROL]);
+    expect(await remote.contacts()).toEqual([{ ...BOB, blocked: false }, { ...CAROL, blocked: false }]);
+    await remote.block('Carol');
+    expect((await client.contacts()).map(({ blocked }) => blocked)).toEqual([false, true]);
+    await remote.unblock('Carol');
+    expect((await client.contacts()).map(({ blocked }) => blocked)).toEqual([false, false]);
+    await remote.remove('Carol');
+    expect(client.people).toEqual([BOB]);
     client.calls.splice(0, 2);
     expect([await remote.address(), await remote.newAddress()]).toEqual([{ link: 'sotto://address' }, { link: 'sotto://new' }]);
     await remote.closeAddress();
@@ -164,7 +170,7 @@ describe('a home that is closed or lost', () => {
     expect(await connect(path)).toBeNull();
     served = await serve(client, path);
     connection = await connected();
-    expect(await connection.client.contacts()).toEqual([BOB]);
+    expect(await connection.client.contacts()).toEqual([{ ...BOB, blocked: false }]);
   });
 });
 
@@ -219,7 +225,7 @@ describe('hostile lines', () => {
     }));
     await fc.assert(fc.asyncProperty(fc.array(odd, { maxLength: 5 }), async (lines) => {
       await exchange(`${lines.join('\n')}\n`);
-      expect(await connection.client.contacts()).toEqual([BOB]);
+      expect(await connection.client.contacts()).toEqual([{ ...BOB, blocked: false }]);
     }), { numRuns: 50 });
   });
 });

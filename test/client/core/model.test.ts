@@ -1,5 +1,5 @@
 // Two clients under any schedule: what they say is sent, lost, repeated, delayed and damaged, they die at every point where
-// something becomes durable, sleep for a month, are put back to an old copy. The law (test/support/law.ts) is asked after every commit.
+// something becomes durable, sleep for a month, block each other for a while, are put back to an old copy. The law (test/support/law.ts) is asked after every commit.
 // SOTTO_MODEL_RUNS sets how many schedules are tried, SOTTO_MODEL_SEED which; a failure prints its seed and its smallest schedule.
 
 import fc from 'fast-check';
@@ -67,6 +67,7 @@ const everyday = [
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('repeat' as const, 'damage' as const), who, pick }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('die' as const), who, death: fc.constantFrom('before-commit' as const, 'after-commit' as const, 'while-sending' as const), downMs }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('read' as const), who, pick }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('block' as const, 'unblock' as const), who }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('cut' as const, 'restart' as const, 'month' as const) }) },
 ] as const;
 const rollback = [
@@ -110,6 +111,7 @@ class Model {
       case 'repeat': case 'damage': this.#repeat(action); return;
       case 'die': this.clients[action.who]!.doom = action; return;
       case 'read': this.#read(action); return;
+      case 'block': case 'unblock': this.#part(action); return;
       case 'cut': this.clients[0].cutDirect(); return;
       case 'restart': this.world.restartRelay(); return;
       case 'month': this.#sleep(); return;
@@ -126,6 +128,9 @@ class Model {
   settle(): void {
     this.#fates.length = 0;
     for (const client of this.clients) client.doom = null;
+    // Whoever is down hears nothing.
+    this.world.run(3_600_000);
+    for (const one of [0, 1]) this.#part({ kind: 'unblock', who: one });
     // What was accepted and lost while both were quiet is asked for when they meet again.
     this.world.restartRelay();
     this.world.run(4 * 3_600_000);
@@ -139,7 +144,13 @@ class Model {
   }
 
   #contactOf(index: number): string | undefined {
-    return this.clients[index]!.core.memory.contacts.keys().next().value;
+    const { contacts, blocked } = this.clients[index]!.core.memory;
+    return [...contacts.keys(), ...blocked.keys()][0];
+  }
+
+  #part({ kind: type, who: client }: Extract<Action, { kind: 'block' | 'unblock' }>): void {
+    const contact = this.#contactOf(client);
+    if (contact !== undefined) this.clients[client]!.input({ type, request: 901, contact });
   }
 
   #send(from: number): void {

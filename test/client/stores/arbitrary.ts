@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { toHex } from '../../../crypto/bytes.js';
-import type { AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PeerMailbox, RequestRecord, RequestText, SelfRecord, WeekRecord } from '../../../client/core/records.js';
+import type { AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PastRecord, PeerMailbox, RequestRecord, RequestText, SelfRecord, WeekRecord } from '../../../client/core/records.js';
 
 /** Any text that UTF-8 can hold, with NUL, a byte order mark and what else may come. */
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 60 }), fc.constantFrom('', '\0', 'before\0after', '\u{feff}marked'));
@@ -20,11 +20,15 @@ export const self: fc.Arbitrary<SelfRecord> = fc.record({ name: text, relay: tex
 const id = (length: number) => fc.nat({ max: 5 }).map((n) => toHex(new Uint8Array(length).fill(n)));
 
 const contact: fc.Arbitrary<ContactRecord> = fc.record({
-  id: id(32), name: text, identity: bytes, devices: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'),
+  id: id(32), name: text, identity: bytes, devices: bytes, createdAt: number, policy: fc.constantFrom('direct', 'relay-only'), blocked: fc.boolean(),
   session: bytes, flight: orNull(bytes), flightKey: orNull(bytes), begunAt: number,
   resumptions: bytes, reset: orNull(bytes), resetReason: orNull(text), resetTakenAt: number, inbox: own, helloOwed: fc.boolean(), outbox: peer,
   sentFirst: number, sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }),
   readyNumber: number, readyChain: bytes, readNumber: number, unread: number, receiptOwed: fc.boolean(), unanswered: number, heardAt: number,
+});
+
+const past: fc.Arbitrary<PastRecord> = fc.record({
+  key: id(16), sentNumber: number, sentChain: bytes, receivedNumber: number, lacking: fc.array(fc.nat(), { maxLength: 5 }), receivedChain: bytes, readNumber: number,
 });
 
 const invitation: fc.Arbitrary<InvitationRecord> = fc.record({
@@ -53,13 +57,16 @@ const message: fc.Arbitrary<MessageRecord> = fc.record({
   sentAt: number, receivedAt: orNull(number), acceptedAt: orNull(number), deliveredAt: orNull(number), readAt: orNull(number),
 }).map(({ which, ...rest }) => Object.assign(rest, {
   number: which + 1,
-  contact: toHex(new Uint8Array(32).fill(9)),
+  contact: toHex(new Uint8Array(32).fill(4)),
   position: rest.direction === 'in' ? which + 1 : which + 2 ** 33,
 }));
 
 export const change: fc.Arbitrary<Change> = fc.oneof(
   self.map((record) => ({ kind: 'self' as const, record })),
   contact.map((record) => ({ kind: 'contact' as const, record })),
+  id(32).map((who) => ({ kind: 'contact-removed' as const, id: who })),
+  past.map((record) => ({ kind: 'past' as const, record })),
+  id(16).map((key) => ({ kind: 'past-removed' as const, key })),
   invitation.map((record) => ({ kind: 'invitation' as const, record })),
   id(16).map((lookup) => ({ kind: 'invitation-removed' as const, lookup })),
   address.map((record) => ({ kind: 'address' as const, record })),

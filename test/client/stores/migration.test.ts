@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { NodeVfs } from '../../../client/stores/node-vfs.js';
 import { openNodeStore } from '../../../client/stores/node.js';
-import { CONTACTS, MIGRATIONS, SELF } from '../../../client/stores/schema.js';
+import { CONTACTS, MESSAGES, MIGRATIONS, SELF } from '../../../client/stores/schema.js';
 import type { Database, SqlValue } from '../../../client/stores/sqlite.js';
 import { databaseThrough, newFolder } from './folder.js';
-import { ALICE, bobAfter, KEY } from './records.js';
+import { ALICE, BOB, bobAfter, KEY, textTo } from './records.js';
 
 test('a store of version 1 keeps its owner and contacts, and has room for an address', async () => {
   const folder = newFolder();
@@ -22,11 +22,30 @@ test('a store of version 1 keeps its owner and contacts, and has room for an add
   const nothing = new Uint8Array();
   const bob = { ...bobAfter(3), devices: nothing, resumptions: nothing };
   expect(await store.load()).toEqual({
-    self: { ...ALICE, devices: nothing }, contacts: [bob], recent: [], invitations: [], address: null, weeks: [], flights: [], requests: [], closing: [], outgoing: [], pending: [], held: [],
+    self: { ...ALICE, devices: nothing }, contacts: [bob], past: [], recent: [], invitations: [], address: null, weeks: [], flights: [], requests: [], closing: [], outgoing: [], pending: [], held: [],
   });
   const address = { link: 'https://relay.example/a#x', linkKey: new Uint8Array(16).fill(1), mailbox: bobAfter(3).inbox, createdAt: 5 };
   await store.commit([{ kind: 'address', record: address }, { kind: 'contact', record: { ...bobAfter(4), helloOwed: true } }]);
   expect(await store.load()).toMatchObject({ address, contacts: [{ helloOwed: true, sentNumber: 4 }] });
+  await store.close();
+});
+
+test('a store of version 3 has nobody blocked or removed, and forgets the words of a message with its contact', async () => {
+  const folder = newFolder();
+  const { database } = await databaseThrough(NodeVfs, folder);
+  for (const step of MIGRATIONS.slice(0, 3)) await database.script(step);
+  await database.script('PRAGMA user_version = 3');
+  await insertOld(database, 'self', SELF.upsert, SELF.values(ALICE));
+  await insertOld(database, 'contacts', CONTACTS.upsert, CONTACTS.values(bobAfter(3)));
+  await insertOld(database, 'messages', MESSAGES.upsert, MESSAGES.values(textTo(BOB, 1, 'before the migration')));
+  await database.close();
+
+  const store = await openNodeStore(join(folder, 'store.db'), KEY);
+  expect(await store.load()).toMatchObject({ contacts: [bobAfter(3)], past: [] });
+  expect(await store.search('migration', 10)).toHaveLength(1);
+  await store.commit([{ kind: 'contact-removed', id: BOB }]);
+  expect(await store.load()).toMatchObject({ contacts: [], pending: [] });
+  expect(await store.search('migration', 10)).toEqual([]);
   await store.close();
 });
 

@@ -13,7 +13,7 @@ const INBOX: OwnMailbox = { ...OUTBOX, mailbox: '11'.repeat(16), ownerSeed: new 
 /** Bob after our Text number n, with a session of the usual size. */
 export function bobAfter(n: number): ContactRecord {
   return {
-    id: BOB, name: 'Bob Cratchit', identity: new Uint8Array(64).fill(5), devices: new Uint8Array(179).fill(6), createdAt: 1_760_000_000_000, policy: 'direct',
+    id: BOB, name: 'Bob Cratchit', identity: new Uint8Array(64).fill(5), devices: new Uint8Array(179).fill(6), createdAt: 1_760_000_000_000, policy: 'direct', blocked: false,
     session: new Uint8Array(700).fill(n), flight: null, flightKey: null, begunAt: 0,
     resumptions: new Uint8Array(64).fill(7), reset: null, resetReason: null, resetTakenAt: 0, inbox: INBOX, helloOwed: false, outbox: OUTBOX,
     sentFirst: 1, sentNumber: n, sentChain: new Uint8Array(8).fill(n), receivedNumber: 0, lacking: [], readyNumber: 0, readyChain: new Uint8Array(8),

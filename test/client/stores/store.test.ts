@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Change, MessageRecord } from '../../../client/core/records.js';
+import type { Change, MessageRecord, OutgoingRecord } from '../../../client/core/records.js';
 import { NodeVfs } from '../../../client/stores/node-vfs.js';
 import { openNodeStore } from '../../../client/stores/node.js';
 import type { Store } from '../../../client/stores/store.js';
@@ -29,13 +29,19 @@ const numbers = (messages: readonly MessageRecord[]) => messages.map((record) =>
 /** The records that changes come to, in memory. */
 function after(changes: readonly Change[]) {
   const kept = {
-    self: new Map(), contact: new Map(), invitation: new Map(), address: new Map(), week: new Map(), flight: new Map(),
-    request: new Map(), closing: new Map(), outgoing: new Map(), message: new Map<number | null, MessageRecord>(),
+    self: new Map(), contact: new Map(), past: new Map(), invitation: new Map(), address: new Map(), week: new Map(), flight: new Map(),
+    request: new Map(), closing: new Map(), outgoing: new Map<string, OutgoingRecord>(), message: new Map<number | null, MessageRecord>(),
   };
   for (const one of changes) {
     switch (one.kind) {
       case 'self': kept.self.set('', one.record); break;
       case 'contact': kept.contact.set(one.record.id, one.record); break;
+      case 'contact-removed':
+        kept.contact.delete(one.id);
+        for (const table of [kept.outgoing, kept.message]) for (const [key, { contact }] of table) if (contact === one.id) table.delete(key as never);
+        break;
+      case 'past': kept.past.set(one.record.key, one.record); break;
+      case 'past-removed': kept.past.delete(one.key); break;
       case 'invitation': kept.invitation.set(one.record.lookup, one.record); break;
       case 'invitation-removed': kept.invitation.delete(one.lookup); break;
       case 'address': kept.address.set('', one.record); break;
@@ -81,6 +87,7 @@ describe('a store', () => {
       const byPosition = [...expected.message.values()].toSorted((a, b) => a.position! - b.position!);
       expect(snapshot!.self).toEqual(expected.self.get(''));
       expect(new Map(snapshot!.contacts.map((record) => [record.id, record]))).toEqual(expected.contact);
+      expect(new Map(snapshot!.past.map((record) => [record.key, record]))).toEqual(expected.past);
       expect(new Map(snapshot!.invitations.map((record) => [record.lookup, record]))).toEqual(expected.invitation);
       expect(snapshot!.address).toEqual(expected.address.get('') ?? null);
       expect(new Map(snapshot!.weeks.map((record) => [record.lookup, record]))).toEqual(expected.week);
@@ -137,6 +144,23 @@ describe('a message', () => {
     await store.commit([message(textTo(BOB, 1, 'half past eight'))]);
     expect(await store.search('noon', 10)).toEqual([]);
     expect(numbers(await store.search('eight', 10))).toEqual([1]);
+    await store.close();
+  });
+
+  test('is in no history and found by no word once its contact is removed, in one commit or later, and a new beginning keeps what it writes', async () => {
+    const store = await newStore();
+    await store.commit([...sending(1), message(textTo(BOB, 2, 'half past noon')), message(received(1, null, 'held'))]);
+    const carol = { ...bobAfter(1), id: CAROL };
+    await store.commit([{ kind: 'contact', record: carol }, message({ ...textTo(CAROL, 1, 'noon as well'), position: 7 })]);
+    await store.commit([
+      ...sending(2), message({ ...textTo(BOB, 3, 'before noon'), position: 8 }), { kind: 'contact-removed', id: BOB },
+      { kind: 'contact', record: bobAfter(4) }, message({ ...textTo(BOB, 4, 'noon again'), position: 9 }),
+    ]);
+    expect((await store.messages({ limit: 10 })).map(({ text }) => text)).toEqual(['noon as well', 'noon again']);
+    expect((await store.search('noon', 10)).map(({ text }) => text).toSorted()).toEqual(['noon again', 'noon as well']);
+    expect(await store.load()).toMatchObject({ contacts: [bobAfter(4), carol], outgoing: [], held: [] });
+    await store.commit([{ kind: 'contact-removed', id: BOB }]);
+    expect((await store.search('noon', 10)).map(({ text }) => text)).toEqual(['noon as well']);
     await store.close();
   });
 

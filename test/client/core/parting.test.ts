@@ -1,0 +1,357 @@
+// People part: one removes the other, or blocks them and takes them back. What the other can notice, what is left, and that a new
+// beginning loses nothing.
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../../crypto/bytes.js';
+import { ready } from '../../../crypto/sodium.js';
+import { FAIR, World } from '../../support/world.js';
+import type { VirtualClient } from '../../support/world.js';
+
+beforeAll(ready);
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+interface Couple {
+  readonly world: World;
+  readonly alice: VirtualClient;
+  readonly bob: VirtualClient;
+  readonly atAlice: string;
+  readonly atBob: string;
+}
+
+function acquaint(seed: number, direct: 0 | 1 = 0, isLive = true): Couple {
+  const world = new World(seed, { ...FAIR, direct });
+  const [alice, bob] = [world.client('Alice', isLive), world.client('Bob', isLive)];
+  const atBob = bob.accept(alice.invite());
+  world.run(5_000);
+  return { world, alice, bob, atAlice: bob.core.memory.id, atBob };
+}
+
+/** How many envelopes leave a client while something happens, by whichever path. */
+function leaving({ world }: Couple, client: VirtualClient, act: () => void): number {
+  let count = 0;
+  world.observer = { committed: () => {}, shown: () => {}, left: (who) => void (count += who === client ? 1 : 0) };
+  act();
+  world.observer = null;
+  return count;
+}
+
+/** Everything on a client's disk, as one text in which ids can be looked for. */
+function onDisk({ disk }: VirtualClient): string {
+  return JSON.stringify(disk.snapshot(), (_key, value: unknown) => (value instanceof Uint8Array ? toHex(value) : value));
+}
+
+describe.each([0, 1] as const)('a blocked contact (direct path: %d)', (direct) => {
+  it('is as if we were away: nothing is shown, nothing leaves, and what they wrote comes in order once they are taken back', () => {
+    const couple = acquaint(1, direct);
+    const { world, alice, bob, atAlice, atBob } = couple;
+    bob.send(atBob, 'before');
+    world.run(1_000);
+    alice.part('block', atAlice);
+    bob.notices.length = 0;
+    const left = leaving(couple, alice, () => {
+      for (const text of ['one', 'two', 'three']) bob.send(atBob, text);
+      world.run(HOUR);
+      world.restartRelay();
+      world.run(HOUR);
+    });
+    expect([alice.shown(), left]).toEqual([['before'], 0]);
+    expect([bob.states(), bob.notices, bob.path(atBob)]).toEqual([['delivered', 'accepted', 'accepted', 'accepted'], [], 'relay']);
+    alice.part('unblock', atAlice);
+    world.run(HOUR);
+    expect(alice.shown()).toEqual(['before', 'one', 'two', 'three']);
+    expect([bob.states(), bob.notices]).toEqual([['delivered', 'delivered', 'delivered', 'delivered'], []]);
+    expect(alice.path(atAlice)).toBe(direct === 1 ? 'direct' : 'relay');
+  });
+
+  it('gets what was under way only after the block, and nothing can be written to them meanwhile', () => {
+    const couple = acquaint(2, direct);
+    const { world, alice, bob, atAlice } = couple;
+    alice.send(atAlice, 'arrived');
+    world.run(5_000);
+    alice.disconnect();
+    alice.cutDirect();
+    alice.send(atAlice, 'queued');
+    alice.part('block', atAlice);
+    expect(alice.ask((request) => ({ type: 'send', request, contact: atAlice, text: 'refused' }))).toMatchObject({ code: 'contact-blocked' });
+    alice.crash();
+    expect(leaving(couple, alice, () => world.run(DAY))).toBe(0);
+    expect(bob.shown()).toEqual(['arrived']);
+    alice.part('unblock', atAlice);
+    world.run(HOUR);
+    expect([bob.shown(), alice.states()]).toEqual([['arrived', 'queued'], ['delivered', 'delivered']]);
+  });
+
+  it('gets nothing of what was in flight at that moment before they are taken back, and all of it then', () => {
+    const couple = acquaint(7, direct);
+    const { world, alice, bob, atAlice, atBob } = couple;
+    alice.send(atAlice, 'arrived');
+    bob.send(atBob, 'arrived too');
+    world.run(5_000);
+    const put = world.put.bind(world);
+    world.put = () => 'relay-failed';
+    alice.send(atAlice, 'in flight');
+    expect(leaving(couple, alice, () => {
+      alice.part('block', atAlice);
+      world.put = put;
+      world.run(HOUR);
+    })).toBe(0);
+    alice.part('unblock', atAlice);
+    world.run(HOUR);
+    expect([bob.shown(), alice.states()]).toEqual([['arrived', 'in flight'], ['delivered', 'delivered']]);
+  });
+
+  it('who has lost their home and restored it begins anew when they are taken back', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(3, direct);
+    bob.send(atBob, 'before');
+    world.run(5_000);
+    const copy = bob.disk.copy();
+    for (let i = 0; i < 5; i += 1) bob.send(atBob, `lost ${i}`);
+    world.run(5_000);
+    alice.part('block', atAlice);
+    copy.commit([...copy.contacts.values()].map((record) => ({ kind: 'contact', record: { ...record, session: new Uint8Array(), resumptions: bob.core.memory.contacts.get(atBob)!.record.resumptions } })));
+    bob.restore(copy);
+    world.run(HOUR);
+    bob.send(atBob, 'after');
+    world.run(HOUR);
+    alice.part('unblock', atAlice);
+    alice.send(atAlice, 'hello again');
+    world.run(DAY);
+    expect(alice.shown().at(0)).toBe('before');
+    expect(bob.states().every((state) => state !== 'failed')).toBe(true);
+  });
+});
+
+describe('a blocked contact', () => {
+  it('gets nothing of a flood that was too much for the direct path, before they are taken back', () => {
+    const couple = acquaint(8, 1);
+    const { world, alice, bob, atAlice, atBob } = couple;
+    bob.send(atBob, 'here');
+    world.run(5_000);
+    expect(alice.path(atAlice)).toBe('direct');
+    for (let i = 0; i < 510; i += 1) alice.send(atAlice, `flood ${i}`);
+    expect(leaving(couple, alice, () => {
+      alice.part('block', atAlice);
+      world.run(HOUR);
+    })).toBe(0);
+    alice.part('unblock', atAlice);
+    world.run(HOUR);
+    expect(bob.shown()).toHaveLength(510);
+  });
+
+  it('is told what we owe them when they are taken back, also by a command that ends soon', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(9, 0, false);
+    bob.send(atBob, 'one');
+    world.run(15);
+    bob.send(atBob, 'two');
+    world.run(25);
+    expect([alice.shown(), alice.core.memory.contacts.get(atAlice)!.record.receiptOwed]).toEqual([['one', 'two'], true]);
+    alice.part('block', atAlice);
+    world.run(60_000);
+    expect(bob.states()).toEqual(['delivered', 'accepted']);
+    alice.part('unblock', atAlice);
+    world.run(1_000);
+    expect(bob.states()).toEqual(['delivered', 'delivered']);
+  });
+
+  it('has a direct path again soon after they are taken back, though nobody writes', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(15, 1);
+    bob.send(atBob, 'here');
+    world.run(5_000);
+    alice.part('block', atAlice);
+    world.run(DAY);
+    expect(bob.path(atBob)).toBe('relay');
+    alice.part('unblock', atAlice);
+    world.run(5_000);
+    expect([alice.path(atAlice), bob.path(atBob)]).toEqual(['direct', 'direct']);
+  });
+
+  it('has been heard before: who has not answered yet is only removed', () => {
+    const world = new World(16, { ...FAIR, direct: 0 });
+    const [alice, bob] = [world.client('Alice'), world.client('Bob')];
+    const link = bob.invite();
+    bob.crash(DAY);
+    const atAlice = alice.accept(link);
+    expect(alice.ask((request) => ({ type: 'block', request, contact: atAlice }))).toMatchObject({ code: 'option-invalid' });
+    expect([alice.core.memory.contacts.size, alice.core.memory.blocked.size]).toEqual([1, 0]);
+    alice.part('remove', atAlice);
+    expect(alice.core.memory.contacts.size).toBe(0);
+  });
+
+  it('stays blocked over a restart, with a relay that was away, and however often it is said', () => {
+    const couple = acquaint(4);
+    const { world, alice, bob, atAlice, atBob } = couple;
+    alice.disconnect();
+    alice.part('block', atAlice);
+    alice.part('block', atAlice);
+    alice.crash();
+    bob.send(atBob, 'unheard');
+    expect(leaving(couple, alice, () => world.run(DAY))).toBe(0);
+    expect([alice.shown(), alice.core.memory.contacts.size, alice.core.memory.blocked.size]).toEqual([[], 0, 1]);
+    alice.part('unblock', atAlice);
+    alice.part('unblock', atAlice);
+    alice.crash();
+    world.run(HOUR);
+    expect(alice.shown()).toEqual(['unheard']);
+  });
+
+  it('does not come back by our address or by an invitation, which stays good for another', () => {
+    const couple = acquaint(5);
+    const { world, alice, bob, atAlice } = couple;
+    alice.part('block', atAlice);
+    const [address, invitation] = [alice.address(), alice.invite()];
+    bob.part('remove', bob.core.memory.contacts.keys().next().value!);
+    const left = leaving(couple, alice, () => {
+      for (const link of [address, invitation]) {
+        const at = bob.accept(link);
+        bob.send(at, 'let me in');
+        world.run(HOUR / 4);
+        bob.part('remove', at);
+      }
+    });
+    const { contacts, requests, blocked } = alice.core.memory;
+    expect([left, contacts.size, requests.size, blocked.size, alice.shown()]).toEqual([0, 0, 0, 1, []]);
+    expect(alice.core.memory.invitations.size).toBe(1);
+    expect(alice.ask((request) => ({ type: 'accept', request, link: bob.invite() }))).toMatchObject({ code: 'contact-blocked' });
+  });
+
+  it('who has written more than an envelope lives is still heard when they are taken back: what expired is asked for', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(6);
+    alice.part('block', atAlice);
+    bob.send(atBob, 'first');
+    world.run(31 * DAY);
+    expect(bob.states()).toEqual(['failed']);
+    bob.send(atBob, 'second');
+    alice.part('unblock', atAlice);
+    world.run(DAY);
+    expect([alice.shown(), bob.states()]).toEqual([['first', 'second'], ['delivered', 'delivered']]);
+  });
+});
+
+describe('a removed contact', () => {
+  it('leaves nothing: no message, no key, no envelope, no name, and no mailbox at the relay', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(10);
+    bob.send(atBob, 'hello');
+    alice.send(atAlice, 'hi');
+    world.run(5_000);
+    alice.disconnect();
+    alice.send(atAlice, 'not out yet');
+    const { mailbox } = alice.core.memory.contacts.get(atAlice)!.record.inbox;
+    expect(onDisk(alice)).toContain(atAlice);
+    alice.part('remove', atAlice);
+    world.run(5_000);
+    expect(world.mailboxes.has(mailbox)).toBe(false);
+    const { contacts, messages, outgoing, closing } = alice.disk;
+    expect([contacts.size, messages.size, outgoing.size, closing.size]).toEqual([0, 0, 0, 0]);
+    for (const trace of [atAlice, mailbox, 'Bob', 'hello', 'not out yet']) expect(onDisk(alice)).not.toContain(trace);
+    expect(bob.shown()).toEqual(['hi']);
+  });
+
+  it('is not written again by what else the same input has changed', () => {
+    const { alice, atAlice } = acquaint(14);
+    const { memory } = alice.core;
+    const contact = memory.contacts.get(atAlice)!;
+    memory.update(contact, { unread: 7 });
+    memory.forget(contact);
+    expect(memory.takeOutputs()).toEqual([{ type: 'save', change: { kind: 'contact-removed', id: atAlice } }]);
+  });
+
+  it('is told nothing: what they write is refused by the relay and stays queued', () => {
+    const couple = acquaint(11, 1);
+    const { world, alice, bob, atAlice, atBob } = couple;
+    bob.notices.length = 0;
+    expect(leaving(couple, alice, () => {
+      alice.part('remove', atAlice);
+      bob.send(atBob, 'are you there?');
+      world.run(HOUR);
+    })).toBe(0);
+    expect([bob.states(), bob.notices, alice.notices, alice.shown()]).toEqual([['queued'], [], [], []]);
+  });
+
+  it('cannot reach in with what was on its way: envelopes, flights, receipts and answers of the relay move nothing', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(12);
+    const seen: Uint8Array[] = [];
+    const put = world.put.bind(world);
+    world.put = (mailbox, token, bytes, ttlSeconds) => {
+      seen.push(bytes);
+      return put(mailbox, token, bytes, ttlSeconds);
+    };
+    bob.send(atBob, 'late');
+    alice.send(atAlice, 'crossing');
+    alice.part('remove', atAlice);
+    const link = alice.address();
+    const before = onDisk(alice);
+    world.run(HOUR);
+    for (const { mailbox } of Array.from(alice.core.memory.mailboxes())) {
+      for (const envelope of [...seen, ...world.seen]) alice.input({ type: 'delivery', mailbox, sequence: 1e9, envelope, ageMs: 0 });
+    }
+    expect([alice.core.memory.contacts.size, alice.core.memory.requests.size, alice.shown(), alice.address() === link]).toEqual([0, 0, [], true]);
+    expect(onDisk(alice)).toBe(before);
+  });
+
+  it.each(['invitation', 'address'] as const)('may be blocked before, and may ask again by %s afterwards once they have parted with us too', (way) => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(13);
+    alice.part('block', atAlice);
+    alice.part('remove', atAlice);
+    bob.part('remove', atBob);
+    const at = bob.accept(way === 'invitation' ? alice.invite() : alice.address());
+    bob.send(at, 'again');
+    world.run(5_000);
+    if (way === 'address') alice.approve(atAlice);
+    world.run(HOUR);
+    expect([alice.shown(), bob.states()]).toEqual([['again'], ['delivered']]);
+  });
+});
+
+describe('a new beginning', () => {
+  const talk = ({ world, alice, bob, atAlice, atBob }: Couple, from: number): void => {
+    for (let i = from; i < from + 4; i += 1) {
+      alice.send(atAlice, `a${i}`);
+      bob.send(atBob, `b${i}`);
+      world.run(2_000);
+    }
+    world.run(HOUR);
+  };
+
+  it.each([['the one who removed accepts', false, 'alice'], ['both have removed, the first accepts', true, 'alice'], ['both have removed, the other accepts', true, 'bob']] as const)(
+    'goes on with the numbers: %s, nothing is lost, and nobody is alarmed', (_, both, guest) => {
+      const couple = acquaint(20);
+      const { world, alice, bob, atAlice, atBob } = couple;
+      talk(couple, 0);
+      alice.part('remove', atAlice);
+      if (both) bob.part('remove', atBob);
+      else bob.send(atBob, 'waiting');
+      world.run(5_000);
+      for (const client of [alice, bob]) client.notices.length = 0;
+      if (guest === 'alice') alice.accept(bob.invite());
+      else bob.accept(alice.invite());
+      world.run(5_000);
+      talk(couple, 4);
+      const [fromBob, fromAlice] = [['b4', 'b5', 'b6', 'b7'], ['a4', 'a5', 'a6', 'a7']];
+      expect(alice.shown()).toEqual(both ? fromBob : ['waiting', ...fromBob]);
+      expect(bob.shown().slice(-4)).toEqual(fromAlice);
+      // Whoever has kept the other is told that a new session began.
+      expect([alice.notices, bob.notices]).toEqual([[], both ? [] : ['session-replaced']]);
+      expect([...alice.states(), ...bob.states()].filter((state) => state !== 'delivered')).toEqual([]);
+    });
+
+  it('gives what the contact wrote before and we never had, and claims for nothing else that it arrived', () => {
+    const couple = acquaint(21);
+    const { world, alice, bob, atAlice, atBob } = couple;
+    talk(couple, 0);
+    // A gap: the relay loses one text, the next is received and waits behind it.
+    const put = world.put.bind(world);
+    world.put = () => null;
+    bob.send(atBob, 'lost on the way');
+    world.run(100);
+    world.put = put;
+    bob.send(atBob, 'waits');
+    world.run(1_000);
+    alice.part('remove', atAlice);
+    alice.accept(bob.invite());
+    world.run(DAY);
+    expect(alice.shown()).toEqual(['lost on the way']);
+    expect(bob.states().at(-2)).toBe('delivered');
+  });
+});

@@ -1,0 +1,62 @@
+// Bob is blocked, taken back and removed by Alice, with real processes: what each of them sees of it.
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually, freePort, type Json, Story } from '../support/command.js';
+
+const story = new Story();
+let [alice, bob] = ['', ''];
+
+beforeAll(async () => {
+  const port = await freePort();
+  await story.relay(port);
+  ({ alice, bob } = await story.acquaint(port));
+  await story.json(['send', 'Alice', 'before', '--wait', 'accepted', '--home', bob]);
+});
+
+afterAll(() => story.end());
+
+test('what a blocked contact writes is shown to nobody until they are taken back, and then once', async () => {
+  const listening = story.start(['listen', '--json', '--home', alice]);
+  await listening.line((line) => line.includes('"before"'));
+  expect(await story.json(['contacts', 'block', 'Bob', '--home', alice])).toMatchObject({ contact: { name: 'Bob' }, blocked: true });
+  await listening.line((line) => line.includes('"blocked"'));
+  expect(await story.json(['contacts', '--home', alice])).toMatchObject({ contacts: [{ name: 'Bob', blocked: true }] });
+  for (const text of ['one', 'two']) expect(await story.json(['send', 'Alice', text, '--wait', 'accepted', '--home', bob])).toMatchObject({ state: 'accepted' });
+  // Others are heard over the connection that was made anew.
+  const { link } = await story.json(['invite', '--home', alice]);
+  const carol = story.home('carol');
+  const { relays } = await story.json(['status', '--home', alice]) as { relays: Json[] };
+  await story.json(['init', '--name', 'Carol', '--home', carol, '--relay', String(relays[0]!.url)]);
+  await story.json(['accept', String(link), '--home', carol]);
+  await story.json(['send', 'Alice', 'from Carol', '--home', carol]);
+  await listening.line((line) => line.includes('"from Carol"'));
+  expect(listening.texts()).toEqual(['before', 'from Carol']);
+  expect(await story.run(['send', 'Bob', 'hello', '--json', '--home', alice])).toMatchObject({ code: 2, json: { error: { code: 'contact-blocked' } } });
+
+  await story.json(['contacts', 'unblock', 'Bob', '--home', alice]);
+  await listening.line((line) => line.includes('"two"'));
+  expect(listening.texts()).toEqual(['before', 'from Carol', 'one', 'two']);
+  await eventually(() => story.json(['history', 'Alice', '--home', bob]), ({ messages }) => (messages as Json[]).every(({ state }) => state === 'delivered'));
+  await listening.kill('SIGTERM');
+});
+
+test('a contact is removed only by who means it, with all that was said, and hears nothing of it', async () => {
+  const refused = await story.run(['contacts', 'remove', 'Bob', '--home', alice]);
+  expect(refused).toMatchObject({ code: 2, out: '', err: expect.stringContaining('--yes') });
+  const removed = await story.run(['contacts', '--home', alice, 'remove', 'Bob', '--yes']);
+  expect(removed).toMatchObject({ code: 0, out: expect.stringContaining('Bob is removed.') });
+  expect(await story.run(['history', 'Bob', '--json', '--home', alice])).toMatchObject({ code: 2, json: { error: { code: 'contact-unknown' } } });
+  expect(await story.json(['contacts', '--home', alice])).toMatchObject({ contacts: [{ name: 'Carol' }] });
+  expect((await story.run(['status', '--home', alice])).out).not.toContain('Bob');
+  expect(await story.run(['send', 'Alice', 'hello?', '--timeout', '2', '--json', '--home', bob])).toMatchObject({ code: 7, json: { state: 'queued', reason: 'mailbox-unknown' } });
+});
+
+test('who was removed and parts as well begins again by a new link, and every word arrives', async () => {
+  const { link } = await story.json(['invite', '--home', alice]);
+  expect(await story.run(['accept', String(link), '--json', '--home', bob])).toMatchObject({ code: 2, json: { error: { code: 'contact-exists', message: expect.stringContaining('contacts remove') } } });
+  await story.json(['contacts', 'remove', 'Alice', '--yes', '--home', bob]);
+  await story.json(['accept', String(link), '--home', bob]);
+  await story.json(['send', 'Alice', 'once more', '--home', bob]);
+  const messages = await eventually(() => story.json(['history', 'Bob', '--home', alice]), (answer) => (answer.messages as Json[]).length > 0);
+  expect(messages).toMatchObject({ messages: [{ text: 'once more' }] });
+});
