@@ -74,7 +74,6 @@ describe('a first flight', () => {
     ['nobody who says who they are', (guest, world) => guest.seal(encodeBody(world.now, text(1, 'hello'), null))],
     ['nowhere to answer', (guest) => guest.say(null, { reply: undefined })],
     ['another device list than is sealed in it', (guest) => guest.say(null, { devices: firstDevices(guest.identity, 1) })],
-    ['an answer to this machine', (guest) => guest.say(null, { reply: { ...REPLY, relay: 'http://127.0.0.1:5432' } })],
     ['nothing behind it', (guest) => guest.say().subarray(0, FLIGHT_BYTES)],
     ['nearly nothing behind it', (guest) => guest.say().subarray(0, FLIGHT_BYTES + 1)],
     ['no end', (guest) => guest.say().subarray(0, FLIGHT_BYTES - 1)],
@@ -87,6 +86,13 @@ describe('a first flight', () => {
     deliver(guest.say(text(1, 'hello')));
     expect([...alice.core.memory.contacts.keys()]).toEqual([guest.id]);
     expect(alice.core.memory.invitations.size).toBe(0);
+  });
+
+  it('with an answer to this machine is refused like them, but the person is told what is wrong', () => {
+    const { world, alice, link, deliver } = host(1);
+    const outputs = deliver(new Guest(world, link).say(null, { reply: { ...REPLY, relay: 'http://127.0.0.1:5432' } }));
+    expect([typesOf(outputs), noticesOf(outputs)]).toEqual([['notice', 'acknowledge'], ['relay-elsewhere']]);
+    expect([alice.core.memory.contacts.size, alice.core.memory.invitations.size]).toEqual([0, 1]);
   });
 
   it('that comes before each of several texts makes one contact, who says all of them, and is told nothing twice', () => {
@@ -177,10 +183,10 @@ describe('a first flight', () => {
 describe('where a contact is reached', () => {
   it.each(['http://localhost', 'http://127.0.0.1:8080', 'http://[::1]', 'http://[::ffff:127.0.0.1]', 'http://0.0.0.0'])('is not %s, unless our relay is on this machine', (relay) => {
     const { memory } = meet(8);
-    expect(() => peerMailbox(memory, { ...REPLY, relay })).toThrow(expect.objectContaining({ code: 'card-invalid' }));
+    expect(() => peerMailbox(memory, { ...REPLY, relay })).toThrow(expect.objectContaining({ code: 'relay-elsewhere' }));
     memory.self = { ...memory.self, relay: 'http://127.0.0.1:9000' };
     expect(peerMailbox(memory, { ...REPLY, relay }).mailbox).toBe('01'.repeat(16));
-    expect(peerMailbox(memory, REPLY).relay).toBe('https://other.test');
+    expect(() => peerMailbox(memory, REPLY)).toThrow(expect.objectContaining({ code: 'relay-elsewhere' }));
   });
 
   it('is elsewhere when the contact says another mailbox, and nothing happens when it is the same', () => {
