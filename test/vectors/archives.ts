@@ -18,7 +18,7 @@ function recordsOf(letters: number): readonly [string, string, string] {
   const person = { name: 'Ann', relay: 'https://relay.example', identity: base64(packIdentity(ANN)), devices: base64(firstDevices(ANN, NOW)), createdAt: NOW, position: 1 };
   const mailbox = { relay: 'https://relay.example', mailbox: '01'.repeat(16) };
   const known = {
-    id: contact, name: 'Béa', identity: base64(join(BEA.ed, BEA.x)), devices: base64(firstDevices(BEA, NOW)), createdAt: NOW, policy: 'direct', begunAt: NOW, resumptions: base64(seeded('resumption')(32)), resetTakenAt: 0,
+    id: contact, name: 'Béa', identity: base64(join(BEA.ed, BEA.x)), devices: base64(firstDevices(BEA, NOW)), createdAt: NOW, policy: 'direct', blocked: false, begunAt: NOW, resumptions: base64(seeded('resumption')(32)), resetTakenAt: 0,
     inbox: { ...mailbox, ownerSeed: base64(seeded('owner')(32)), token: base64(seeded('inbox')(16)) }, outbox: { ...mailbox, token: base64(seeded('outbox')(16)) },
     sentFirst: 1, sentNumber: 1, sentChain: base64(new Uint8Array(8).fill(1)), receivedNumber: 3, lacking: [2], readyNumber: 1, readyChain: base64(new Uint8Array(8).fill(2)), readNumber: 1, unread: 2, heardAt: NOW,
   };
