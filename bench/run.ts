@@ -6,10 +6,11 @@ import { parseArgs } from 'node:util';
 import { crypto } from './crypto.js';
 import type { Bench, Figure } from './figure.js';
 import { relay } from './relay.js';
+import { soak } from './soak.js';
 import { talk } from './talk.js';
 import { turn } from './turn.js';
 
-const BENCHES: readonly Bench[] = [talk, crypto, relay, turn];
+const BENCHES: readonly Bench[] = [talk, crypto, relay, soak, turn];
 
 /** The caller's fault, as the command `sotto` has it. */
 const EXIT_USAGE = 2;

@@ -35,6 +35,8 @@ export interface ContactStatus extends ContactView {
   readonly path: PathName;
   /** Whether what is written now goes out: by a direct path, or by the relay where the contact collects. */
   readonly connected: boolean;
+  /** Why that relay takes nothing for this contact (an error code), and by when it is asked again; null if it does, or is not there, or not needed. */
+  readonly held: { readonly reason: string; readonly until: number } | null;
   /** Since when the conversation uses this path, without a break. */
   readonly since: number;
   /** Why this path: a sentence for a person. */

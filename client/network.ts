@@ -9,7 +9,7 @@ import type { Input, LinkRole } from './core/input.js';
 import type { Output } from './core/output.js';
 import type { OwnMailbox } from './core/records.js';
 import { isThisMachine } from './core/sdp.js';
-import type { Link, LinkState, OpenLink } from './transports/link.js';
+import { Refusal, type Link, type LinkState, type OpenLink } from './transports/link.js';
 import type { OpenPeer, Peer, PeerOptions, TurnServer } from './transports/peer.js';
 import type { Waiting } from './waiting.js';
 
@@ -211,12 +211,12 @@ export class Network {
   }
 
   #put({ contact, envelope, to, bytes, ttlSeconds }: Extract<NetworkOutput, { type: 'put' }>): void {
-    this.#report(this.#link(to.relay, 'deposit').put(to, bytes, ttlSeconds), (error) => ({ type: 'put', contact, envelope, error }));
+    this.#report(this.#link(to.relay, 'deposit').put(to, bytes, ttlSeconds), (error, retryAfterMs) => ({ type: 'put', contact, envelope, error, retryAfterMs }));
   }
 
-  #report(done: Promise<void>, input: (error: ErrorCode | null) => Input): void {
-    const tell = (error: ErrorCode | null): void => this.#parts.onInput(input(error));
-    done.then(() => tell(null), (error: unknown) => tell(error instanceof SottoError ? error.code : 'internal'));
+  #report(done: Promise<void>, input: (error: ErrorCode | null, retryAfterMs: number) => Input): void {
+    const tell = (error: ErrorCode | null, retryAfterMs = 0): void => this.#parts.onInput(input(error, retryAfterMs));
+    done.then(() => tell(null), (error: unknown) => tell(error instanceof SottoError ? error.code : 'internal', error instanceof Refusal ? error.retryAfterMs : 0));
   }
 
   // Peer connections.

@@ -4,6 +4,7 @@ import { ERRORS, isErrorCode } from '../crypto/error.js';
 import type { ErrorCode } from '../crypto/error.js';
 import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus, RequestView } from './client.js';
 import type { Contact, Memory, WhyRelay } from './core/memory.js';
+import { holdOf } from './core/outbox.js';
 import type { Notice } from './core/output.js';
 import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
 import { plainCause } from './health.js';
@@ -71,10 +72,12 @@ export function contactStatus(memory: Memory, contact: Contact, network: Network
   const peer = network.peer(contact.openCall);
   const pair = peer?.pair() ?? null;
   const relaySince = network.onlineSince(record.outbox.relay, 'deposit');
+  const hold = relaySince === null ? null : holdOf(contact);
   return {
     ...contactView(contact),
     path,
-    connected: path !== 'relay' || relaySince !== null,
+    connected: path !== 'relay' || (relaySince !== null && hold === null),
+    held: hold && { reason: hold.code, until: hold.until },
     since: path === 'relay' ? Math.max(contact.pathSince, relaySince ?? 0) : contact.pathSince,
     why: path === 'relay' ? WHY[whyRelay(contact, now)] : WHY_PEER[path],
     pair: pair && { local: pair.local, remote: pair.remote },

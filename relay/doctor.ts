@@ -2,19 +2,19 @@
 // what to do. It leaves nothing behind: the mailbox that it makes is closed again.
 
 import { randomBytes } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
-import { WebSocket } from 'ws';
 import { concat, equal } from '../crypto/bytes.js';
 import { hash } from '../crypto/hash.js';
 import { publicKeyOf, sign } from '../crypto/signature.js';
 import { ready } from '../crypto/sodium.js';
 import { freeBytes } from './guard.js';
+import { Line } from './line.js';
 import { ownerOfFolder } from './stores/upkeep.js';
-import { decodeRelayFrame, encodeClientFrame, type RelayBody } from './wire/frame.js';
+import { tryStun, tryTurn } from './trial.js';
+import type { Endpoint } from './turn/address.js';
 import { COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH, WIRE_VERSION } from './wire/limits.js';
 import type { Welcome } from './wire/relay_pb.js';
 
@@ -53,17 +53,6 @@ const FILES_BESIDE = 64;
 const DAY_MS = 24 * 3_600_000;
 const MIB = 1024 * 1024;
 
-/** A request of STUN or TURN and the answer that shows a server (RFC 8489 §5, RFC 8656 §7), and the magic cookie of both. */
-interface Question {
-  readonly type: number;
-  readonly attributes: Buffer;
-  readonly answer: number;
-}
-const BINDING: Question = { type: 0x0001, attributes: Buffer.alloc(0), answer: 0x0101 };
-/** With REQUESTED-TRANSPORT UDP and no credential, which is refused: an allocation would be more than a look. */
-const ALLOCATE: Question = { type: 0x0003, attributes: Buffer.from('0019000411000000', 'hex'), answer: 0x0113 };
-const MAGIC_COOKIE = 0x2112_a442;
-
 /** Looks at everything, one after the other, and never throws. */
 export async function examine(patient: Patient): Promise<readonly Finding[]> {
   await ready();
@@ -89,8 +78,8 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
   });
   await look('mailbox', 'Look at the relay’s log and at "sotto relay inspect".', () => seeMailbox(url));
   if (stunPort !== 0) {
-    await look('STUN', `Open UDP port ${stunPort} in the firewall.`, () => seeStun(url.hostname, stunPort, BINDING));
-    await look('TURN', `Open UDP port ${stunPort} in the firewall, and those of --turn-workers and --turn-ports.`, () => seeTurn(url));
+    await look('STUN', `Open UDP port ${stunPort} in the firewall.`, () => seeStun(url.hostname, stunPort));
+    await look('TURN', `Open UDP port ${stunPort} in the firewall, and those of --turn-workers and --turn-ports; behind a NAT, give --turn-address.`, () => seeTurn(url));
   }
   await look('disk', 'Give the disk more room, or lower --store-bytes and --envelope-seconds.', () => seeDisk(patient));
   await look('open files', 'Raise LimitNOFILE of the service, or lower --connections.', () => seeFiles(patient));
@@ -134,8 +123,8 @@ async function seeCertificate({ hostname, port }: URL): Promise<string> {
 async function seeWebSocket(url: URL): Promise<Welcome> {
   const [collecting, depositing] = [new Line(url, COLLECT_PATH), new Line(url, DEPOSIT_PATH)];
   try {
-    await depositing.welcome;
-    const welcome = await collecting.welcome;
+    await depositing.welcome();
+    const welcome = await collecting.welcome();
     if (welcome.version !== WIRE_VERSION) throw new Error(`The relay speaks version ${welcome.version} of the contract, and this Sotto version ${WIRE_VERSION}`);
     return welcome;
   } finally {
@@ -146,20 +135,22 @@ async function seeWebSocket(url: URL): Promise<Welcome> {
 
 /** An envelope all the way: put, kept, delivered, acknowledged. */
 async function seeMailbox(url: URL): Promise<string | Finding> {
-  const [owner, sender] = [new Line(url, COLLECT_PATH), new Line(url, DEPOSIT_PATH)];
+  let delivered: (envelope: Uint8Array) => void = () => {};
+  const delivery = new Promise<Uint8Array>((resolve) => { delivered = resolve; });
+  const [owner, sender] = [new Line(url, COLLECT_PATH, ({ envelope }) => delivered(envelope)), new Line(url, DEPOSIT_PATH)];
   try {
     const [seed, token, mailbox, envelope] = [randomBytes(32), randomBytes(16), randomBytes(16), randomBytes(256)];
     const tokenHash = hash('token', token);
-    const signature = sign(seed, COLLECT_LABEL, concat((await owner.welcome).challenge, mailbox, tokenHash));
+    const signature = sign(seed, COLLECT_LABEL, concat((await owner.welcome()).challenge, mailbox, tokenHash));
     const collected = await owner.try({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
     if (collected === 'admission-required' || collected === 'work-required') return { what: 'mailbox', state: 'unknown', sentence: 'The relay makes mailboxes only on terms, so none was tried.' };
     if (collected !== 'done') throw new Error(`The relay makes no mailbox (${collected})`);
-    await sender.welcome;
+    await sender.welcome();
     const since = performance.now();
     const put = await sender.try({ case: 'put', value: { mailbox, token, ttlSeconds: 60, envelope } });
     if (put !== 'done') throw new Error(`The relay keeps no envelope (${put})`);
     const keptMs = Math.round(performance.now() - since);
-    if (!equal(await owner.delivery, envelope)) throw new Error('The relay delivered something else than was put');
+    if (!equal(await owner.within(delivery), envelope)) throw new Error('The relay delivered something else than was put');
     await owner.ask({ case: 'close', value: { mailbox } });
     return `An envelope was kept in ${keptMs} ms and delivered.`;
   } finally {
@@ -172,36 +163,24 @@ async function seeMailbox(url: URL): Promise<string | Finding> {
 async function seeTurn(url: URL): Promise<string | Finding> {
   const line = new Line(url, DEPOSIT_PATH);
   try {
-    await line.welcome;
+    await line.welcome();
     const answer = await line.ask({ case: 'askTurn', value: {} });
     const [, host, port] = (answer.case === 'turn' && /^turn:(\[[^\]]+\]|[^:?]+):?(\d*)/.exec(answer.value.urls[0] ?? '')) || [];
-    if (host === undefined) return { what: 'TURN', state: 'unknown', sentence: 'The relay names no TURN server.' };
-    return await seeStun(host, Number(port || STUN_PORT), ALLOCATE);
+    if (answer.case !== 'turn' || host === undefined) return { what: 'TURN', state: 'unknown', sentence: 'The relay names no TURN server.' };
+    // While the line is open we are a client, and let in as a peer.
+    return await tryTurn(await endpoint(host, Number(port || STUN_PORT)), answer.value);
   } finally {
     line.close();
   }
 }
 
-/** Asks a server over UDP. */
-async function seeStun(host: string, port: number, { type, attributes, answer: expected }: Question): Promise<string> {
-  const { address, family } = await lookup(host.replaceAll(/[[\]]/g, ''));
-  const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
-  const request = Buffer.concat([Buffer.alloc(8), randomBytes(12), attributes]);
-  request.writeUInt16BE(type, 0);
-  request.writeUInt16BE(attributes.length, 2);
-  request.writeUInt32BE(MAGIC_COOKIE, 4);
-  // Datagrams get lost.
-  const sending = setInterval(() => socket.send(request, port, address, () => {}), ANSWER_MAX_MS / 10);
-  try {
-    const [answer] = await once(socket, 'message', { signal: AbortSignal.timeout(ANSWER_MAX_MS) }) as [Buffer];
-    if (answer.readUInt16BE() !== expected || !answer.subarray(8, 20).equals(request.subarray(8, 20))) throw new Error(`What answers at UDP port ${port} is no such server`);
-    return `A server answers at UDP port ${port} of ${host}.`;
-  } catch (error) {
-    throw error instanceof Error && error.name === 'AbortError' ? new Error(`Nothing answers at UDP port ${port} of ${host}`) : error;
-  } finally {
-    clearInterval(sending);
-    socket.close();
-  }
+async function seeStun(host: string, port: number): Promise<string> {
+  const { address } = await tryStun(await endpoint(host, port));
+  return `A server answers at UDP port ${port} of ${host}, and sees this machine as ${address}.`;
+}
+
+async function endpoint(host: string, port: number): Promise<Endpoint> {
+  return { address: (await lookup(host.replaceAll(/[[\]]/g, ''))).address, port };
 }
 
 async function seeDisk({ data, diskReserve }: Patient): Promise<string | Finding> {
@@ -227,61 +206,4 @@ async function localOwner(data: string): Promise<number | null> {
 
 function elsewhere(what: string): Finding {
   return { what, state: 'unknown', sentence: 'No relay of this machine uses --data, so this was not looked at.' };
-}
-
-/** A connection that waits for nothing longer than ANSWER_MAX_MS. */
-class Line {
-  readonly #socket: WebSocket;
-  readonly #answers = new Map<number, (body: RelayBody) => void>();
-  readonly welcome: Promise<Welcome>;
-  readonly delivery: Promise<Uint8Array>;
-  readonly #ended: Promise<never>;
-  #last = 0;
-  #onWelcome: (welcome: Welcome) => void = () => {};
-  #onDelivery: (envelope: Uint8Array) => void = () => {};
-  #onEnd: (error: Error) => void = () => {};
-
-  constructor(url: URL, path: string) {
-    this.#socket = new WebSocket(new URL(path, url.href.replace(/^http/, 'ws')), { perMessageDeflate: false, handshakeTimeout: ANSWER_MAX_MS });
-    this.#ended = new Promise((_, reject) => { this.#onEnd = reject; });
-    this.welcome = Promise.race([new Promise<Welcome>((resolve) => { this.#onWelcome = resolve; }), this.#ended]);
-    this.delivery = Promise.race([new Promise<Uint8Array>((resolve) => { this.#onDelivery = resolve; }), this.#ended]);
-    // Nobody may be waiting for them.
-    this.#ended.catch(() => {});
-    this.welcome.catch(() => {});
-    this.delivery.catch(() => {});
-    this.#socket.on('message', (data: Buffer) => this.#hear(decodeRelayFrame(data)));
-    this.#socket.on('error', (error) => this.#end(error));
-    this.#socket.on('close', () => this.#end(new Error('The relay closed the connection')));
-    setTimeout(() => this.#end(new Error('The relay does not answer on the WebSocket')), ANSWER_MAX_MS).unref();
-  }
-
-  ask(body: Parameters<typeof encodeClientFrame>[1]): Promise<RelayBody> {
-    this.#last += 1;
-    const request = this.#last;
-    this.#socket.send(encodeClientFrame(request, body));
-    return Promise.race([new Promise<RelayBody>((resolve) => this.#answers.set(request, resolve)), this.#ended]);
-  }
-
-  /** The code of a refusal, or the kind of any other answer. */
-  async try(body: Parameters<typeof encodeClientFrame>[1]): Promise<string> {
-    const answer = await this.ask(body);
-    return answer.case === 'refused' ? answer.value.code : answer.case;
-  }
-
-  close(): void {
-    this.#socket.terminate();
-  }
-
-  #hear({ request, body }: { readonly request: number; readonly body: RelayBody }): void {
-    if (body.case === 'welcome') this.#onWelcome(body.value);
-    else if (body.case === 'delivery') this.#onDelivery(body.value.envelope);
-    else if (body.case === 'goodbye') this.#end(new Error(`The relay says goodbye (${body.value.code})`));
-    else this.#answers.get(request)?.(body);
-  }
-
-  #end(error: Error): void {
-    this.#onEnd(error);
-    this.#socket.terminate();
-  }
 }

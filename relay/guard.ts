@@ -1,6 +1,7 @@
 // Watches the disk and the memory, so that the relay says no to new work while it can still do the old: what was accepted is
 // delivered, acknowledged and expired with what is left. It never knows what fills them.
 
+import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 
@@ -80,7 +81,7 @@ export class Guard {
     // A file that has been full keeps its size when it is emptied; some of the disk itself must be left all the same.
     if (this.#diskFreeBytes < disk / 2 || this.#diskFreeBytes + reusableBytes() < disk) return 'disk';
     const memory = this.#memoryMaxBytes * (this.#short === 'memory' ? 1 - RELIEF : 1);
-    return process.memoryUsage.rss() > memory ? 'memory' : null;
+    return ownMemoryBytes() > memory ? 'memory' : null;
   }
 }
 
@@ -92,6 +93,20 @@ export async function freeBytes(folder: string): Promise<number> {
   } catch {
     return Infinity;
   }
+}
+
+/**
+ * Bytes of memory that are this process's alone, where the system tells. What it has mapped of the store's file is resident, too, and grows
+ * with the store, but the system takes it back whenever somebody needs room.
+ */
+export function ownMemoryBytes(): number {
+  try {
+    const [, kib] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+    if (kib !== undefined) return Number(kib) * 1024;
+  } catch {
+    // No Linux.
+  }
+  return process.memoryUsage.rss();
 }
 
 /** What the machine has, or the part of it that a container was given. */

@@ -166,8 +166,7 @@ export class Loop {
   }
 
   #offer(connection: number): TurnOffer {
-    const { offering, clock } = this.#parts;
-    return makeOffer(offering, this.#names.get(connection) ?? '', clock.now(), randomBytes(CREDENTIAL_RANDOM_BYTES));
+    return makeOffer(this.#parts.offering, this.#names.get(connection) ?? '', randomBytes(CREDENTIAL_RANDOM_BYTES));
   }
 
   /** Group commit: what is asked for while one group becomes durable is the next group. */

@@ -17,6 +17,16 @@ export interface Standing {
   readonly certificateEndsAt: number | null;
 }
 
+/** What the relay has done since it started. */
+export interface Work {
+  /** Envelopes that were taken. */
+  readonly taken: number;
+  /** Operations that were refused, by code, the most frequent first. */
+  readonly refused: readonly (readonly [code: string, times: number])[];
+  /** Within which time 99 of 100 groups became durable, as in "5 ms"; null if there was none. */
+  readonly durableWithin: string | null;
+}
+
 /** Seconds within which a group becomes durable: from a disk that does not really flush to one that is dying. */
 const GROUP_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 const GROUP_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
@@ -24,7 +34,7 @@ const GROUP_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 export class Metrics {
   readonly registry = new Registry();
   readonly #operations: Counter<'operation' | 'outcome'>;
-  readonly #groupSeconds: Histogram;
+  readonly #groupSeconds: Histogram<'le'>;
   readonly #groupSizes: Histogram;
   readonly #refused: Counter<'status'>;
 
@@ -66,6 +76,23 @@ export class Metrics {
 
   refused(status: number): void {
     this.#refused.inc({ status: String(status) });
+  }
+
+  async work(): Promise<Work> {
+    const refused = new Map<string, number>();
+    let taken = 0;
+    for (const { labels: { operation, outcome = '' }, value } of (await this.#operations.get()).values) {
+      if (outcome !== 'done') refused.set(String(outcome), (refused.get(String(outcome)) ?? 0) + value);
+      else if (operation === 'put') taken += value;
+    }
+    const buckets = (await this.#groupSeconds.get()).values.filter(({ metricName }) => metricName === 'sotto_group_seconds_bucket');
+    const groups = buckets.at(-1)?.value ?? 0;
+    const within = buckets.find(({ value }) => value >= 0.99 * groups)?.labels['le'];
+    return {
+      taken,
+      refused: [...refused].toSorted(([, a], [, b]) => b - a),
+      durableWithin: groups === 0 ? null : typeof within === 'number' ? `${within * 1_000} ms` : 'more than 5 s',
+    };
   }
 
   #gauge(name: string, help: string, read: () => number): void {

@@ -13,9 +13,10 @@ const PORT_MAX = 65_535;
 /** @param given names of the settings that somebody chose; a taken port that nobody chose is replaced by a free one. */
 export async function optionsOf(config: Config, given: ReadonlySet<string>): Promise<RelayOptions> {
   await ready();
-  const { host, port, stunPort, data, tlsCert, tlsKey, behindProxy, lan, origins, connections, sourceHttpPerMinute, diskReserve, memoryMax } = config;
+  const { host, port, stunHost, stunPort, data, tlsCert, tlsKey, behindProxy, lan, origins, connections, sourceHttpPerMinute, diskReserve, memoryMax } = config;
   return {
     host, port, stunPort, data, limits: config, admission: admissionOf(config),
+    stunHost: stunHost || host,
     turn: turnOf(config),
     tls: tlsCert === '' ? null : { certFile: tlsCert, keyFile: tlsKey },
     plain: behindProxy ? 'proxy' : lan ? 'lan' : 'loopback',

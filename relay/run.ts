@@ -25,6 +25,7 @@ import { createStatus } from './status.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
 import { ensurePlain, readTls, watchTls, type Plain, type TlsFiles } from './tls.js';
+import { steadyNow } from './turn/clock.js';
 import { rotatingSecrets, sharedSecret } from './turn/credential.js';
 import { createDoor, type Tls } from './turn/door.js';
 import { ownUrls, type Offering } from './turn/offer.js';
@@ -37,6 +38,8 @@ export interface RelayOptions {
   readonly port: number;
   /** UDP and TCP port of STUN and TURN, 0 for any; a taken one is replaced by a free one. */
   readonly stunPort: number;
+  /** Name or IP address to listen at for STUN and TURN; that of `host` if there is none. */
+  readonly stunHost?: string;
   readonly turn?: TurnOptions;
   /** With a certificate the TCP port speaks TLS alone, HTTPS and TURN; without, plain HTTP where `plain` allows that. */
   readonly tls?: Tls | TlsFiles | null;
@@ -114,7 +117,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
-    const { turn, offering } = await openTurn(options, address, () => tls === null ? null : portOf(door.server));
+    const { turn, offering } = await openTurn(options, await resolveHost(options.stunHost ?? host, '--stun-host'), clock, () => tls === null ? null : portOf(door.server));
     closers.push(() => turn.close());
     const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
@@ -138,13 +141,15 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
       http.close().closeAllConnections();
     });
 
-    const status = createStatus({ registry: metrics.registry, look, version, problems, limits: { ...limits, connections: gateOptions.connections }, upMs: () => performance.now() - startedAt });
+    let metricsPort: number | null = null;
     if (options.metrics) {
       const { host: at, port: first, orAny } = options.metrics;
+      const status = createStatus({ metrics, look, version, problems, limits: { ...limits, connections: gateOptions.connections }, upMs: () => performance.now() - startedAt });
       await listen(status, at, first).catch((error: unknown) => (orAny ? listen(status, at, 0) : Promise.reject(error)));
       closers.push(() => status.close().closeAllConnections());
+      metricsPort = portOf(status);
     }
-    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort: options.metrics ? portOf(status) : null, close };
+    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort, close };
   } catch (error) {
     await close();
     throw error;
@@ -152,11 +157,11 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
 }
 
 /** Our own server, and what clients are offered: that one, or another. */
-async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, tlsPort: () => number | null): Promise<{ readonly turn: TurnThreads; readonly offering: Offering }> {
+async function openTurn({ turn: { external, ...turnOptions } = {}, stunPort }: RelayOptions, address: string, clock: Clock, tlsPort: () => number | null): Promise<{ readonly turn: TurnThreads; readonly offering: Offering }> {
   const secret = new Uint8Array(randomBytes(SECRET_BYTES));
   const turn = await startTurnThreads({ peers: 'clients', workers: 0, ...turnOptions, address, port: stunPort, secret });
-  if (external !== undefined) return { turn, offering: { secrets: sharedSecret(external.secret), urlsFor: () => external.urls } };
-  return { turn, offering: { secrets: rotatingSecrets(secret), urlsFor: (name) => ownUrls({ ...turn.nextPorts(), tls: tlsPort() }, name) } };
+  if (external !== undefined) return { turn, offering: { secrets: sharedSecret(external.secret), urlsFor: () => external.urls, now: () => clock.now() } };
+  return { turn, offering: { secrets: rotatingSecrets(secret), urlsFor: (name) => ownUrls({ ...turn.nextPorts(), tls: tlsPort() }, name), now: steadyNow } };
 }
 
 function openStore(data: string, limits: Limits, now: number): Store {
@@ -175,11 +180,11 @@ function makeFolder(path: string): void {
   mkdirSync(path, { mode: 0o700 });
 }
 
-async function resolveHost(host: string): Promise<string> {
+async function resolveHost(host: string, flag = '--host'): Promise<string> {
   try {
     return (await lookup(host)).address;
   } catch (error) {
-    throw new SottoError('option-invalid', `${host} is no address of this machine; give one with --host.`, error);
+    throw new SottoError('option-invalid', `${host} is no address of this machine; give one with ${flag}.`, error);
   }
 }
 

@@ -17,6 +17,7 @@ interface Tool {
 const TOOLS: readonly Tool[] = [
   { file: '/usr/bin/chromium', package: 'chromium', purpose: 'the browser tests' },
   { file: '/usr/bin/turnserver', package: 'coturn', purpose: "TURN tests with coturn's clients and server" },
+  { file: '/usr/bin/promtool', package: 'prometheus', purpose: "Prometheus's own test of the alerts" },
   { file: '/usr/sbin/nft', package: 'nftables', purpose: 'tests behind real NATs' },
   { file: '/usr/sbin/ip', package: 'iproute2', purpose: 'tests in networks of their own' },
 ];

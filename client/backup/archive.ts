@@ -88,7 +88,7 @@ export async function* openRecords(key: ArchiveKey, chunks: number, read: (index
     const chunk = openChunk(key, index, index === chunks - 1, await read(index));
     if (isOver) continue;
     rest = concat(rest, chunk);
-    const view = new DataView(rest.buffer);
+    const view = new DataView(rest.buffer, rest.byteOffset);
     let at = 0;
     while (at + LENGTH_BYTES <= rest.length) {
       const length = view.getUint32(at);

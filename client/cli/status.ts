@@ -2,6 +2,7 @@
 
 import type { ContactStatus, RelayStatus } from '../client.js';
 import { SHORT_ID } from './contacts.js';
+import { reasonWords } from './message.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { safeLine } from './text.js';
@@ -27,7 +28,8 @@ export function relayWords({ url, online, rttMs, reason }: RelayStatus): string 
 }
 
 /** How the conversation goes now: "direct since 14:02, 23 ms", or that it does not. */
-export function pathWords({ path, connected, since, rttMs }: ContactStatus, now: number): string {
+export function pathWords({ path, connected, held, since, rttMs }: ContactStatus, now: number): string {
+  if (held !== null) return `queued: ${uncapitalised(reasonWords(held.reason))}; tried again by ${stamp(held.until, now)}`;
   return connected ? `${PATH_NAMES[path]} since ${stamp(since, now)}${milliseconds(rttMs)}` : 'not connected; messages stay queued';
 }
 
@@ -42,6 +44,10 @@ export function contactWords(contact: ContactStatus, now: number): string[] {
     ...(contact.undelivered > 0 ? [`${contact.undelivered} not delivered yet`] : []),
     ...(contact.unread > 0 ? [`${contact.unread} unread`] : []),
   ];
+}
+
+function uncapitalised(words: string): string {
+  return `${words.charAt(0).toLowerCase()}${words.slice(1)}`;
 }
 
 /** Without the kind of candidate that stands behind it, which only programmers know. */

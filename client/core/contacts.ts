@@ -65,6 +65,8 @@ export function begin(memory: Memory, record: ContactRecord, session: Session): 
 /** Gives a contact a new session: what was not delivered in the old one is sealed anew, and its direct paths end with it. */
 export function replaceSession(memory: Memory, contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
   hangUp(memory, contact);
+  // It may bring another mailbox.
+  contact.hold = null;
   const begunAt = Math.max(contact.record.begunAt, patch.begunAt ?? 0);
   memory.advance(contact, session, { ...patch, begunAt, resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
   sendAllAgain(memory, contact);
@@ -113,7 +115,7 @@ export function isCrossing(memory: Memory, { session, record }: Contact, keysMad
 
 /** Whether an envelope repeats the flight that made this contact's session; its ratchet message follows the flight. */
 export function isFlightOf({ flightKey }: { readonly flightKey: Uint8Array | null }, envelope: Uint8Array): boolean {
-  return flightKey !== null && equal(envelope.subarray(0, flightKey.length), flightKey);
+  return flightKey !== null && envelope.length > FLIGHT_BYTES && equal(envelope.subarray(0, flightKey.length), flightKey);
 }
 
 /** Where somebody says that they are reached. Throws `relay-url-invalid` or `relay-elsewhere`. */
@@ -129,6 +131,6 @@ export function onReply(memory: Memory, contact: Contact, reply: Address): void 
   if (outbox.mailbox === contact.record.outbox.mailbox) return;
   memory.update(contact, { outbox });
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
-  contact.putPaused = false;
+  contact.hold = null;
   flush(memory, contact);
 }

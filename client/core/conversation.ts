@@ -8,7 +8,7 @@ import { CHAIN_BYTES, ID_BYTES, LACKING_MAX, TEXT_MAX_BYTES } from './body.js';
 import { forgetOldUnread } from './memory.js';
 import type { Contact, Memory } from './memory.js';
 import type { Receipt, Settled, Text } from './message_pb.js';
-import { enqueue, EXPIRED, flush, remove } from './outbox.js';
+import { enqueue, EXPIRED, flush, holdOf, remove } from './outbox.js';
 import { GIVEN_UP, RECENT_MAX } from './records.js';
 import type { MessageRecord, MessageState, PathName } from './records.js';
 import type { RequestId } from './input.js';
@@ -50,7 +50,7 @@ export function sendText(memory: Memory, contact: Contact, request: RequestId, t
   enqueue(memory, contact, { case: 'text', value: { id, number, chain, text } }, number);
   memory.update(contact, { sentNumber: number, sentChain: chain });
   const record: MessageRecord = {
-    id: toHex(id), contact: contact.record.id, direction: 'out', number, text, state: 'queued', path: null, reason: null,
+    id: toHex(id), contact: contact.record.id, direction: 'out', number, text, state: 'queued', path: null, reason: holdOf(contact)?.code ?? null,
     sentAt: memory.now, receivedAt: null, acceptedAt: null, deliveredAt: null, readAt: null, position: memory.nextPosition(),
   };
   contact.undelivered.set(number, record);

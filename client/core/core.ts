@@ -17,7 +17,7 @@ import * as outbox from './outbox.js';
 import * as parting from './parting.js';
 import * as reset from './reset.js';
 import type { Output } from './output.js';
-import type { ContactId, EnvelopeId, MailboxId, Snapshot } from './records.js';
+import type { ContactId, MailboxId, Snapshot } from './records.js';
 import * as requests from './requests.js';
 
 /** Wait before a mailbox that the relay refused for now is collected again. */
@@ -121,7 +121,7 @@ function dispatch(memory: Memory, input: Input): void {
     case 'published': return (memory.weeks.has(input.lookup) ? address : invitations).onPublished(memory, input.lookup, input.error);
     case 'card': return invitations.onCard(memory, input.request, input.card, input.error);
     case 'delivery': return inbox.onDelivery(memory, input);
-    case 'put': return withContact(memory, input.contact, (contact) => onPut(memory, contact, input.envelope, input.error));
+    case 'put': return withContact(memory, input.contact, (contact) => onPut(memory, contact, input));
     case 'peer-description': return withCall(memory, input.call, (call, contact) => direct.onDescription(memory, call, contact, input.description));
     case 'peer-candidates': return withCall(memory, input.call, (call, contact) => direct.onLocalCandidates(memory, call, contact, input.candidates));
     case 'peer-open': return withCall(memory, input.call, (call, contact) => direct.onOpen(memory, call, contact, input.local, input.remote));
@@ -154,7 +154,7 @@ function onContactTimer(memory: Memory, contact: Contact, name: string): void {
     case 'gap': return conversation.askAgain(memory, contact);
     case 'hold': return conversation.giveUpGap(memory, contact);
     case 'race': return outbox.race(memory, contact) ? direct.onSwallowed(memory, contact) : undefined;
-    case 'put': return outbox.retry(memory, contact);
+    case 'put': return outbox.flush(memory, contact);
     case 'ask': return direct.askForReceipt(memory, contact);
     case 'redial': return direct.redial(memory, contact);
     case 'reset': return reset.repeat(memory, contact);
@@ -178,8 +178,8 @@ function onSend(memory: Memory, contact: Contact, request: RequestId, text: stri
   orReset(memory, contact, () => conversation.sendText(memory, contact, request, text));
 }
 
-function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null): void {
-  outbox.onPut(memory, contact, envelope, error);
+function onPut(memory: Memory, contact: Contact, { envelope, error, retryAfterMs }: Extract<Input, { type: 'put' }>): void {
+  outbox.onPut(memory, contact, envelope, error, retryAfterMs);
   reset.onPut(memory, contact, envelope, error);
 }
 

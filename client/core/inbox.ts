@@ -13,7 +13,7 @@ import * as invitations from './invitations.js';
 import { ownerOf } from './mailboxes.js';
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
-import { ASK_AFTER_MS } from './outbox.js';
+import { ASK_AFTER_MS, expectRoom } from './outbox.js';
 import type { InvitationRecord, PathName } from './records.js';
 import * as requests from './requests.js';
 import * as reset from './reset.js';
@@ -52,6 +52,7 @@ export function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Arra
   memory.advance(contact, opened.session, { heardAt: memory.now, unanswered: 0, flight: null, reset: null, helloOwed: helloOwed && hasFlight });
   // Who is heard again is asked soon for what they should have had, however long they were silent.
   memory.timers.hasten(`ask:${contact.record.id}`, memory.now + ASK_AFTER_MS);
+  expectRoom(memory, contact);
   try {
     const body = decodeBody(opened.body);
     // Once per session, so that nobody sends us from relay to relay.

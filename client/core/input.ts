@@ -32,8 +32,8 @@ export type Input =
   | { readonly type: 'published'; readonly lookup: string; readonly error: ErrorCode | null }
   | { readonly type: 'card'; readonly request: RequestId; readonly card: Uint8Array | null; readonly error: ErrorCode | null }
   | { readonly type: 'delivery'; readonly mailbox: MailboxId; readonly sequence: number; readonly envelope: Uint8Array; readonly ageMs: number }
-  /** The relay's answer to Output `put`: null when the envelope is durable there. */
-  | { readonly type: 'put'; readonly contact: ContactId; readonly envelope: EnvelopeId; readonly error: ErrorCode | null }
+  /** The relay's answer to Output `put`: null when the envelope is durable there. `retryAfterMs` is its advice, 0 for none. */
+  | { readonly type: 'put'; readonly contact: ContactId; readonly envelope: EnvelopeId; readonly error: ErrorCode | null; readonly retryAfterMs: number }
   // The peer connections.
   | { readonly type: 'peer-description'; readonly call: CallId; readonly description: Description }
   | { readonly type: 'peer-candidates'; readonly call: CallId; readonly candidates: readonly string[] }

@@ -5,6 +5,7 @@ import { packSession, resumptionOf, unpackSession } from '../../crypto/session.j
 import type { Session } from '../../crypto/session.js';
 import { firstDevices } from '../../crypto/devices.js';
 import { identityId, unpackIdentity } from '../../crypto/identity.js';
+import type { ErrorCode } from '../../crypto/error.js';
 import type { Identity } from '../../crypto/identity.js';
 import type { InvitationLink } from '../../crypto/invitation.js';
 import type { Random } from '../../crypto/random.js';
@@ -48,6 +49,12 @@ export interface Call {
 /** Why a conversation does not go directly (sentences in client/views.ts). */
 export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
 
+/** The relay takes nothing for a contact: why, and until when nothing is put there. */
+export interface Hold {
+  readonly code: ErrorCode;
+  readonly until: number;
+}
+
 /** A contact, its session, and what is under way with it. */
 export interface Contact {
   record: ContactRecord;
@@ -67,9 +74,9 @@ export interface Contact {
   readonly byNumber: Map<number, Outgoing>;
   waiting: Outgoing[];
   inFlight: number;
-  /** Puts that failed in a row, and whether we wait before the next one. */
+  /** Times in a row that the relay has refused what we put, and what came of the last one; null once something was taken. */
   putFailures: number;
-  putPaused: boolean;
+  hold: Hold | null;
   /** The bound, open call; null when the conversation uses the relay. */
   openCall: CallId | null;
   /** When anything last came by a peer connection. */
@@ -228,7 +235,7 @@ export class Memory {
     const contact: Contact = {
       record, session,
       undelivered: new Map(), unread: new Map(), failed: new Map(), recent: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
-      waiting: [], inFlight: 0, putFailures: 0, putPaused: false,
+      waiting: [], inFlight: 0, putFailures: 0, hold: null,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
       lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, resetFailed: false,
     };
@@ -286,6 +293,7 @@ export class Memory {
       contact.nextGreetAt -= ms;
       contact.nextOfferAt -= ms;
       contact.nextTellAt -= ms;
+      if (contact.hold !== null) contact.hold = { ...contact.hold, until: contact.hold.until - ms };
       for (const outgoing of contact.outgoing.values()) outgoing.sentAt -= ms;
     }
   }

@@ -10,7 +10,7 @@ import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
 import { encodeBody } from './body.js';
 import type { Content } from './body.js';
 import { keep } from './memory.js';
-import type { Contact, Memory, Outgoing } from './memory.js';
+import type { Contact, Hold, Memory, Outgoing } from './memory.js';
 import type { CallId } from './input.js';
 import type { ContactRecord, EnvelopeId, MessageRecord } from './records.js';
 
@@ -24,9 +24,13 @@ export const ASK_AFTER_MS = 600_000;
 const DOUBT_AFTER_MS = 20_000;
 /** The reason of a text that was not delivered in the life of its envelope. */
 export const EXPIRED = 'expired';
-/** First and longest wait after a refused put. */
+/** First and longest wait after a refused put, where the relay gives no better advice. */
 const RETRY_MIN_MS = 2_000;
 const RETRY_MAX_MS = 300_000;
+/** Longest advice that is followed, as long as a relay's own longest; and the part of a wait that chance may add, so that not all who
+ *  were sent away come back in one moment. */
+const ADVICE_MAX_MS = 3_600_000;
+const SPREAD = 1 / 4;
 /** How often expiry is looked at. */
 const EXPIRY_CHECK_MS = 3_600_000;
 /** Transient messages are worthless later. */
@@ -89,15 +93,25 @@ export function sendTransient(memory: Memory, contact: Contact, content: Content
 
 /** Sends what waits, by the best path there is now. */
 export function flush(memory: Memory, contact: Contact): void {
-  while (contact.waiting.length > 0 && contact.inFlight < IN_FLIGHT_MAX) {
+  while (contact.waiting.length > 0 && contact.inFlight < inFlightMax(contact)) {
     if (contact.openCall !== null) sendDirect(memory, contact, contact.waiting.shift()!, contact.openCall);
     else if (isRelayReady(memory, contact)) sendByRelay(memory, contact, contact.waiting.shift()!);
     else return;
   }
 }
 
+// After a refusal one envelope goes ahead, and the others when it was taken.
+function inFlightMax(contact: Contact): number {
+  return holdOf(contact) === null ? IN_FLIGHT_MAX : 1;
+}
+
+/** Why and until when what is written waits here although the relay is there; null if it does not. */
+export function holdOf({ openCall, hold }: Contact): Hold | null {
+  return openCall === null ? hold : null;
+}
+
 function isRelayReady(memory: Memory, contact: Contact): boolean {
-  return isReachable(memory, contact) && !contact.putPaused;
+  return isReachable(memory, contact) && (contact.hold?.until ?? 0) <= memory.now;
 }
 
 // Before our first message is out, the mailbox for its answer must exist.
@@ -166,15 +180,16 @@ function putBack(contact: Contact, outgoing: Outgoing): void {
 }
 
 /** The relay has answered a put. */
-export function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null): void {
+export function onPut(memory: Memory, contact: Contact, envelope: EnvelopeId, error: ErrorCode | null, retryAfterMs = 0): void {
   const outgoing = contact.outgoing.get(envelope);
   if (outgoing?.via !== 'relay') return;
   if (error === null) accepted(memory, contact, outgoing);
-  else refused(memory, contact, outgoing, error);
+  else refused(memory, contact, outgoing, error, retryAfterMs);
 }
 
 function accepted(memory: Memory, contact: Contact, outgoing: Outgoing): void {
   contact.putFailures = 0;
+  setHold(memory, contact, null);
   if (outgoing.record.number === null) {
     remove(memory, contact, outgoing);
   } else {
@@ -195,7 +210,7 @@ export function awaitReceipt(memory: Memory, contact: Contact): void {
   memory.timers.start(`doubt:${contact.record.id}`, memory.now + DOUBT_AFTER_MS);
 }
 
-function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: ErrorCode): void {
+function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: ErrorCode, retryAfterMs: number): void {
   if (error === 'token-wrong' || error === 'envelope-too-large') {
     fail(memory, contact, outgoing, error);
     return;
@@ -205,16 +220,26 @@ function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: Er
   const text = textOf(contact, outgoing);
   if (text?.state === 'queued' && text.reason !== error) setText(memory, contact, { ...text, reason: error });
   // An unreachable relay is tried again when its link is back; a refusal after a while.
-  if (error === 'relay-unreachable' || contact.putPaused) return;
-  contact.putPaused = true;
-  memory.timers.set(`put:${contact.record.id}`, memory.now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** contact.putFailures));
+  if (error === 'relay-unreachable' || (contact.hold?.until ?? 0) > memory.now) return;
+  const waitMs = Math.max(Math.min(ADVICE_MAX_MS, retryAfterMs), Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** contact.putFailures));
   contact.putFailures += 1;
+  const spreadMs = Math.floor((waitMs * SPREAD * memory.random(1)[0]!) / 256);
+  setHold(memory, contact, { code: error, until: memory.now + waitMs + spreadMs });
 }
 
-/** Timer `put:`: try again after a refusal. */
-export function retry(memory: Memory, contact: Contact): void {
-  contact.putPaused = false;
-  flush(memory, contact);
+/** Whoever is heard collects, so that their mailbox may have room sooner than the relay could foresee. */
+export function expectRoom(memory: Memory, contact: Contact): void {
+  const until = memory.now + RETRY_MIN_MS;
+  if (contact.hold?.code === 'mailbox-full' && contact.hold.until > until) setHold(memory, contact, { ...contact.hold, until });
+}
+
+// Timer `put:` is when it ends; then flush() tries again.
+function setHold(memory: Memory, contact: Contact, hold: Hold | null): void {
+  if (hold === contact.hold) return;
+  contact.hold = hold;
+  if (hold === null) memory.timers.clear(`put:${contact.record.id}`);
+  else memory.timers.set(`put:${contact.record.id}`, hold.until);
+  memory.emit({ type: 'path', contact: contact.record.id });
 }
 
 /** Timer `expiry`: what nobody collected in its time has failed, and says so. */

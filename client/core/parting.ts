@@ -61,7 +61,7 @@ function fallSilent(memory: Memory, contact: Contact): void {
   for (const outgoing of contact.outgoing.values()) outgoing.via = null;
   contact.waiting = [];
   contact.inFlight = 0;
-  contact.putPaused = false;
+  contact.hold = null;
   // With nothing waiting, it sends nothing.
   hangUp(memory, contact);
   contact.waiting = [...contact.outgoing.values()].filter(({ record }) => record.acceptedAt === null).toSorted((a, b) => a.record.order - b.record.order);

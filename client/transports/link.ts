@@ -1,6 +1,7 @@
 // The interface of a connection to one relay in one role. It reconnects by itself and speaks relay/wire; it knows nothing of
 // sessions or contacts, and keeps nothing: what was not answered is for the caller to do again.
 
+import { SottoError, type ErrorCode } from '../../crypto/error.js';
 import type { OwnMailbox, PeerMailbox } from '../core/records.js';
 import type { TurnServer } from './peer.js';
 
@@ -18,7 +19,17 @@ export type LinkState =
   | { readonly online: true; readonly rttMs: number; readonly stunPort: number; readonly stunOtherPort: number }
   | { readonly online: false; readonly reason: string };
 
-/** Every method rejects with a SottoError: the relay's own code, or `relay-unreachable` if the connection is or goes down. */
+/** What a relay refuses with, and when it advises to try again: 0 for no advice. */
+export class Refusal extends SottoError {
+  readonly retryAfterMs: number;
+
+  constructor(code: ErrorCode, retryAfterMs: number) {
+    super(code);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Every method rejects with a SottoError: a Refusal of the relay, or `relay-unreachable` if the connection is or goes down. */
 export interface Link {
   /** Resolves with the number of envelopes that wait and come now. */
   collect(mailbox: OwnMailbox): Promise<number>;

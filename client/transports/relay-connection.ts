@@ -5,7 +5,8 @@
 import { SottoError, type ErrorCode } from '../../crypto/error.js';
 import { decodeRelayFrame, encodeClientFrame, type RelayBody, type RelayMessage } from '../../relay/wire/frame.js';
 import { FRAME_MAX_BYTES, WIRE_VERSION } from '../../relay/wire/limits.js';
-import type { Delivery, Goodbye, Welcome } from '../../relay/wire/relay_pb.js';
+import type { Delivery, Goodbye, Refused, Welcome } from '../../relay/wire/relay_pb.js';
+import { Refusal } from './link.js';
 
 /** From dialling to the first answered ping. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -197,7 +198,7 @@ export class RelayConnection {
     const pending = this.#inFlight.get(request);
     if (pending === undefined || (body.case !== 'refused' && body.case !== pending.expected)) return false;
     this.#inFlight.delete(request);
-    if (body.case === 'refused') pending.reject(new SottoError(REFUSALS.has(body.value.code) ? (body.value.code as ErrorCode) : 'relay-failed'));
+    if (body.case === 'refused') pending.reject(refusal(body.value));
     else pending.resolve(body);
     this.#sendWaiting();
     return true;
@@ -219,6 +220,10 @@ export class RelayConnection {
     if (oldest === undefined) return this.#sentAt + PING_AFTER_MS;
     return Math.min(Math.max(this.#heardAt, oldest.sentAt) + SILENCE_MAX_MS, oldest.sentAt + ANSWER_MAX_MS);
   }
+}
+
+function refusal({ code, retryAfterSeconds }: Refused): Refusal {
+  return new Refusal(REFUSALS.has(code) ? (code as ErrorCode) : 'relay-failed', retryAfterSeconds * 1_000);
 }
 
 function answerTo({ case: kind }: Request): Answer['case'] {

@@ -18,6 +18,8 @@ export interface Limits {
   readonly storeBytes: number;
   /** Longest life of an envelope, whatever its sender asks for. */
   readonly envelopeSeconds: number;
+  /** An envelope that is to live no longer than this is passing: worth nothing later, and gone soon (PASSING_SHARE). */
+  readonly passingSeconds: number;
   /** Life of a mailbox that its owner does not collect. */
   readonly mailboxSeconds: number;
   /** Connections at a time from one source. */
@@ -31,6 +33,12 @@ export interface Limits {
   readonly sourceMailboxesPerDay: number;
 }
 
+/**
+ * The part of a mailbox's quota that only passing envelopes may fill, beyond what all share: whoever is back after a month can be called
+ * although everything that was written meanwhile has not been collected yet.
+ */
+export const PASSING_SHARE = 0.1;
+
 /** What suits a machine with 1 GB of memory and 20 GB of disk. */
 export const LIMITS: Limits = {
   // A month of a lively conversation, and 256 of the largest envelopes.
@@ -40,6 +48,8 @@ export const LIMITS: Limits = {
   storeMailboxes: 1_000_000,
   storeBytes: 16 * 1024 * MIB,
   envelopeSeconds: ENVELOPE_MAX_TTL_SECONDS,
+  // Presence and calls ask for half a minute; what a person wrote asks for a month.
+  passingSeconds: 5 * 60,
   // Half a year away, and the contacts have had five months of refusals to notice it by.
   mailboxSeconds: 180 * DAY_SECONDS,
   // A source may be a school behind one address: two connections for each of 500 people.

@@ -13,8 +13,8 @@ export type Operation =
   /** The mailbox is still collected: its unused time starts anew. */
   | { readonly kind: 'touch'; readonly mailbox: Uint8Array }
   /**
-   * Keeps an envelope; one with an id that waits already is kept once. Refused: `mailbox-unknown`, `token-wrong`, `mailbox-full`,
-   * and `relay-busy` where the store is full.
+   * Keeps an envelope; one with an id that waits already is kept once. Refused: `mailbox-unknown`, `token-wrong`, `mailbox-full`
+   * (for a passing one a little later, see core/limits.ts), and `relay-busy` where the store is full.
    */
   | {
       readonly kind: 'put';

@@ -3,7 +3,7 @@
 
 import { equal } from '../../crypto/bytes.js';
 import { SottoError, type ErrorCode } from '../../crypto/error.js';
-import type { Limits } from '../core/limits.js';
+import { PASSING_SHARE, type Limits } from '../core/limits.js';
 import type { Answer, Operation, StoredEnvelope } from '../core/operation.js';
 import {
   cardExpiryKey,
@@ -250,8 +250,9 @@ class LmdbStore implements Store {
       if (this.#envelope(mailbox, readInteger(twin)).expiresAt > now) return DONE;
       record = this.#remove(mailbox, record, readInteger(twin));
     }
-    const { mailboxEnvelopes, mailboxBytes } = this.#limits;
-    if (record.count + 1 > mailboxEnvelopes || record.bytes + envelope.length > mailboxBytes) return this.#full(mailbox);
+    const { mailboxEnvelopes, mailboxBytes, passingSeconds } = this.#limits;
+    const share = expiresAt - now > passingSeconds * 1_000 ? 1 : 1 + PASSING_SHARE;
+    if (record.count + 1 > mailboxEnvelopes * share || record.bytes + envelope.length > mailboxBytes * share) return this.#full(mailbox);
     if (!this.#hasRoom(envelope.length)) return refused('relay-busy');
 
     const sequence = record.sequence + 1;

@@ -20,7 +20,7 @@ export interface Store {
    * @throws SottoError `store-failed` with nothing of the group written.
    */
   run(operations: readonly Operation[], now: number): Promise<readonly Answer[]>;
-  /** What is kept as of the last answer, expired or not. */
+  /** What is kept as of the last answer, expired or not; a store that others write to as well may be a little behind them. */
   readonly totals: Totals;
   /** Bytes of its files that can be written without asking the disk for more, about; 0 where that is not known. */
   readonly reusableBytes: number;

@@ -1,8 +1,10 @@
 // The one file of the lmdb store and the tables in it, for those who keep things there and those who look after them. It never
 // knows what a record means.
 
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { open, type Database } from 'lmdb';
+import { SottoError } from '../../crypto/error.js';
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -34,11 +36,24 @@ export function openTables(folder: string): Tables {
   return openFile(fileIn(folder), false);
 }
 
-/** @param readOnly also while a relay has the file open; what it writes meanwhile is not seen. */
+/**
+ * @param readOnly also while a relay has the file open; what it writes meanwhile is not seen.
+ * @throws SottoError `store-failed` if the file is there and belongs to somebody else
+ */
 export function openFile(path: string, readOnly: boolean): Tables {
+  for (const file of [path, `${path}-lock`]) ensureUsable(file);
   const root = open<Buffer, Buffer>({ path, noSubdir: true, pageSize: PAGE_BYTES, readOnly, ...BINARY });
   const table = (name: string): Table => root.openDB(name, BINARY);
   return { root, mailboxes: table('mailboxes'), envelopes: table('envelopes'), ids: table('ids'), cards: table('cards'), expiry: table('expiry') };
+}
+
+/** Whoever looks after a relay as another user may leave files that it cannot open. */
+function ensureUsable(file: string): void {
+  try {
+    accessSync(file, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new SottoError('store-failed', `The file ${file} belongs to another user; give it to the one who runs the relay, with chown.`, error);
+  }
 }
 
 /** What lmdb tells about a table, and about the whole file. */

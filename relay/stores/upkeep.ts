@@ -1,7 +1,7 @@
 // Looking after the store's file from outside: what is in it, a copy of it while a relay uses it, and a smaller one when none
 // does. It counts records and reads their times, and never looks at whose they are.
 
-import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chownSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { SottoError } from '../../crypto/error.js';
 import { unpackEnvelope, unpackMailbox, unpackTotals } from './layout.js';
 import { FORMAT } from './migration.js';
@@ -25,6 +25,9 @@ export interface Inspection {
   /** Time until the next unused mailbox is removed. */
   readonly nextUnusedMs: number | null;
 }
+
+/** Permissions of everybody but the owner of a file. */
+const OTHERS = 0o077;
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -112,6 +115,9 @@ export async function compact(folder: string): Promise<{ readonly before: number
     claimFolder(tables.root, folder);
     try {
       await copy(tables, draft);
+      // Whoever runs this may be another user than whoever runs the relay.
+      const { uid, gid } = statSync(path);
+      chownSync(draft, uid, gid);
     } catch (error) {
       releaseFolder(tables.root);
       throw new SottoError('store-failed', undefined, error);
@@ -138,7 +144,9 @@ export async function ownerOfFolder(folder: string): Promise<number | null> {
 
 async function copy(tables: Tables, target: string): Promise<void> {
   rmSync(target, { force: true });
-  await tables.root.backup(target, true);
+  // lmdb makes the file as the process makes all files, and nobody else may look into this one.
+  const before = process.umask(OTHERS);
+  await tables.root.backup(target, true).finally(() => process.umask(before));
   // The process that has the folder open has nothing to do with the copy.
   const copied = openFile(target, false);
   releaseFolder(copied.root);
@@ -152,6 +160,7 @@ function openExisting(path: string): Tables {
   try {
     return openFile(path, true);
   } catch (error) {
+    if (error instanceof SottoError) throw error;
     throw new SottoError('store-damaged', `The relay's data at ${path} cannot be read; restore it from a backup.`, error);
   }
 }

@@ -1,5 +1,5 @@
 // What a connected client is told of TURN: where a server is, and a credential for it. It may be ours, or one that the operator
-// trusts with the same kind of secret (coturn's use-auth-secret). Pure: time and chance are arguments.
+// trusts with the same kind of secret (coturn’s use-auth-secret). Pure: the clock of that server and chance are arguments.
 
 import { mintCredential, type Credential, type Secrets } from './credential.js';
 import type { TurnPorts } from './workers.js';
@@ -14,6 +14,8 @@ export interface Offering {
   readonly secrets: Secrets;
   /** Where it is, for a client that calls this relay by a host name. */
   readonly urlsFor: (host: string) => readonly string[];
+  /** ms since 1970, by the clock of that server. */
+  readonly now: () => number;
 }
 
 /** Ports of our own server; null for what it does not have. */
@@ -31,7 +33,7 @@ export function ownUrls({ udp, tcp, tls }: OwnPorts, host: string): string[] {
   return urls;
 }
 
-/** @param now in ms since 1970. @param random CREDENTIAL_RANDOM_BYTES of it. */
-export function makeOffer({ secrets, urlsFor }: Offering, host: string, now: number, random: Uint8Array): Offer {
-  return { urls: urlsFor(host), ...mintCredential(secrets, now, random) };
+/** @param random CREDENTIAL_RANDOM_BYTES of it. */
+export function makeOffer({ secrets, urlsFor, now }: Offering, host: string, random: Uint8Array): Offer {
+  return { urls: urlsFor(host), ...mintCredential(secrets, now(), random) };
 }

@@ -9,6 +9,7 @@ import { SottoError } from '../../crypto/error.js';
 import type { Flow } from './allocation.js';
 import { familyOf, type Family } from './attribute.js';
 import type { Listener } from './binding.js';
+import { steadyNow } from './clock.js';
 import type { Commons } from './commons.js';
 import type { Secrets } from './credential.js';
 import { Frames } from './frame.js';
@@ -166,7 +167,7 @@ class Loop {
 
   #input(input: Input): void {
     if (this.#closed) return;
-    for (const output of this.#turn.handle(input, Date.now())) this.#carryOut(output);
+    for (const output of this.#turn.handle(input, steadyNow())) this.#carryOut(output);
   }
 
   #carryOut(output: Output): void {
@@ -184,7 +185,7 @@ class Loop {
         return;
       case 'wake':
         clearTimeout(this.#alarm);
-        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), output.at - Date.now());
+        this.#alarm = setTimeout(() => this.#input({ kind: 'wake' }), output.at - steadyNow());
     }
   }
 

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
 import { dataFolder } from '../../relay/command.js';
+import { tryStun } from '../../relay/trial.js';
 import { Story } from '../support/command.js';
 import { newMailbox, put, random, TestClient } from './support.js';
 
@@ -76,6 +77,13 @@ describe('sotto relay', () => {
     expect(code).toBe(0);
     expect(out).toContain('It runs already');
     expect(new Set(out.match(/http:\/\/127\.0\.0\.1:\d+/g))).toEqual(new Set([url]));
+  });
+
+  test('listens for STUN and TURN at another address where it is told to, as behind a proxy', async () => {
+    const { process } = await startRelay('--stun-host', '127.0.0.2');
+    const { stunPort } = JSON.parse(process.lines[0]!) as { stunPort: number };
+    expect(await tryStun({ address: '127.0.0.2', port: stunPort })).toMatchObject({ address: '127.0.0.1' });
+    await process.kill('SIGTERM');
   });
 
   test('refuses options that make no sense', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
-import { LIMITS } from '../../relay/core/limits.js';
+import { LIMITS, type Limits } from '../../relay/core/limits.js';
 import { Relay, type Input } from '../../relay/core/relay.js';
 import { openLmdbStore } from '../../relay/stores/lmdb.js';
 import type { Store } from '../../relay/stores/store.js';
@@ -26,7 +26,7 @@ const DAYS = Number(process.env['SOTTO_DAYS'] ?? 1);
 
 /** The loop of a relay without sockets: it gives the brain what its store answers, and wakes it when it asks for it. */
 class World {
-  readonly relay = new Relay(0);
+  readonly relay: Relay;
   readonly store: Store;
   now = START;
   #wakeAt = Infinity;
@@ -34,8 +34,9 @@ class World {
   readonly delivered: { readonly connection: number; readonly mailbox: Uint8Array; readonly sequence: bigint; readonly envelope: Uint8Array }[] = [];
   readonly outcomes = new Map<string, number>();
 
-  constructor(store: Store) {
+  constructor(store: Store, limits: Limits = LIMITS) {
     this.store = store;
+    this.relay = new Relay(0, 0, limits);
   }
 
   async input(input: Input): Promise<void> {
@@ -131,3 +132,38 @@ test(`${DAYS * 24} hours: what is due goes, what is accepted arrives, and nothin
   await world.passTo(world.now + (LIMITS.mailboxSeconds + 1) * 1_000);
   expect(store.totals).toEqual({ mailboxes: 0, envelopes: 0, cards: 0, bytes: 0 });
 }, 60_000 + DAYS * 60_000);
+
+test('what is kept lives as long as its class: passing for minutes, written for what the operator says, cards for what they were made for', async () => {
+  const limits = { ...LIMITS, mailboxEnvelopes: 10, envelopeSeconds: 7 * 24 * 3_600 };
+  const store = openLmdbStore(temporaryFolder(), limits, START);
+  onTestFinished(() => store.close());
+  const world = new World(store, limits);
+  const mailbox = newMailbox();
+  const month = 30 * 24 * 3_600;
+  await world.input({ kind: 'wake' });
+  await world.input({ kind: 'opened', connection: 1, role: 'collect', challenge: CHALLENGE, source: null });
+  await world.input({ kind: 'opened', connection: 2, role: 'deposit', challenge: CHALLENGE, source: null });
+  await world.ask(1, collect(mailbox, CHALLENGE));
+  await world.ask(1, { case: 'putCard', value: { lookup: random(16), card: random(10), ttlSeconds: 7 * 24 * 3_600 } });
+  await world.ask(1, { case: 'putCard', value: { lookup: random(16), card: random(10), ttlSeconds: 36 * 24 * 3_600, reusable: true } });
+  await world.input({ kind: 'closed', connection: 1 });
+  for (let count = 0; count < 10; count += 1) await world.ask(2, put(mailbox, random(100), month));
+  const refusals = (): number => world.outcomes.get('mailbox-full') ?? 0;
+  await world.ask(2, put(mailbox, random(100), month));
+  expect(refusals()).toBe(1);
+  // A call comes through to whoever has not collected yet.
+  await world.ask(2, put(mailbox, random(100), 30));
+  expect(refusals()).toBe(1);
+
+  const kept = async (ms: number): Promise<readonly number[]> => {
+    await world.passTo(START + ms);
+    return [store.totals.envelopes, store.totals.cards, store.totals.mailboxes];
+  };
+  expect(await kept(29_000)).toEqual([11, 2, 1]);
+  expect(await kept(30_000)).toEqual([10, 2, 1]);
+  expect(await kept(7 * DAY_MS - 1)).toEqual([10, 2, 1]);
+  expect(await kept(7 * DAY_MS + 1_000)).toEqual([0, 1, 1]);
+  expect(await kept(36 * DAY_MS - 1)).toEqual([0, 1, 1]);
+  expect(await kept(36 * DAY_MS + 1_000)).toEqual([0, 0, 1]);
+  expect(await kept(181 * DAY_MS)).toEqual([0, 0, 0]);
+});

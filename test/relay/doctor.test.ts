@@ -1,8 +1,12 @@
 // `sotto relay doctor` at relays that are well, short of something, and not there.
 
-import { beforeAll, expect, test } from 'vitest';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { ready } from '../../crypto/sodium.js';
 import { examine, type Finding } from '../../relay/doctor.js';
+import { LIMITS as TURN_LIMITS } from '../../relay/turn/limits.js';
 import { freePort, Story } from '../support/command.js';
 import { temporaryFolder, testRelay } from './support.js';
 
@@ -17,6 +21,31 @@ test('a relay that is well is found so, from outside and from inside', async () 
   const findings = await examine({ url: `http://127.0.0.1:${relay.port}`, data, ...ILL });
   const inside = process.platform === 'linux' ? 'good' : 'unknown';
   expect(states(findings)).toEqual({ 'name': 'good', 'HTTP': 'good', 'clock': 'good', 'WebSocket': 'good', 'mailbox': 'good', 'STUN': 'good', 'TURN': 'good', 'disk': 'good', 'open files': inside });
+});
+
+test('a packet goes through TURN: from one allocation to another on one machine, and from outside where that is let in', async () => {
+  const [own, open] = [await testRelay(), await testRelay({ turn: { exempt: ['127.0.0.0/8'] } })];
+  for (const [relay, seen] of [[own, /^A packet went from one allocation to another/], [open, /^An allocation was made, and a packet came through UDP port \d+ of 127\.0\.0\.1/]] as const) {
+    const findings = await examine({ url: `http://127.0.0.1:${relay.port}`, data: '/nowhere', ...ILL });
+    expect(findings.find(({ what }) => what === 'TURN')).toMatchObject({ state: 'good', sentence: expect.stringMatching(seen) });
+  }
+});
+
+test('a TURN server that announces an address at which it is not reached is found out, and gets back what it has allocated', async () => {
+  const relay = await testRelay({ turn: { exempt: ['127.0.0.0/8'], announced: ['127.0.0.77'], limits: { ...TURN_LIMITS, allocations: 1 } } });
+  for (let again = 0; again < 2; again += 1) {
+    const findings = await examine({ url: `http://127.0.0.1:${relay.port}`, data: '/nowhere', ...ILL });
+    expect(findings.find(({ what }) => what === 'TURN')).toMatchObject({ state: 'bad', sentence: expect.stringMatching(/^Nothing that is sent to UDP port \d+ of 127\.0\.0\.77 comes through\. .*--turn-address/) });
+  }
+});
+
+test('what answers on the WebSocket and is no relay is found out', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  onTestFinished(() => server.close());
+  server.on('connection', (socket) => socket.send('hello'));
+  await once(server, 'listening');
+  const findings = await examine({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, data: '/nowhere', ...ILL });
+  expect(findings.find(({ what }) => what === 'WebSocket')).toMatchObject({ state: 'bad', sentence: expect.stringContaining('no relay of Sotto') });
 });
 
 test('what is wrong is said with what to do', async () => {

@@ -7,6 +7,8 @@ import { createConnection } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
+import { examine } from '../../relay/doctor.js';
+import { inspect } from '../../relay/stores/upkeep.js';
 import { Running, SOTTO, Story } from '../support/command.js';
 import { COLLECT_PATH } from '../../relay/wire/limits.js';
 import { collect, newMailbox, put, random, TestClient, type Mailbox } from './support.js';
@@ -20,6 +22,9 @@ const canMount = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/
 
 const DISK_BYTES = 24 * 1024 * 1024;
 const ROUNDS = 40;
+/** More than a relay needs for itself, and less than what it has of its file in memory. */
+const MEMORY_MAX_MIB = 250;
+const YEAR_MS = 365 * 24 * 3_600_000;
 
 /** Asks for a WebSocket, before what follows is none. */
 const UPGRADE = `GET ${COLLECT_PATH} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`;
@@ -88,6 +93,27 @@ test('a client that never reads is not waited for by others, and costs no more t
   expect(await sender.try(put(mailbox, random(10)))).toBe('done');
 });
 
+test.skipIf(process.platform !== 'linux')('a store that is larger than the memory is no reason to refuse anything', async () => {
+  const { port, relay } = await startRelay('--mailbox-envelopes', '100000', '--mailbox-bytes', '300000000', '--memory-max', String(MEMORY_MAX_MIB * 1024 * 1024));
+  const [sender, mailbox, owner] = [await TestClient.connect(port, 'deposit'), newMailbox(), await TestClient.connect(port, 'collect')];
+  await owner.collect(mailbox);
+  owner.socket.terminate();
+  for (let round = 0; round < 20; round += 1) {
+    const outcomes = await Promise.all(Array.from({ length: 100 }, () => sender.try(put(mailbox, random(60_000), 3_600))));
+    expect(new Set(outcomes)).toEqual(new Set(['done']));
+  }
+  // What it has read of its file stays in the memory for as long as nobody else wants that.
+  const later = await TestClient.connect(port, 'collect');
+  await later.collect(mailbox);
+  for (let left = 2_000; left > 0;) {
+    const deliveries = await later.deliveries(Math.max(1, Math.min(left, later.waiting)));
+    left -= deliveries.length;
+    await later.try({ case: 'acknowledge', value: { mailbox: mailbox.mailbox, sequences: deliveries.map(({ sequence }) => sequence) } });
+  }
+  expect(memoryOf(relay)).toBeGreaterThan(MEMORY_MAX_MIB);
+  expect(await (await fetch(`http://127.0.0.1:${port}/ready`)).json()).toEqual({ status: 'ready', problems: [] });
+});
+
 test('a client that asks for much keeps nobody waiting long', async () => {
   const { port } = await startRelay();
   const decent = await Decent.at(port);
@@ -98,6 +124,34 @@ test('a client that asks for much keeps nobody waiting long', async () => {
   for (let count = 0; count < 10_000; count += 1) void greedy.ask(body).then(() => { answered += 1; }, () => {});
   await decent.isServed();
   expect(answered).toBeLessThan(10_000);
+});
+
+test.skipIf(process.platform === 'win32')('a clock that jumps a year ahead, and then a year behind, costs nothing that was accepted, and nobody who is there', async () => {
+  // The relay believes the machine's clock, and that is wrong by whatever the signals say.
+  const jumpy = `let wrongMs = 0; const real = Date.now; Date.now = () => real() + wrongMs; process.on('SIGUSR2', () => { wrongMs = wrongMs > 0 ? -${YEAR_MS} : ${YEAR_MS}; });`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(jumpy)}` };
+  const relay = story.start(['relay', '--port', '0', '--stun-port', '0', '--metrics', 'off', '--json', '--data', story.home('jumpy')], env);
+  const { port } = JSON.parse(await relay.line((line) => line.includes('listening'))) as { port: number };
+  const decent = await Decent.at(port);
+  const [owner, sender, mailbox] = [await TestClient.connect(port, 'collect'), await TestClient.connect(port, 'deposit'), newMailbox()];
+  await owner.collect(mailbox);
+  owner.socket.terminate();
+  for (let jump = 1; jump <= 2; jump += 1) {
+    expect(await sender.try(put(mailbox, random(100), 3_600))).toBe('done');
+    relay.child.kill('SIGUSR2');
+    await expect.poll(async () => {
+      await decent.isServed();
+      return relay.err.match(/the clock has jumped/g)?.length ?? 0;
+    }, { timeout: 20_000 }).toBe(jump);
+    // What is due is looked for after a second.
+    expect(await sender.try(put(mailbox, random(100), 1))).toBe('done');
+    await expect.poll(async () => (await inspect(story.home('jumpy'), Date.now())).totals.envelopes, { timeout: 20_000 }).toBe(jump);
+    const findings = await examine({ url: `http://127.0.0.1:${port}`, data: '/nowhere', connections: 1, diskReserve: 1 });
+    expect(findings.filter(({ what, state }) => ['mailbox', 'STUN', 'TURN'].includes(what) && state !== 'good')).toEqual([]);
+  }
+  const back = await TestClient.connect(port, 'collect');
+  await back.collect(mailbox);
+  expect(await back.deliveries(2)).toHaveLength(2);
 });
 
 test.skipIf(process.platform !== 'linux')('too many open files keep new clients out, those that are in are served, and it goes on when there are fewer', async () => {

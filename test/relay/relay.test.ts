@@ -70,7 +70,7 @@ describe('envelopes', () => {
     await (await TestClient.connect(Number(new URL(owner.socket.url).port), 'collect')).collect(mailbox);
     const outcomes = await Promise.all(Array.from({ length: 1_000 }, (_, index) => sender.try(put(mailbox, Uint8Array.of(index >> 8, index & 0xff)))));
     expect(new Set(outcomes)).toEqual(new Set(['done']));
-    expect(await sender.try(put(mailbox, random(3)))).toBe('mailbox-full');
+    expect(await sender.try(put(mailbox, random(3), 3_600))).toBe('mailbox-full');
 
     await owner.collect(mailbox);
     for (let received = 0; received < 1_000; received += 100) {

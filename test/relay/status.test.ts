@@ -5,9 +5,12 @@ import { readFileSync, renameSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { chromium } from 'playwright-core';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
+import { History } from '../../relay/history.js';
+import { CHROMIUM, hasChromium } from '../support/chromium.js';
 import { newMailbox, put, random, temporaryFolder, TestClient, testRelay } from './support.js';
 
 beforeAll(ready);
@@ -22,6 +25,11 @@ function certificate(folder: string, name: string): { readonly certFile: string;
   const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1'];
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '30', '-keyout', keyFile, '-out', certFile, ...subject], { stdio: 'ignore' });
   return { certFile, keyFile };
+}
+
+/** Of "rgb(1, 2, 3)", from 0 to 765. */
+function brightness(colour: string): number {
+  return colour.match(/\d+/g)!.slice(0, 3).reduce((total, part) => total + Number(part), 0);
 }
 
 function nameServed(port: number): Promise<string> {
@@ -77,10 +85,55 @@ describe('metrics', () => {
     const response = await fetch(`http://127.0.0.1:${relay.metricsPort}/`);
     const page = await response.text();
     expect(page).toContain('The relay is ready');
-    expect(page).toContain('1 of 50,000');
+    expect(page).toContain('<b>1</b> of 50,000');
     expect(page).not.toMatch(/<script|src=|href=/);
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
     expect((await fetch(`http://127.0.0.1:${relay.metricsPort}/x`)).status).toBe(404);
+  });
+
+  test('the status page tells what was taken, refused, and how soon it was on the disk', async () => {
+    const relay = await testRelay({ metrics: METRICS });
+    const [owner, sender, mailbox] = [await TestClient.connect(relay.port, 'collect'), await TestClient.connect(relay.port, 'deposit'), newMailbox()];
+    const page = async (): Promise<string> => (await fetch(`http://127.0.0.1:${relay.metricsPort}/`)).text();
+    expect(await page()).toContain('nothing since the start');
+    await owner.collect(mailbox);
+    for (let number = 0; number < 3; number += 1) await sender.try(put(mailbox, random(10)));
+    for (let number = 0; number < 2; number += 1) await sender.try(put(newMailbox(), random(10)));
+    await sender.try(put({ ...mailbox, token: random(16) }, random(10)));
+    const after = await page();
+    expect(after).toContain('<b>3</b> since the start');
+    expect(after).toContain('2 mailbox-unknown, 1 token-wrong');
+    expect(after).toMatch(/99 of 100 times within \d+(\.\d+)? ms/);
+  });
+
+  test('the last hour is remembered and no more of it, as what each look adds', async () => {
+    let taken = 0;
+    const history = new History(async () => ({ connections: taken % 7, taken }));
+    onTestFinished(() => history.stop());
+    for (let look = 1; look <= 200; look += 1) {
+      taken += look;
+      await history.look();
+    }
+    expect(history.looks.map((each) => each.taken)).toEqual(Array.from({ length: 180 }, (_, index) => index + 21));
+  });
+
+  test.skipIf(!hasChromium)('the status page fits a telephone, dark or light, and breaks none of its own rules', async () => {
+    const relay = await testRelay({ metrics: METRICS });
+    const browser = await chromium.launch(CHROMIUM);
+    try {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const page = await (await browser.newContext({ colorScheme, viewport: { width: 360, height: 700 } })).newPage();
+        const complaints: string[] = [];
+        page.on('console', (message) => complaints.push(message.text()));
+        await page.goto(`http://127.0.0.1:${relay.metricsPort}/`);
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+        const [ink, ground] = await page.evaluate('[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]') as [string, string];
+        expect(brightness(ink) > brightness(ground)).toBe(colorScheme === 'dark');
+        expect(complaints.filter((text) => !text.includes('favicon'))).toEqual([]);
+      }
+    } finally {
+      await browser.close();
+    }
   });
 
   test('a port that nobody chose may be another one, and one that somebody chose may not', async () => {

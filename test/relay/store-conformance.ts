@@ -12,7 +12,8 @@ const DONE = { kind: 'done' };
 
 /** When a mailbox that was collected at NOW and never again is removed. */
 const UNUSED = NOW + LIMITS.mailboxSeconds * 1_000;
-const DAY_MS = 24 * 3_600_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 interface Place {
   readonly mailbox: Uint8Array;
@@ -24,7 +25,7 @@ const newPlace = (): Place => ({ mailbox: random(16), owner: random(32), tokenHa
 const open = (place: Place, create = true): Operation => ({ kind: 'open', ...place, create });
 const refusal = (code: string) => ({ kind: 'refused', code });
 
-function put({ mailbox, tokenHash }: Place, envelope: Uint8Array, { id = random(16), ttlMs = 60_000 } = {}): Operation {
+function put({ mailbox, tokenHash }: Place, envelope: Uint8Array, { id = random(16), ttlMs = HOUR_MS } = {}): Operation {
   return { kind: 'put', mailbox, tokenHash, id, envelope, expiresAt: NOW + ttlMs };
 }
 
@@ -32,10 +33,10 @@ function list({ mailbox }: Place, { after = 0, limit = 10_000, maxBytes = Infini
   return { kind: 'list', mailbox, after, limit, maxBytes };
 }
 
-/** Runs the suite. `openStore` opens what is in a folder, and must open it again after close(). */
-export function describeStore(name: string, openStore: (folder: string, limits: Limits, now: number) => Store): void {
+/** Runs the suite. `openStore` opens what is kept under the name of a folder that exists, and must open it again after close(). */
+export function describeStore(name: string, openStore: (folder: string, limits: Limits, now: number) => Store | Promise<Store>): void {
   async function fresh(limits: Partial<Limits> = {}): Promise<{ store: Store; run: (operation: Operation, now?: number) => Promise<Answer> }> {
-    const store = openStore(temporaryFolder(), { ...LIMITS, ...limits }, NOW);
+    const store = await openStore(temporaryFolder(), { ...LIMITS, ...limits }, NOW);
     onTestFinished(() => store.close());
     return { store, run: async (operation, now = NOW) => (await store.run([operation], now))[0]! };
   }
@@ -126,9 +127,26 @@ export function describeStore(name: string, openStore: (folder: string, limits: 
       const { store, run, place } = await withMailbox();
       const full = Array.from({ length: LIMITS.mailboxEnvelopes }, () => put(place, random(1)));
       expect((await store.run(full, NOW)).every(({ kind }) => kind === 'stored')).toBe(true);
-      expect(await run(put(place, random(1)))).toEqual({ ...refusal('mailbox-full'), roomAt: NOW + 60_000 });
+      expect(await run(put(place, random(1)))).toEqual({ ...refusal('mailbox-full'), roomAt: NOW + HOUR_MS });
       await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
       expect(await run(put(place, random(1)))).toMatchObject({ kind: 'stored' });
+    });
+
+    test('a full mailbox takes a tenth more of passing envelopes, which stand in nobody’s way when they have passed', async () => {
+      const limits = { mailboxEnvelopes: 20, mailboxBytes: 20_000 };
+      const passing = { ttlMs: LIMITS.passingSeconds * 1_000 };
+      for (const [count, length] of [[20, 10], [10, 2_000]] as const) {
+        const { store, run, place } = await withMailbox(limits);
+        const more = count / 10;
+        await store.run(Array.from({ length: count }, () => put(place, random(length))), NOW);
+        expect(await run(put(place, random(length), { ttlMs: passing.ttlMs + 1 }))).toMatchObject(refusal('mailbox-full'));
+        const answers = await store.run(Array.from({ length: more + 1 }, () => put(place, random(length), passing)), NOW);
+        expect(answers.map(({ kind }) => kind)).toEqual([...Array.from({ length: more }, () => 'stored'), 'refused']);
+        await run({ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] });
+        expect(await run(put(place, random(length)))).toMatchObject(refusal('mailbox-full'));
+        await run({ kind: 'expire', limit: 100 }, NOW + passing.ttlMs);
+        expect(await run(put(place, random(length)), NOW + passing.ttlMs)).toMatchObject({ kind: 'stored' });
+      }
     });
 
     test('a mailbox takes its quota of bytes and not one more', async () => {
@@ -262,11 +280,11 @@ export function describeStore(name: string, openStore: (folder: string, limits: 
       const keep = { kind: 'put-card', lookup, card, reusable: true, expiresAt: NOW + 100 } as const;
       const take = (): Operation => ({ kind: 'take-card', lookup, claim: random(16) });
       const isCard = (answer: Answer | undefined): boolean => answer?.kind === 'card' && Buffer.from(answer.card).equals(card);
-      const before = openStore(folder, LIMITS, NOW);
+      const before = await openStore(folder, LIMITS, NOW);
       expect(await before.run([keep, keep, { ...keep, reusable: false }, { ...keep, card: random(2_088) }], NOW)).toEqual([DONE, DONE, refusal('card-taken'), refusal('card-taken')]);
       expect((await before.run([take(), take()], NOW)).every(isCard)).toBe(true);
       await before.close();
-      const after = openStore(folder, LIMITS, NOW);
+      const after = await openStore(folder, LIMITS, NOW);
       onTestFinished(() => after.close());
       expect((await after.run([take(), take()], NOW + 99)).every(isCard)).toBe(true);
       expect(await after.run([take()], NOW + 100)).toEqual([refusal('card-unknown')]);
@@ -283,11 +301,11 @@ export function describeStore(name: string, openStore: (folder: string, limits: 
       const folder = temporaryFolder();
       const place = newPlace();
       const [lookup, claim] = [random(16), random(16)];
-      const before = openStore(folder, LIMITS, NOW);
+      const before = await openStore(folder, LIMITS, NOW);
       await before.run([open(place), put(place, random(10)), put(place, random(20)), { kind: 'put-card', lookup, card: random(9), reusable: false, expiresAt: NOW + 9 }], NOW);
       await before.run([{ kind: 'acknowledge', mailbox: place.mailbox, sequences: [1] }, { kind: 'take-card', lookup, claim }], NOW);
       await before.close();
-      const after = openStore(folder, LIMITS, NOW);
+      const after = await openStore(folder, LIMITS, NOW);
       onTestFinished(() => after.close());
       const answers = await after.run([open({ ...place, owner: random(32) }), list(place), put(place, random(30)), { kind: 'take-card', lookup, claim: random(16) }], NOW);
       expect(answers).toMatchObject([refusal('mailbox-taken'), { envelopes: [{ sequence: 2 }] }, { sequence: 3 }, refusal('card-taken')]);

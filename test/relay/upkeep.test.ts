@@ -1,7 +1,7 @@
 // The store's file over years: earlier formats, backups of a relay that runs, compaction, and what an inspection tells.
 
-import { readdirSync, statSync } from 'node:fs';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { open } from 'lmdb';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
@@ -10,6 +10,7 @@ import { LIMITS } from '../../relay/core/limits.js';
 import type { Operation } from '../../relay/core/operation.js';
 import { openLmdbStore } from '../../relay/stores/lmdb.js';
 import { backup, compact, inspect } from '../../relay/stores/upkeep.js';
+import { SOTTO } from '../support/command.js';
 import { random, temporaryFolder } from './support.js';
 
 beforeAll(ready);
@@ -88,6 +89,38 @@ test('a backup of a store in use holds what was answered before it, and a relay 
   expect(envelopes).toBeGreaterThanOrEqual(100);
   expect(envelopes % 2).toBe(0);
   expect(await copy.run([list], NOW)).toMatchObject([{ envelopes: { length: envelopes } }]);
+});
+
+test.skipIf(process.platform === 'win32')('a backup is for its owner alone, whatever files are like otherwise, and so is what a compaction leaves', async () => {
+  const folder = temporaryFolder();
+  const store = openLmdbStore(folder, LIMITS, NOW);
+  await store.close();
+  const before = process.umask(0);
+  onTestFinished(() => void process.umask(before));
+  await backup(folder, join(folder, 'copy'));
+  await compact(folder);
+  expect(['copy', 'relay.mdb'].map((name) => statSync(join(folder, name)).mode & 0o777)).toEqual([0o600, 0o600]);
+  expect(process.umask()).toBe(0);
+});
+
+test.skipIf(process.getuid?.() !== 0)('a compaction by another user, as root is, leaves the file to its owner', async () => {
+  const folder = temporaryFolder();
+  const store = openLmdbStore(folder, LIMITS, NOW);
+  await store.close();
+  chownSync(join(folder, 'relay.mdb'), 12_345, 23_456);
+  await compact(folder);
+  const { uid, gid } = statSync(join(folder, 'relay.mdb'));
+  expect([uid, gid]).toEqual([12_345, 23_456]);
+});
+
+test.skipIf(process.getuid?.() !== 0)('a file that another user has left is named, with what to do', async () => {
+  const folder = temporaryFolder();
+  const store = openLmdbStore(folder, LIMITS, NOW);
+  await store.close();
+  for (const name of ['', 'relay.mdb', 'relay.mdb-lock']) chmodSync(join(folder, name), name === '' ? 0o755 : 0o600);
+  // As nobody, who may look at files of root and no more.
+  const { stdout } = spawnSync('setpriv', ['--reuid=65534', '--clear-groups', process.execPath, SOTTO, 'relay', 'inspect', '--json', '--data', folder], { encoding: 'utf8' });
+  expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'store-failed', message: expect.stringMatching(/relay\.mdb belongs to another user; give it to the one who runs the relay/) } });
 });
 
 test('compaction gives back what was deleted, keeps the rest, and waits for the relay to stop', async () => {

@@ -33,7 +33,7 @@ export class MemoryClient implements Client {
 
   contactStatus(contact: ContactView): ContactStatus {
     return {
-      ...contact, path: 'relay', connected: true, since: Date.now() - 300_000, why: 'the contact has not been seen', pair: null, rttMs: 23,
+      ...contact, path: 'relay', connected: true, held: null, since: Date.now() - 300_000, why: 'the contact has not been seen', pair: null, rttMs: 23,
       policy: 'direct', heardAt: null, undelivered: 0, unread: 0,
     };
   }

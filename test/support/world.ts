@@ -150,6 +150,9 @@ export const FAIR: Weather = { delayMs: 10, crash: 0, cut: 0, direct: 1 };
 export class World {
   now = 1_800_000_000_000;
   weather: Weather;
+  /** Envelopes that a mailbox holds, and the advice that comes with the refusal of more. */
+  mailboxMax = Infinity;
+  adviceMs = 0;
   readonly chance: () => number;
   readonly clients: VirtualClient[] = [];
   /** Mailboxes by id: who collects, and what waits. */
@@ -204,6 +207,7 @@ export class World {
     const box = this.mailboxes.get(mailbox);
     if (box === undefined) return 'mailbox-unknown';
     if (box.token !== token.join()) return 'token-wrong';
+    if (box.envelopes.size >= this.mailboxMax) return 'mailbox-full';
     this.#sequence += 1;
     const envelope = { sequence: this.#sequence, bytes, at: this.now, expiresAt: this.now + ttlSeconds * 1000 };
     box.envelopes.set(envelope.sequence, envelope);
@@ -447,7 +451,7 @@ export class VirtualClient {
         const { contact, envelope, to, bytes, ttlSeconds } = output;
         world.observer?.left(this, bytes);
         const error = this.#online.has('deposit') ? world.put(to.mailbox, to.token, bytes, ttlSeconds) : 'relay-unreachable';
-        return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error }));
+        return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error, retryAfterMs: error === 'mailbox-full' ? world.adviceMs : 0 }));
       }
       case 'dial': return this.#dial(output.call);
       case 'peer-remote': return this.#remote(output.call, output.description.ufrag);

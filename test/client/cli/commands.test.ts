@@ -230,6 +230,8 @@ describe('a command', () => {
     const direct = { ...client.contactStatus(BOB), path: 'direct', pair: { local: '192.0.2.1:4000 host', remote: '[2001:db8::1]:5000 prflx' }, heardAt: Date.now() } as const;
     expect(contactWords(direct, Date.now()).slice(2)).toEqual(['between 192.0.2.1:4000 and [2001:db8::1]:5000', 'policy direct; last heard just now']);
     expect(contactWords({ ...client.contactStatus(BOB), connected: false }, Date.now())[1]).toBe('not connected; messages stay queued');
+    const full = { ...client.contactStatus(BOB), connected: false, held: { reason: 'mailbox-full', until: Date.now() + 60_000 } };
+    expect(contactWords(full, Date.now())[1]).toMatch(/^queued: the contact's mailbox is full; tried again by [\w ]*\d\d:\d\d$/);
     expect(relayWords({ url: 'http://r', online: true, rttMs: 3, reason: 'it does not answer', cause: 'does not answer' })).toBe('relay http://r: online, 3 ms, but brings nothing of what others write (it does not answer)');
     expect(relayWords({ url: 'http://r', online: false, rttMs: null, reason: 'nothing listens there', cause: 'connect ECONNREFUSED 192.0.2.1:80' })).toBe('relay http://r: offline (nothing listens there); until it is back, messages go by direct paths only');
   });

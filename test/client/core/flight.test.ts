@@ -185,12 +185,13 @@ describe('where a contact is reached', () => {
 
   it('is elsewhere when the contact says another mailbox, and nothing happens when it is the same', () => {
     const { memory, bob } = meet(9);
-    bob.putPaused = true;
+    const hold = { code: 'mailbox-full', until: memory.now + 1_000 } as const;
+    bob.hold = hold;
     const { relay, mailbox, token } = bob.record.outbox;
     onReply(memory, bob, { relay, mailbox: Uint8Array.from(Buffer.from(mailbox, 'hex')), token } as never);
-    expect([memory.takeOutputs(), bob.putPaused]).toEqual([[], true]);
+    expect([memory.takeOutputs(), bob.hold]).toEqual([[], hold]);
     onReply(memory, bob, REPLY as never);
-    expect([bob.record.outbox.relay, bob.putPaused]).toEqual(['https://other.test', false]);
+    expect([bob.record.outbox.relay, bob.hold]).toEqual(['https://other.test', null]);
   });
 });
 

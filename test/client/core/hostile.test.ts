@@ -150,7 +150,7 @@ describe('a core', () => {
   it('survives any input that names things it does not know', () => {
     const { world, alice } = acquaint(5);
     const unknown = fc.constantFrom<Input>(
-      { type: 'put', contact: 'ff', envelope: 'ff', error: null },
+      { type: 'put', contact: 'ff', envelope: 'ff', error: null, retryAfterMs: 0 },
       { type: 'collected', mailbox: 'ff', error: 'mailbox-taken' },
       { type: 'published', lookup: 'ff', error: null },
       { type: 'card', request: 77, card: new Uint8Array(3), error: null },

@@ -148,6 +148,13 @@ describe('a link', () => {
     expect(await code(heard.link.takeCard(new Uint8Array(16), new Uint8Array(16)))).toBe(expected);
   });
 
+  test('hands on when the relay advises to try again', async () => {
+    const heard = open('deposit');
+    await online(heard);
+    relay.script.request = (caller, { request }) => caller.say(request, { case: 'refused', value: { code: 'mailbox-full', retryAfterSeconds: 90 } });
+    await expect(heard.link.put(MAILBOX, ENVELOPE, 60)).rejects.toMatchObject({ code: 'mailbox-full', retryAfterMs: 90_000 });
+  });
+
   test('matches answers to requests by number, in any order', async () => {
     const heard = open('deposit');
     const caller = await online(heard);

@@ -1,0 +1,110 @@
+// A contact's mailbox is full: what is written waits here, the relay is asked again when it has said so and not sooner, and the
+// person is told what is true.
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ready } from '../../../crypto/sodium.js';
+import { holdOf } from '../../../client/core/outbox.js';
+import { FAIR, World } from '../../support/world.js';
+import type { VirtualClient } from '../../support/world.js';
+
+beforeAll(ready);
+
+const HOUR_MS = 3_600_000;
+const ROOM = 3;
+
+/** Bob is away, and his mailbox has as many of Alice's texts as it takes; one more waits at Alice's. */
+function filled(seed: number, adviceMs: number, downMs = 100 * HOUR_MS): { world: World; alice: VirtualClient; bob: VirtualClient; atAlice: string } {
+  const world = new World(seed, { ...FAIR, direct: 0 });
+  const [alice, bob] = [world.client('Alice'), world.client('Bob')];
+  bob.accept(alice.invite());
+  world.run(5_000);
+  bob.crash(downMs);
+  const atAlice = alice.core.memory.contacts.keys().next().value!;
+  world.mailboxMax = ROOM;
+  world.adviceMs = adviceMs;
+  for (let number = 1; number <= ROOM + 1; number += 1) alice.send(atAlice, `text ${number}`);
+  world.run(1_000);
+  return { world, alice, bob, atAlice };
+}
+
+function hold(client: VirtualClient, contact: string) {
+  return holdOf(client.core.memory.contacts.get(contact)!);
+}
+
+/** How often the relay has been asked to take what waits for the mailbox. */
+function asked(world: World, alice: VirtualClient): number {
+  const waiting = new Set([...alice.disk.outgoing.values()].filter(({ acceptedAt }) => acceptedAt === null).map(({ bytes }) => bytes));
+  return world.seen.filter((bytes) => waiting.has(bytes)).length;
+}
+
+function reasons(client: VirtualClient): (string | null)[] {
+  return [...client.disk.messages.values()].filter(({ direction }) => direction === 'out').toSorted((a, b) => a.number - b.number).map(({ state, reason }) => reason ?? state);
+}
+
+describe('a full mailbox', () => {
+  it('is asked again when its relay has advised, and by one envelope alone', () => {
+    const { world, alice, atAlice } = filled(1, HOUR_MS);
+    for (let number = 1; number <= 20; number += 1) alice.send(atAlice, `more ${number}`);
+    const { until } = hold(alice, atAlice)!;
+    expect(until - world.now).toBeGreaterThan(0.99 * HOUR_MS);
+    expect(until - world.now).toBeLessThanOrEqual(1.25 * HOUR_MS);
+    const before = asked(world, alice);
+    world.run(until - world.now - 1);
+    expect(asked(world, alice) - before).toBe(0);
+    world.run(1_000);
+    expect(asked(world, alice) - before).toBe(1);
+    expect(hold(alice, atAlice)!.until).toBeGreaterThan(world.now + HOUR_MS - 2_000);
+  });
+
+  it('is asked again with growing patience where there is no advice', () => {
+    const { world, alice } = filled(2, 0);
+    world.run(HOUR_MS);
+    // 2 s, 4 s … 256 s are eight, then every 300 s, each up to a quarter longer.
+    expect(asked(world, alice)).toBeGreaterThan(14);
+    expect(asked(world, alice)).toBeLessThan(20);
+  });
+
+  it('is not asked again for longer than an hour, whatever a relay advises', () => {
+    const { world, alice, atAlice } = filled(3, 1_000 * HOUR_MS);
+    expect(hold(alice, atAlice)!.until - world.now).toBeLessThanOrEqual(1.25 * HOUR_MS);
+  });
+
+  it('is the reason of every text that waits for it, and is forgotten when it takes them', () => {
+    const { world, alice, bob, atAlice } = filled(4, HOUR_MS, 3 * HOUR_MS);
+    alice.send(atAlice, 'text 5');
+    expect(reasons(alice)).toEqual(['accepted', 'accepted', 'accepted', 'mailbox-full', 'mailbox-full']);
+    expect(hold(alice, atAlice)).toMatchObject({ code: 'mailbox-full' });
+    world.run(4 * HOUR_MS);
+    expect(bob.shown()).toEqual(['text 1', 'text 2', 'text 3', 'text 4', 'text 5']);
+    expect(reasons(alice)).toEqual(['delivered', 'delivered', 'delivered', 'delivered', 'delivered']);
+    expect(hold(alice, atAlice)).toBeNull();
+  });
+
+  it('is asked again at once when its owner is heard, long before the advice is over', () => {
+    const { world, bob } = filled(5, HOUR_MS, 60_000);
+    world.run(70_000);
+    expect(bob.shown()).toEqual(['text 1', 'text 2', 'text 3', 'text 4']);
+  });
+
+  it('keeps its distance when the clock is set back', () => {
+    const { world, alice, atAlice } = filled(6, HOUR_MS);
+    const leftMs = () => hold(alice, atAlice)!.until - alice.core.memory.now;
+    const before = leftMs();
+    world.now -= 24 * HOUR_MS;
+    alice.input({ type: 'wake' });
+    expect(leftMs()).toBe(before);
+  });
+
+  it('holds nothing back from a direct path', () => {
+    const { world, alice, bob, atAlice } = filled(7, HOUR_MS, 10_000);
+    world.mailboxMax = 1_000;
+    world.weather = FAIR;
+    world.run(60_000);
+    expect(alice.path(atAlice)).toBe('direct');
+    world.mailboxMax = 0;
+    alice.send(atAlice, 'directly');
+    world.run(1_000);
+    expect(bob.shown().at(-1)).toBe('directly');
+    expect(hold(alice, atAlice)).toBeNull();
+  });
+});
