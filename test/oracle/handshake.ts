@@ -52,4 +52,4 @@ export function respond(me: Identity, secret: Secret, flight: Uint8Array): { ses
 export const flightId = (flight: Uint8Array): Uint8Array => h32('flight', flight.slice(0, 32)).slice(0, 16);
 
 /** Rule 4: whether an envelope is a message of the session that a flight with this EK has made, behind such a flight. */
-export const isOfSession = (known: Uint8Array, envelope: Uint8Array): boolean => same(envelope.slice(0, 32), known);
+export const isOfSession = (known: Uint8Array, envelope: Uint8Array): boolean => envelope.length > 1264 && same(envelope.slice(0, 32), known);
