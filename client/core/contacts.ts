@@ -115,7 +115,7 @@ export function isCrossing(memory: Memory, { session, record }: Contact, keysMad
 
 /** Whether an envelope repeats the flight that made this contact's session; its ratchet message follows the flight. */
 export function isFlightOf({ flightKey }: { readonly flightKey: Uint8Array | null }, envelope: Uint8Array): boolean {
-  return flightKey !== null && equal(envelope.subarray(0, flightKey.length), flightKey);
+  return flightKey !== null && envelope.length > FLIGHT_BYTES && equal(envelope.subarray(0, flightKey.length), flightKey);
 }
 
 /** Where somebody says that they are reached. Throws `relay-url-invalid` or `relay-elsewhere`. */
