@@ -6,6 +6,7 @@ import { be, dh, type Draw, Fields, h32, join, k, NOTHING, publicX, refuse, same
 import type { Standing } from './reset.js';
 
 const DAY_MS = 86_400_000;
+const FORGED_MAX = 10_100;
 
 interface OtherChain {
   readonly ordinal: number;
@@ -126,14 +127,17 @@ export class Session {
     return join(flight, nonce, sealedHeader, seal(mk, nonce, plaintext, sealedHeader));
   }
 
-  /** A message such as only the owner of these keys can make: any header, any plaintext, under the right key of its number. Nothing moves on. */
+  /**
+   * A message such as only the owner of these keys can make: any header, any plaintext, under the right key of its number. Nothing moves
+   * on. A number far beyond what a chain may have is refused before any key: it gets a wrong one.
+   */
   forge(draw: Draw, wrong: Forgery): Uint8Array {
     const s = { ...this.#state };
     const own = s.own ?? beginChain(s, draw);
     const [first] = wrong.mixes && s.braid.step === 'answering' ? enterEpoch(s, s.braid) : [own.cks];
     const { dh: key, previous, n, flags, epochs, plaintext } = { dh: publicX(own.dhs), previous: s.pn, n: own.ns, flags: 0, epochs: s.epochs, plaintext: new Uint8Array(4), ...wrong };
     let [ck, mk] = k(first, 'ck');
-    for (let at = own.ns; at < n; at++) [ck, mk] = k(ck, 'ck');
+    for (let at = own.ns; at < n && n <= FORGED_MAX; at++) [ck, mk] = k(ck, 'ck');
     const nonce = draw(24);
     const sealedHeader = seal(wrong.isAhead ? own.nhks : s.hks, nonce, join(key, be(previous, 4), be(n, 4), be(flags, 1), be(epochs, 3)), s.th);
     return join(nonce, sealedHeader, seal(mk, nonce, plaintext, sealedHeader));
