@@ -137,7 +137,8 @@ export class Session {
     const [first] = wrong.mixes && s.braid.step === 'answering' ? enterEpoch(s, s.braid) : [own.cks];
     const { dh: key, previous, n, flags, epochs, plaintext } = { dh: publicX(own.dhs), previous: s.pn, n: own.ns, flags: 0, epochs: s.epochs, plaintext: new Uint8Array(4), ...wrong };
     let [ck, mk] = k(first, 'ck');
-    for (let at = own.ns; at < n && n <= FORGED_MAX; at++) [ck, mk] = k(ck, 'ck');
+    const until = n > FORGED_MAX ? own.ns : n;
+    for (let at = own.ns; at < until; at++) [ck, mk] = k(ck, 'ck');
     const nonce = draw(24);
     const sealedHeader = seal(wrong.isAhead ? own.nhks : s.hks, nonce, join(key, be(previous, 4), be(n, 4), be(flags, 1), be(epochs, 3)), s.th);
     return join(nonce, sealedHeader, seal(mk, nonce, plaintext, sealedHeader));
