@@ -10,7 +10,7 @@ import { ID_BYTES } from './body.js';
 import { owe } from './conversation.js';
 import type { CallId } from './input.js';
 import type { Answer, Bind, Candidates, Description as WireDescription, Offer, Presence } from './message_pb.js';
-import type { Call, Contact, Memory, WhyRelay } from './memory.js';
+import { pathOfCall, type Call, type Contact, type Memory, type WhyRelay } from './memory.js';
 import { ASK_AFTER_MS, flush, reroute, sendTransient } from './outbox.js';
 import type { PathName } from './records.js';
 
@@ -113,7 +113,7 @@ function dial(memory: Memory, contact: Contact): void {
 }
 
 function open(memory: Memory, contact: Contact, id: CallId, role: Call['role']): Call {
-  const call: Call = { id, contact: contact.record.id, role, startedAt: memory.now, phase: 'dialing', offerHash: null, remote: null, fingerprints: null, relayed: false, proof: null };
+  const call: Call = { id, contact: contact.record.id, role, startedAt: memory.now, phase: 'dialing', offerHash: null, remote: null, fingerprints: null, relayed: false, relayedThere: false, proof: null };
   memory.calls.set(id, call);
   memory.timers.set(`call:${id}`, memory.now + CALL_MS);
   if (contact.openCall === null) setWhy(memory, contact, 'dialing');
@@ -190,7 +190,7 @@ export function onOpen(memory: Memory, call: Call, contact: Contact, local: Uint
   }
   call.fingerprints = { local, remote };
   call.phase = 'binding';
-  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof: proofOf(sessionId(contact.session!), call.id, call.role, local, remote) } }, call.id);
+  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof: proofOf(sessionId(contact.session!), call.id, call.role, local, remote), relayed: call.relayed === true } }, call.id);
   if (call.proof !== null) check(memory, contact, call, call.proof);
 }
 
@@ -198,6 +198,7 @@ export function onOpen(memory: Memory, call: Call, contact: Contact, local: Uint
 export function onBind(memory: Memory, contact: Contact, bind: Bind): void {
   const call = memory.calls.get(toHex(bind.call));
   if (call?.contact !== contact.record.id || call.phase === 'open') return;
+  call.relayedThere = bind.relayed;
   if (call.fingerprints === null) call.proof = bind.proof;
   else check(memory, contact, call, bind.proof);
 }
@@ -227,15 +228,19 @@ function check(memory: Memory, contact: Contact, call: Call, theirs: Uint8Array)
   }
   owe(memory, contact);
   flush(memory, contact);
-  memory.emit({ type: 'path', contact: contact.record.id });
+  tellPath(memory, contact, call);
 }
 
-/** The pair of addresses in use goes by way of a TURN server, or no more. */
-export function onPair(memory: Memory, call: Call, contact: Contact, relayed: boolean): void {
-  if (call.relayed === relayed) return;
+/** What the pair of addresses in use is, or has become (peer.ts). */
+export function onPair(memory: Memory, call: Call, contact: Contact, relayed: boolean | null): void {
+  const before = pathOfCall(call);
   call.relayed = relayed;
-  if (relayed) memory.timers.set(`upgrade:${contact.record.id}`, memory.now + UPGRADE_MS);
-  if (contact.openCall === call.id) memory.emit({ type: 'path', contact: contact.record.id });
+  if (contact.openCall === call.id && pathOfCall(call) !== before) tellPath(memory, contact, call);
+}
+
+function tellPath(memory: Memory, contact: Contact, call: Call): void {
+  if (pathOfCall(call) === 'turn') memory.timers.set(`upgrade:${contact.record.id}`, memory.now + UPGRADE_MS);
+  memory.emit({ type: 'path', contact: contact.record.id });
 }
 
 /** Timer `upgrade:`: the networks may let a direct path through by now; it takes the place of the other when it is proven. */

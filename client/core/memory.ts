@@ -40,8 +40,10 @@ export interface Call {
   remote: Description | null;
   /** What DTLS used, once it is open. */
   fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array } | null;
-  /** Whether it goes by way of a TURN server. */
-  relayed: boolean;
+  /** Whether it goes by way of a TURN server; null where the address in use over there is nobody's yet. */
+  relayed: boolean | null;
+  /** The same as the contact sees it, who knows its own addresses. */
+  relayedThere: boolean;
   /** The contact's Bind, if it came before our channel was open. */
   proof: Uint8Array | null;
 }
@@ -142,8 +144,8 @@ export function resumptionsAfter(contact: Contact): Uint8Array {
 }
 
 /** The path that a peer connection is. */
-export function pathOfCall({ relayed }: Call): PathName {
-  return relayed ? 'turn' : 'direct';
+export function pathOfCall({ relayed, relayedThere }: Call): PathName {
+  return relayed ?? relayedThere ? 'turn' : 'direct';
 }
 
 /** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */

@@ -63,7 +63,7 @@ export class EnginePeer implements Peer, EngineEvents {
   #engine: Engine | null = null;
   #liveness: Liveness | null = null;
   #described = false;
-  #relayed = false;
+  #relayed: boolean | null | undefined;
   #settling: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
 
@@ -119,9 +119,10 @@ export class EnginePeer implements Peer, EngineEvents {
 
   pair(): Pair | null {
     const pair = this.#ended ? null : (this.#engine?.pair() ?? null);
-    const [remote = ''] = pair?.remote.split(' ') ?? [];
+    if (pair === null) return null;
+    const [remote = ''] = pair.remote.split(' ');
     // A check that came before the candidate has shown the address first, as nobody's (`prflx`), and a library may leave it at that.
-    return pair !== null && this.#relays.has(remote) ? { ...pair, remote: `${remote} relay`, relayed: true } : pair;
+    return this.#relays.has(remote) ? { ...pair, remote: `${remote} relay` } : pair;
   }
 
   rttMs(): number | null {
@@ -152,8 +153,8 @@ export class EnginePeer implements Peer, EngineEvents {
       onFrame: this.#options.onFrame,
       onSilent: () => this.onEnd('silent'),
     });
-    this.#options.onOpen(fingerprints);
     this.#lookAtPair();
+    this.#options.onOpen(fingerprints);
     this.#settling = setTimeout(() => this.#lookAtPair(), PAIR_SETTLED_MS);
   }
 
@@ -177,7 +178,7 @@ export class EnginePeer implements Peer, EngineEvents {
   }
 
   #lookAtPair(): void {
-    const relayed = this.pair()?.relayed ?? false;
+    const relayed = isRelayed(this.pair());
     if (relayed === this.#relayed) return;
     this.#relayed = relayed;
     this.#options.onRelayed(relayed);
@@ -190,4 +191,10 @@ export class EnginePeer implements Peer, EngineEvents {
       this.onEnd('failed');
     }
   }
+}
+
+/** Whether a pair goes by way of a TURN server; null if the other side's address is one that only its packets have shown. */
+function isRelayed(pair: Pair | null): boolean | null {
+  if (pair === null || pair.local.endsWith(' relay') || pair.remote.endsWith(' relay')) return pair !== null;
+  return pair.remote.endsWith(' prflx') ? null : false;
 }

@@ -93,7 +93,7 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
     bufferedBytes: () => channel?.bufferedAmount() ?? 0,
     pair: () => {
       const pair = connection.getSelectedCandidatePair();
-      return pair && { local: text(pair.local), remote: text(pair.remote), relayed: pair.local.type === 'relay' || pair.remote.type === 'relay' };
+      return pair && { local: text(pair.local), remote: text(pair.remote) };
     },
     close: () => connection.close(),
   };

@@ -79,7 +79,7 @@ const openEngine: OpenEngine = (events, { stun, turn }) => {
     bufferedBytes: () => channel?.bufferedAmount ?? 0,
     pair: () => {
       const pair = connection.sctp?.transport.iceTransport.getSelectedCandidatePair();
-      return pair?.local && pair.remote ? { local: text(pair.local), remote: text(pair.remote), relayed: pair.local.type === 'relay' || pair.remote.type === 'relay' } : null;
+      return pair?.local && pair.remote ? { local: text(pair.local), remote: text(pair.remote) } : null;
     },
     close: () => connection.close(),
   };

@@ -25,19 +25,19 @@ export interface PeerOptions {
   readonly onCandidates: (candidates: readonly string[]) => void;
   /** The channel is open. Fingerprints are what DTLS really used: 32 bytes each. */
   readonly onOpen: (fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array }) => void;
-  /** The pair in use goes by way of a TURN server, or no more; not called as long as it does not. */
-  readonly onRelayed: (relayed: boolean) => void;
+  /** Whether the pair in use goes by way of a TURN server: before onOpen, and when it changes. Null as long as nobody has told
+   *  what the other side's address is, for its packets came first. */
+  readonly onRelayed: (relayed: boolean | null) => void;
   /** One frame as the other side sent it. */
   readonly onFrame: (frame: Uint8Array) => void;
   /** The connection is gone for good; called once, also after close(). */
   readonly onClosed: (reason: string) => void;
 }
 
-/** The addresses that a connection uses, and whether either is one of a TURN server. */
+/** The addresses that a connection uses, each with its port and the type of its candidate: `192.0.2.1:1000 host`. */
 export interface Pair {
   readonly local: string;
   readonly remote: string;
-  readonly relayed: boolean;
 }
 
 export interface Peer {

@@ -39,6 +39,7 @@ at alice listen --home "$FOLDER/alice" > "$FOLDER/heard-by-alice" &
 at bob listen --home "$FOLDER/bob" > "$FOLDER/heard-by-bob" &
 for tries in $(seq 100); do
   at alice status --home "$FOLDER/alice" > "$FOLDER/status"
+  cat "$FOLDER/status" >> "$FOLDER/statuses"
   if grep -q "\\"path\\":\\"$EXPECTED\\"" "$FOLDER/status"; then break; fi
   sleep 0.5
 done
@@ -54,7 +55,6 @@ const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
 const texts = (file: string): unknown[] => read(file).trim().split('\n').map((line) => JSON.parse(line)).filter(({ type }) => type === 'message').map(({ text, path }) => ({ text, path }));
 
 function talk(wall: 'yes' | 'no', workers: number): void {
-  // At first a path may be called `direct` that is not: its packets may come before the word that they come by way of a server.
   const env = { ...process.env, WALL: wall, WORKERS: `${workers}`, EXPECTED: wall === 'yes' ? 'turn' : 'direct', NODE: process.execPath, SOTTO, FOLDER: folder };
   // With its first process every other in its namespace ends.
   const { status, stderr } = spawnSync('unshare', ['-nmpf', '--mount-proc', '--kill-child', 'bash', '-c', SCRIPT], { env, encoding: 'utf8', timeout: 120_000, killSignal: 'SIGKILL' });
@@ -67,6 +67,7 @@ describe.skipIf(!canMakeNetworks)('two networks', () => {
     const [contact] = JSON.parse(read('status')).contacts;
     expect(contact).toMatchObject({ path: 'turn', why: expect.stringContaining('a server forwards them') });
     expect(`${contact.pair.local} ${contact.pair.remote}`).toMatch(/5\.9\.1\.2:\d+ relay/);
+    expect(read('statuses')).not.toContain('"path":"direct"');
     expect(JSON.parse(read('sent'))).toMatchObject({ state: 'delivered', path: 'turn' });
     expect(texts('heard-by-bob')).toEqual([{ text: 'through the wall', path: 'turn' }]);
     expect(texts('heard-by-alice')).toEqual([{ text: 'and back', path: 'turn' }]);

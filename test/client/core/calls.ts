@@ -46,7 +46,7 @@ export function bystander(meeting: Meeting): Call {
   carol.accept(alice.invite());
   world.run(5_000);
   rest(meeting);
-  const call: Call = { id: 'ca'.repeat(16), contact: carol.core.memory.id, role: 'offerer', startedAt: 0, phase: 'dialing', offerHash: OURS, remote: null, fingerprints: null, relayed: false, proof: null };
+  const call: Call = { id: 'ca'.repeat(16), contact: carol.core.memory.id, role: 'offerer', startedAt: 0, phase: 'dialing', offerHash: OURS, remote: null, fingerprints: null, relayed: false, relayedThere: false, proof: null };
   memory.calls.set(call.id, call);
   return call;
 }
@@ -61,7 +61,7 @@ export function onlyCall(memory: Memory): Call {
 export function bindOf(contact: Contact, call: Call, [local, remote] = [OURS, THEIRS]): Bind {
   const key = hash('bind', sessionId(contact.session!));
   const role = call.role === 'offerer' ? 'answerer' : 'offerer';
-  return { call: fromHex(call.id), proof: derive(key, 'bind', fromHex(call.id), utf8(role), remote, local).left } as unknown as Bind;
+  return { call: fromHex(call.id), proof: derive(key, 'bind', fromHex(call.id), utf8(role), remote, local).left, relayed: false } as unknown as Bind;
 }
 
 /** A call of Alice's that Bob has answered. */

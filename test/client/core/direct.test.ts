@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import * as direct from '../../../client/core/direct.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
-import { answerTo, bindOf, bystander, described, dials, meetAs, offer, onlyCall, opened, OURS, presence, rest, THEIRS } from './calls.js';
+import { answerTo, bindOf, bystander, described, dialed, dials, meetAs, offer, onlyCall, opened, OURS, presence, rest, THEIRS } from './calls.js';
 import { dueIn, puts, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
@@ -229,6 +229,22 @@ describe('a path by way of a TURN server', () => {
     expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade)]).toEqual([['path'], undefined]);
     direct.upgrade(memory, bob);
     expect([memory.takeOutputs(), dueIn(memory, upgrade)]).toEqual([[], undefined]);
+  });
+
+  it.each([
+    [null, true, 'turn'],
+    [null, false, 'direct'],
+    [false, true, 'direct'],
+    [true, false, 'turn'],
+  ] as const)('is what the pair is (%s), and what the contact says (%s) where the pair does not tell: %s', (relayed, relayedThere, path) => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const call = dialed(meeting);
+    direct.onPair(memory, call, bob, relayed);
+    direct.onOpen(memory, call, bob, OURS, THEIRS);
+    direct.onBind(memory, bob, { ...bindOf(bob, call), relayed: relayedThere });
+    expect(memory.pathOf(bob)).toBe(path);
+    expect(dueIn(memory, `upgrade:${bob.record.id}`) !== undefined).toBe(path === 'turn');
   });
 
   it('is over with the path', () => {
