@@ -101,6 +101,7 @@ async function run(flags: Flags, program: Command): Promise<void> {
   };
   // Once: whoever asks a second time does not want to wait.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
+  void relay.failed.then((why) => stop(relay, data, () => tell(why, flags.json ?? false)));
 
   if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data }));
   if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.\nHomes made for another port do not find it: free that port for them.`);
@@ -164,11 +165,10 @@ async function stop(relay: RunningRelay, data: string, stopped: () => void): Pro
     rmSync(urlFile(data), { force: true });
     await relay.close();
     stopped();
-    process.exit(0);
   } catch (error) {
     tell(error, false);
-    process.exit();
   }
+  process.exit();
 }
 
 function whereabouts({ host, data }: Config, relay: RunningRelay): string {

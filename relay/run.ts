@@ -75,6 +75,8 @@ export interface RunningRelay {
   readonly stunPort: number;
   /** Port of the metrics and the status page, null without. */
   readonly metricsPort: number | null;
+  /** Resolves when the relay cannot go on, with what to tell the operator; it is to be closed then. */
+  readonly failed: Promise<SottoError>;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
   close(): Promise<void>;
 }
@@ -149,7 +151,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
       closers.push(() => status.close().closeAllConnections());
       metricsPort = portOf(status);
     }
-    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort, close };
+    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort, failed: turn.failed, close };
   } catch (error) {
     await close();
     throw error;
