@@ -80,7 +80,7 @@ async function run(flags: Flags, program: Command): Promise<void> {
   const version = program.version() ?? 'unknown';
   const { host, port, stunPort, data } = config;
   // A port that nobody has chosen may be replaced where it is taken.
-  const relay = await start({ ...options, version, log, takeOver: flags.takeOver ?? false }, given.has('port') ? 1 : PORTS_TRIED).catch((error: unknown) => {
+  const relay = await start({ ...options, portsTried: given.has('port') ? 1 : PORTS_TRIED, version, log, takeOver: flags.takeOver ?? false }).catch((error: unknown) => {
     const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? urlOfRunning(data) : null;
     if (running === null) throw error;
     say(`It runs already, in another terminal; this one is free.\n\n${guide(running, program.name())}`);
@@ -123,7 +123,7 @@ function terseLog(): Log {
   return { info: () => {}, warn: tellShortly, error: tellShortly };
 }
 
-async function start(options: RelayOptions, tries: number): Promise<RunningRelay> {
+async function start(options: RelayOptions): Promise<RunningRelay> {
   const { startRelay } = await import('./run.js');
   try {
     return await startRelay(options);
@@ -131,7 +131,6 @@ async function start(options: RelayOptions, tries: number): Promise<RunningRelay
     if (!(error instanceof SottoError)) throw error;
     const why = FOLDER_CAUSES[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
     if (error.code === 'store-failed' && why !== undefined) throw new SottoError('store-failed', `The folder ${options.data} cannot be made: ${why}; choose another with --data DIR.`, error);
-    if (error.code === 'port-in-use' && tries > 1) return start({ ...options, port: options.port + 1 }, tries - 1);
     const url = error.code === 'data-in-use' ? urlOfRunning(options.data) : null;
     throw url === null ? error : new SottoError('data-in-use', `A relay with the data in ${options.data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
   }

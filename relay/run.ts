@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
 import { mkdirSync, statSync } from 'node:fs';
 import { createServer, type ServerOptions } from 'node:http';
 import type { AddressInfo, Server as Port } from 'node:net';
@@ -36,6 +37,8 @@ export interface RelayOptions {
   readonly host: string;
   /** TCP port of HTTP and WebSocket, 0 for any. */
   readonly port: number;
+  /** How many ports are tried from that one on, where it is taken; 1 if not given. */
+  readonly portsTried?: number;
   /** UDP and TCP port of STUN and TURN, 0 for any; a taken one is replaced by a free one. */
   readonly stunPort: number;
   /** Name or IP address to listen at for STUN and TURN; that of `host` if there is none. */
@@ -102,7 +105,7 @@ const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {} };
  */
 export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   const { host, port, data, limits = LIMITS, admission = { kind: 'open' }, gate: gateOptions = GATE, log = SILENT, version = 'unknown' } = options;
-  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null, plain = 'loopback' } = options;
+  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null, plain = 'loopback', portsTried = 1 } = options;
   const startedAt = performance.now();
   await ready();
   const address = await resolveHost(host);
@@ -135,7 +138,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const certificate = tls === null ? null : watchTls(options.tls!, door.server as TlsServer, log);
     if (certificate !== null) closers.push(() => certificate.stop());
     serveSockets(http, loop, gate, metrics);
-    await Promise.all([guard.look(), listen(door.server, address, port)]);
+    await Promise.all([guard.look(), listenNear(door.server, address, port, portsTried)]);
     // It has no port of its own, but watches over its connections from here on.
     http.emit('listening');
     closers.push(() => {
@@ -147,8 +150,8 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     if (options.metrics) {
       const { host: at, port: first, orAny } = options.metrics;
       const status = createStatus({ metrics, look, version, problems, limits: { ...limits, connections: gateOptions.connections }, upMs: () => performance.now() - startedAt });
-      await listen(status, at, first).catch((error: unknown) => (orAny ? listen(status, at, 0) : Promise.reject(error)));
       closers.push(() => status.close().closeAllConnections());
+      await listen(status, at, first, METRICS_FLAGS).catch((error: unknown) => (orAny ? listen(status, at, 0, METRICS_FLAGS) : Promise.reject(error)));
       metricsPort = portOf(status);
     }
     return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort, failed: turn.failed, close };
@@ -194,17 +197,30 @@ function portOf(door: Port): number {
   return (door.address() as AddressInfo).port;
 }
 
-async function listen(server: Port, host: string, port: number): Promise<void> {
+/** By which an operator sets where a server listens. */
+interface Flags {
+  readonly host: string;
+  readonly port: string;
+}
+
+const FLAGS: Flags = { host: '--host', port: '--port' };
+const METRICS_FLAGS: Flags = { host: '--metrics-host', port: '--metrics-port' };
+
+async function listenNear(server: Port, host: string, port: number, tries: number): Promise<void> {
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port, backlog: BACKLOG }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
+    await listen(server, host, port, FLAGS);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new SottoError('port-in-use', `Another program uses port ${port}; choose another with --port.`, error);
-    throw new SottoError('option-invalid', `This machine does not let Sotto listen at ${host}, port ${port}; choose others with --host and --port.`, error);
+    if (tries <= 1 || !(error instanceof SottoError && error.code === 'port-in-use')) throw error;
+    await listenNear(server, host, port + 1, tries - 1);
+  }
+}
+
+async function listen(server: Port, host: string, port: number, flags: Flags): Promise<void> {
+  try {
+    server.listen({ host, port, backlog: BACKLOG });
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new SottoError('port-in-use', `Another program uses port ${port}; choose another with ${flags.port}.`, error);
+    throw new SottoError('option-invalid', `This machine does not let Sotto listen at ${host}, port ${port}; choose others with ${flags.host} and ${flags.port}.`, error);
   }
 }

@@ -62,6 +62,12 @@ describe('sotto relay', () => {
     }
   });
 
+  test('refuses a port of metrics that is taken where it was chosen by hand, and names the flag for that', async () => {
+    const { port } = await startRelay();
+    const refused = await story.run(['relay', '--stun-port', '0', '--metrics-port', String(port), '--data', newFolder()]);
+    expect(refused).toMatchObject({ code: 2, out: '', err: `sotto: Another program uses port ${port}; choose another with --metrics-port.\n` });
+  });
+
   test('refuses a port of STUN that is taken where it was chosen by hand, and ends', async () => {
     const udp = createSocket('udp4').bind(0, '127.0.0.1');
     await once(udp, 'listening');
