@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
 import type { Configuration } from './config.js';
+import { describe } from './firewall.js';
 import type { Log } from './log.js';
 import type { RelayOptions, RunningRelay } from './run.js';
 import { addSettings, type Config } from './settings.js';
@@ -91,7 +92,7 @@ async function run(flags: Flags, program: Command): Promise<void> {
     await relay.close();
     throw new SottoError('port-in-use', `Another program uses UDP port ${stunPort}; choose another with --stun-port.`);
   }
-  const url = urlOf(host, relay);
+  const url = urlOf(relay.names[0] ?? host, relay);
   leaveUrl(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
@@ -103,9 +104,10 @@ async function run(flags: Flags, program: Command): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
   void relay.failed.then((why) => stop(relay, data, () => tell(why, flags.json ?? false)));
 
-  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data }));
+  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data, openings: relay.openings, displaced: relay.displaced }));
   if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.\nHomes made for another port do not find it: free that port for them.`);
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
+  if (stunPort !== 0 && relay.displaced.length > 0) say(relay.displaced.join('\n'));
   say(flags.guide ? guide(url, program.name()) : whereabouts(config, relay));
 }
 
@@ -170,23 +172,27 @@ async function stop(relay: RunningRelay, data: string, stopped: () => void): Pro
   process.exit();
 }
 
-function whereabouts({ host, data }: Config, relay: RunningRelay): string {
+function whereabouts(config: Config, relay: RunningRelay): string {
+  const { host, data } = config;
   const others = isEverywhere(host) ? addressesOfMachine(host) : [];
+  const hosts = relay.names.length > 0 ? relay.names : [host, ...others];
   const metrics = relay.metricsPort === null ? '' : `\n  status   port ${relay.metricsPort} of this machine, with metrics`;
   return `Sotto relay is running; Ctrl-C ends it.
 
-  clients  ${[host, ...others].map((address) => urlOf(address, relay)).join('\n           ')}
+  clients  ${hosts.map((name) => urlOf(name, relay)).join('\n           ')}
   STUN     UDP port ${relay.stunPort}, with TURN${metrics}
   data     ${data}
 
-${reach(host, others)}`;
+${reach(config, others, describe(relay.openings))}`;
 }
 
-/** Who can use the relay, and what it takes that others can. */
-function reach(host: string, others: readonly string[]): string {
-  if (isLoopback(host)) return 'Only this machine reaches it; --host 0.0.0.0 with a certificate or --lan lets others in.';
+/** Who can use the relay, and what it takes that others can. @param openings what a firewall must let through */
+function reach({ host, stunHost, behindProxy }: Config, others: readonly string[], openings: string): string {
+  const firewall = openings === '' ? '' : `\nA firewall must let through ${openings}.`;
+  if (behindProxy) return `Others reach it by the proxy in front${stunHost === '' ? '; --stun-host 0.0.0.0 gives them STUN and TURN' : ''}.${firewall}`;
+  if (openings === '') return 'Only this machine reaches it; --host 0.0.0.0 with a certificate or --lan lets others in.';
   if (isEverywhere(host) && others.length === 0) return 'This machine has no address that others could reach.';
-  return 'Others make their identity with --relay and the address that they reach. A firewall must let both ports through.';
+  return `Others make their identity with --relay and the address that they reach.${firewall}`;
 }
 
 /** The addresses at which others may reach this machine, those of IPv6 only if they are listened at. */
@@ -231,10 +237,6 @@ function homeOf(name: string): string {
 function urlOf(host: string, { scheme, port }: RunningRelay): string {
   const name = isEverywhere(host) ? '127.0.0.1' : host;
   return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function isEverywhere(host: string): boolean {

@@ -15,6 +15,7 @@ import { Clock } from './clock.js';
 import type { Admission } from './core/admission.js';
 import { LIMITS, type Limits } from './core/limits.js';
 import { Relay } from './core/relay.js';
+import { displacedOf, openingsOf, type Openings } from './firewall.js';
 import { Gate, GATE, type GateOptions } from './gate.js';
 import { Guard } from './guard.js';
 import type { Log } from './log.js';
@@ -25,7 +26,7 @@ import { endPredecessor } from './predecessor.js';
 import { createStatus } from './status.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
-import { ensurePlain, readTls, watchTls, type Plain, type TlsFiles } from './tls.js';
+import { ensurePlain, isLoopback, readTls, watchTls, type Plain, type TlsFiles } from './tls.js';
 import { steadyNow } from './turn/clock.js';
 import { rotatingSecrets, sharedSecret } from './turn/credential.js';
 import { createDoor, type Tls } from './turn/door.js';
@@ -78,6 +79,12 @@ export interface RunningRelay {
   readonly stunPort: number;
   /** Port of the metrics and the status page, null without. */
   readonly metricsPort: number | null;
+  /** What a firewall must let through. */
+  readonly openings: Openings;
+  /** What is to be said of ports that another program has. */
+  readonly displaced: readonly string[];
+  /** DNS names by which clients may call this relay; none without a certificate. */
+  readonly names: readonly string[];
   /** Resolves when the relay cannot go on, with what to tell the operator; it is to be closed then. */
   readonly failed: Promise<SottoError>;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
@@ -122,7 +129,8 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
-    const { turn, offering } = await openTurn(options, await resolveHost(options.stunHost ?? host, '--stun-host'), clock, () => tls === null ? null : portOf(door.server));
+    const stunAddress = await resolveHost(options.stunHost ?? host, '--stun-host');
+    const { turn, offering } = await openTurn(options, stunAddress, clock, () => tls === null ? null : portOf(door.server));
     closers.push(() => turn.close());
     const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
@@ -154,7 +162,9 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
       await listen(status, at, first, METRICS_FLAGS).catch((error: unknown) => (orAny ? listen(status, at, 0, METRICS_FLAGS) : Promise.reject(error)));
       metricsPort = portOf(status);
     }
-    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort, failed: turn.failed, close };
+    const bound = portOf(door.server);
+    const openings = openingsOf({ http: isLoopback(address) ? null : bound, turn: isLoopback(stunAddress) ? null : turn, isOffered: options.turn?.external === undefined });
+    return { scheme: tls === null ? 'http' : 'https', port: bound, stunPort: turn.port, metricsPort, openings, displaced: displacedOf(turn), names: certificate?.names ?? [], failed: turn.failed, close };
   } catch (error) {
     await close();
     throw error;

@@ -6,6 +6,9 @@ import type { Family } from './attribute.js';
 /** Threads beside the main one. No machine that relays has more cores to spare. */
 export const WORKERS_MAX = 64;
 
+/** Each server has two ports, and workers follow the main one: 3478 and 3479, 3480 and 3481, … where they are free. */
+export const PORTS_EACH = 2;
+
 const PORTS = 65_536;
 const LIVE_BYTES = 2 * PORTS;
 const BYTES = LIVE_BYTES + (WORKERS_MAX + 1) * Float64Array.BYTES_PER_ELEMENT;

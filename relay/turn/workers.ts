@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { SottoError } from '../../crypto/error.js';
-import { Commons, type TurnTotals } from './commons.js';
+import { Commons, PORTS_EACH, type TurnTotals } from './commons.js';
 import { rotatingSecrets } from './credential.js';
 import { LIMITS, type Limits } from './limits.js';
 import { startTurn, type TurnServer, type TurnServerOptions } from './server.js';
@@ -23,7 +23,9 @@ export interface TurnPorts {
 }
 
 export interface TurnThreads extends Omit<TurnServer, 'close'> {
-  /** The ports for one more client: those of the workers in turn, if there are any, so that bulk keeps nobody's messages waiting. */
+  /** Where clients are pointed to: the workers, if there are any, so that bulk keeps nobody's messages waiting. */
+  readonly offered: readonly TurnPorts[];
+  /** Those for one more client, each in its turn. */
   nextPorts(): TurnPorts;
   readonly totals: TurnTotals;
   /** Resolves with what to tell the operator when a worker has ended unasked: its clients are without TURN, and others are still pointed to it. */
@@ -50,9 +52,6 @@ interface Crew {
   readonly ports: TurnPorts;
   readonly ended: Promise<SottoError>;
 }
-
-/** Each server has two ports, and workers follow the main one: 3478 and 3479, 3480 and 3481, … where they are free. */
-const PORTS_EACH = 2;
 
 /**
  * Starts the main thread's server, then those of the workers.
@@ -81,11 +80,12 @@ export async function startTurnThreads({ workers, secret, limits = LIMITS, ...re
     main[news.kind](news.address);
     for (const { worker } of crew) worker.postMessage(news, []);
   };
-  const all: readonly TurnPorts[] = crew.length > 0 ? crew.map(({ ports }) => ports) : [{ udp: main.port, tcp: main.tcp ? main.port : null }];
+  const offered: readonly TurnPorts[] = crew.length > 0 ? crew.map(({ ports }) => ports) : [{ udp: main.port, tcp: main.tcp ? main.port : null }];
   let pointed = 0;
   return {
     ...main,
-    nextPorts: () => all[pointed++ % all.length]!,
+    offered,
+    nextPorts: () => offered[pointed++ % offered.length]!,
     came: (address) => tell({ kind: 'came', address }),
     went: (address) => tell({ kind: 'went', address }),
     get totals() {
