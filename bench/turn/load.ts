@@ -1,15 +1,17 @@
 // The program of the load: clients with an allocation each, and the peer that sends everything back to them, in one process.
 
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type * as Attributes from '../../relay/turn/attribute.js';
+import type * as Credentials from '../../relay/turn/credential.js';
 import type * as Messages from '../../relay/turn/message.js';
 import { obey } from '../process.js';
 import { shipped } from '../shipped.js';
 import type { Place } from './place.js';
 
 const attribute = await shipped<typeof Attributes>('relay/turn/attribute.js');
+const { longTermKey } = await shipped<typeof Credentials>('relay/turn/credential.js');
 const message = await shipped<typeof Messages>('relay/turn/message.js');
 
 /** As in the published comparisons: eight clients with sixteen packets each under way. */
@@ -50,11 +52,11 @@ class Client {
   async prepare(): Promise<void> {
     if (this.#manner === 'bare' || this.#manner === 'direct') return;
     const { ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION } = message;
-    const transport = { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(17, 0, 0, 0) };
+    const transport = { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(attribute.UDP, 0, 0, 0) };
     const refused = await this.#ask(ALLOCATE, () => [transport]);
     const [realm, nonce] = [attribute.REALM, attribute.NONCE].map((type) => ({ type, value: message.valueOf(refused, type)!.slice() }));
     const { username, password } = this.#place;
-    const key = createHash('md5').update(`${username}:${attribute.readText(realm!.value)}:${password}`).digest();
+    const key = longTermKey(username, realm!.value, password);
     const long = [{ type: attribute.USERNAME, value: attribute.text(username) }, realm!, nonce!];
     await this.#ask(ALLOCATE, () => [transport, ...long], key);
     const to = (transaction: Uint8Array) => ({ type: attribute.XOR_PEER_ADDRESS, value: attribute.xorAddress({ address: HOST, port: peer.address().port }, transaction) });

@@ -88,7 +88,7 @@ describe('sotto relay', () => {
   test('listens for STUN and TURN at another address where it is told to, as behind a proxy', async () => {
     const { process } = await startRelay('--stun-host', '127.0.0.2');
     const { stunPort } = JSON.parse(process.lines[0]!) as { stunPort: number };
-    expect(await tryStun({ address: '127.0.0.2', port: stunPort })).toMatchObject({ address: '127.0.0.1' });
+    expect(await tryStun('127.0.0.2', stunPort)).toMatchObject({ address: '127.0.0.1' });
     await process.kill('SIGTERM');
   });
 
