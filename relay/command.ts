@@ -1,7 +1,6 @@
 // The command `sotto relay`: options in, a relay that runs until it is told to end, and where it is in words or JSON. The relay
 // itself is loaded only when the command runs, so that `sotto --help` need not wait for it.
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -9,6 +8,7 @@ import { SottoError, type Fault } from '../crypto/error.js';
 import type { Configuration } from './config.js';
 import { describe } from './firewall.js';
 import type { Log } from './log.js';
+import { leaveNotice, noticeIn, takeNotice } from './notice.js';
 import type { RelayOptions, RunningRelay } from './run.js';
 import { addSettings, type Config } from './settings.js';
 import { addUpkeepCommands } from './upkeep.js';
@@ -82,7 +82,7 @@ async function run(flags: Flags, program: Command): Promise<void> {
   const { host, port, stunPort, data } = config;
   // A port that nobody has chosen may be replaced where it is taken.
   const relay = await start({ ...options, portsTried: given.has('port') ? 1 : PORTS_TRIED, version, log, takeOver: flags.takeOver ?? false }).catch((error: unknown) => {
-    const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? urlOfRunning(data) : null;
+    const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? noticeIn(data) : null;
     if (running === null) throw error;
     say(`It runs already, in another terminal; this one is free.\n\n${guide(running, program.name())}`);
     return null;
@@ -93,7 +93,7 @@ async function run(flags: Flags, program: Command): Promise<void> {
     throw new SottoError('port-in-use', `Another program uses UDP port ${stunPort}; choose another with --stun-port.`);
   }
   const url = urlOf(relay.names[0] ?? host, relay);
-  leaveUrl(data, url);
+  leaveNotice(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
   const stopped = () => {
@@ -133,37 +133,15 @@ async function start(options: RelayOptions): Promise<RunningRelay> {
     if (!(error instanceof SottoError)) throw error;
     const why = FOLDER_CAUSES[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
     if (error.code === 'store-failed' && why !== undefined) throw new SottoError('store-failed', `The folder ${options.data} cannot be made: ${why}; choose another with --data DIR.`, error);
-    const url = error.code === 'data-in-use' ? urlOfRunning(options.data) : null;
+    const url = error.code === 'data-in-use' ? noticeIn(options.data) : null;
     throw url === null ? error : new SottoError('data-in-use', `A relay with the data in ${options.data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
-  }
-}
-
-/** Where a relay that runs says its URL to one that is started on the same data. */
-function urlFile(data: string): string {
-  return join(data, 'url');
-}
-
-function leaveUrl(data: string, url: string): void {
-  try {
-    writeFileSync(urlFile(data), url);
-  } catch {
-    // It is a courtesy to a person; a disk that cannot be written is told when something must be kept.
-  }
-}
-
-/** Where the relay that uses this data says that it is; null if it says nothing. */
-function urlOfRunning(data: string): string | null {
-  try {
-    return readFileSync(urlFile(data), 'utf8');
-  } catch {
-    return null;
   }
 }
 
 async function stop(relay: RunningRelay, data: string, stopped: () => void): Promise<void> {
   try {
     // While the folder is still ours.
-    rmSync(urlFile(data), { force: true });
+    takeNotice(data);
     await relay.close();
     stopped();
   } catch (error) {

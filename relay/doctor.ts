@@ -174,11 +174,12 @@ async function seeClock(url: URL): Promise<string | Finding> {
   return 'The relay’s clock and this one agree.';
 }
 
-async function seeCertificate(url: URL): Promise<string> {
+async function seeCertificate(url: URL): Promise<string | Finding> {
   const host = hostOf(url);
   const socket = connectTls({ host, ...isIP(host) === 0 && { servername: host }, port: Number(url.port || 443), rejectUnauthorized: false });
+  const connected = once(socket, 'secureConnect', { signal: AbortSignal.timeout(ANSWER_MAX_MS) });
   try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(ANSWER_MAX_MS) });
+    if (await connected.catch(() => null) === null) return { what: 'certificate', state: 'unknown', sentence: 'Without a connection with TLS it was not seen.' };
     if (!socket.authorized) throw new Error(`Clients refuse the certificate (${String(socket.authorizationError)})`);
     const days = Math.floor((Date.parse(socket.getPeerCertificate().valid_to) - Date.now()) / DAY_MS);
     if (days < CERTIFICATE_DAYS_MIN) throw new Error(`The certificate ends in ${days} days`);

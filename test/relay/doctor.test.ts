@@ -37,6 +37,15 @@ test('a packet goes through TURN: from one allocation to another on one machine,
   }
 });
 
+test('without a URL the relay that uses the data is looked at, wherever it listens', async () => {
+  const story = new Story();
+  onTestFinished(() => story.end());
+  const relay = story.start(['relay', '--port', '0', '--stun-port', '0', '--data', story.home('relay'), '--json']);
+  const { port, stunPort } = JSON.parse(await relay.line((line) => line.includes('listening'))) as { port: number; stunPort: number };
+  expect(port).not.toBe(8_080);
+  expect(await story.run(['relay', 'doctor', '--data', story.home('relay')])).toMatchObject({ code: 0, out: expect.stringContaining(`UDP port ${stunPort} of 127.0.0.1`) });
+});
+
 test('every thread of TURN is tried, by UDP and by TCP, and the main one by TLS where the relay has a certificate', async () => {
   const story = new Story();
   onTestFinished(() => story.end());
@@ -115,6 +124,8 @@ test('a relay on terms makes no mailbox for the doctor, and is not ill for that'
 });
 
 test('where there is no relay, everything that was tried is bad, and what could not be tried is not called so', async () => {
+  const secure = await examine({ url: `https://127.0.0.1:${await freePort()}`, data: '/nowhere', ...ILL });
+  expect(states(secure)).toMatchObject({ HTTP: 'bad', certificate: 'unknown' });
   const nothing = await examine({ url: `http://127.0.0.1:${await freePort()}`, data: '/nowhere', ...ILL });
   expect(nothing.find(({ what }) => what === 'HTTP')!.sentence).toMatch(/^connect ECONNREFUSED 127\.0\.0\.1:\d+\. Start the relay/);
   expect(states(nothing)).toEqual({ 'name': 'good', 'HTTP': 'bad', 'clock': 'unknown', 'WebSocket': 'bad', 'disk': 'unknown', 'open files': 'unknown' });
@@ -128,6 +139,9 @@ test('the command prints a line for each and ends with 4 where something is bad'
     expect([well.code, well.out]).toEqual([0, expect.stringMatching(/^\+ mailbox +An envelope was kept/m)]);
     const gone = await story.run(['relay', 'doctor', '--json', `http://127.0.0.1:${await freePort()}`]);
     expect(gone.code).toBe(4);
+    for (const url of ['relay.example', 'localhost:8080', 'ftp://relay.example', 'http://']) {
+      expect(await story.run(['relay', 'doctor', url]), url).toMatchObject({ code: 2, err: expect.stringContaining('must look like https://relay.example') });
+    }
   } finally {
     await story.end();
   }
