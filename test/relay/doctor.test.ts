@@ -43,7 +43,8 @@ test('without a URL the relay that uses the data is looked at, wherever it liste
   const relay = story.start(['relay', '--port', '0', '--stun-port', '0', '--data', story.home('relay'), '--json']);
   const { port, stunPort } = JSON.parse(await relay.line((line) => line.includes('listening'))) as { port: number; stunPort: number };
   expect(port).not.toBe(8_080);
-  expect(await story.run(['relay', 'doctor', '--data', story.home('relay')])).toMatchObject({ code: 0, out: expect.stringContaining(`UDP port ${stunPort} of 127.0.0.1`) });
+  const { code, out } = await story.run(['relay', 'doctor', '--data', story.home('relay'), '--connections', '100']);
+  expect([code, out]).toEqual([0, expect.stringContaining(`UDP port ${stunPort} of 127.0.0.1`)]);
 });
 
 test('every thread of TURN is tried, by UDP and by TCP, and the main one by TLS where the relay has a certificate', async () => {
