@@ -7,16 +7,15 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { concat, equal } from '../crypto/bytes.js';
-import { hash } from '../crypto/hash.js';
-import { publicKeyOf, sign } from '../crypto/signature.js';
+import { equal } from '../crypto/bytes.js';
 import { ready } from '../crypto/sodium.js';
 import { freeBytes } from './guard.js';
 import { ANSWER_MAX_MS, Line } from './line.js';
+import { collectRequest, newMailbox, putRequest } from './mailbox.js';
 import { ownerOfFolder } from './stores/upkeep.js';
 import { tryStun, tryTurn, type Credential } from './trial.js';
 import type { Place, Transport } from './way.js';
-import { COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH, WIRE_VERSION } from './wire/limits.js';
+import { COLLECT_PATH, DEPOSIT_PATH, WIRE_VERSION } from './wire/limits.js';
 import type { Welcome } from './wire/relay_pb.js';
 
 /** What one look has shown. `unknown` is for what cannot be seen from here. */
@@ -48,6 +47,9 @@ const TURNS_PORT = 5_349;
 
 const TRANSPORTS: readonly Transport[] = ['udp', 'tcp', 'tls'];
 const TURN_BY: Readonly<Record<Transport, string>> = { udp: 'TURN', tcp: 'TURN by TCP', tls: 'TURN by TLS' };
+
+/** Life of the envelope that is put, where it cannot be taken away again. */
+const ENVELOPE_SECONDS = 60;
 
 /** Files that a relay has open beside its connections. */
 const FILES_BESIDE = 64;
@@ -208,19 +210,17 @@ async function seeMailbox(url: URL): Promise<string | Finding> {
   const delivery = new Promise<Uint8Array>((resolve) => { delivered = resolve; });
   const [owner, sender] = [new Line(url, COLLECT_PATH, ({ envelope }) => delivered(envelope)), new Line(url, DEPOSIT_PATH)];
   try {
-    const [seed, token, mailbox, envelope] = [randomBytes(32), randomBytes(16), randomBytes(16), randomBytes(256)];
-    const tokenHash = hash('token', token);
-    const signature = sign(seed, COLLECT_LABEL, concat((await owner.welcome()).challenge, mailbox, tokenHash));
-    const collected = await owner.try({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
+    const [mailbox, envelope] = [newMailbox(), randomBytes(256)];
+    const collected = await owner.try(collectRequest(mailbox, (await owner.welcome()).challenge));
     if (collected === 'admission-required' || collected === 'work-required') return { what: 'mailbox', state: 'unknown', sentence: 'The relay makes mailboxes only on terms, so none was tried.' };
     if (collected !== 'done') throw new Error(`The relay makes no mailbox (${collected})`);
     await sender.welcome();
     const since = performance.now();
-    const put = await sender.try({ case: 'put', value: { mailbox, token, ttlSeconds: 60, envelope } });
+    const put = await sender.try(putRequest(mailbox, envelope, ENVELOPE_SECONDS));
     if (put !== 'done') throw new Error(`The relay keeps no envelope (${put})`);
     const keptMs = Math.round(performance.now() - since);
     if (!equal(await owner.within(delivery), envelope)) throw new Error('The relay delivered something else than was put');
-    await owner.ask({ case: 'close', value: { mailbox } });
+    await owner.ask({ case: 'close', value: { mailbox: mailbox.mailbox } });
     return `An envelope was kept in ${keptMs} ms and delivered.`;
   } finally {
     owner.close();
