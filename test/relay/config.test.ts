@@ -43,7 +43,7 @@ test('a value that a setting cannot take is an error that says what it takes', (
   }
   expect(() => read({ config: fileWith({ port: 1.5 }) })).toThrow('"port" in');
   expect(() => read({ config: fileWith({ lan: 'yes' }) })).toThrow('takes true or false');
-  for (const file of [fileWith('{'), fileWith('[]'), '/nowhere/at/all']) expect(() => read({ config: file })).toThrow('cannot be read as JSON');
+  for (const [file, why] of [[fileWith('{"admissionToken": "secret"'), 'no JSON'], [fileWith('[]'), 'no object'], ['/nowhere/at/all', 'ENOENT']] as const) expect(() => read({ config: file })).toThrow(new RegExp(`cannot be read as JSON with settings \\((it is )?${why}\\)\\.$`));
 });
 
 test('settings that belong together are asked for together', () => {
