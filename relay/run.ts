@@ -122,9 +122,12 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   if (options.takeOver) await endPredecessor(data);
 
   const closers: (() => unknown)[] = [];
-  const close = async () => {
-    for (const closer of closers.splice(0).toReversed()) await closer();
+  const closeAll = async () => {
+    for (const closer of closers.toReversed()) await closer();
   };
+  // Whoever asks again, as a signal after a failure, waits for the same end.
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => closing ??= closeAll();
   try {
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
