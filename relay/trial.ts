@@ -61,7 +61,7 @@ export async function tryTurn(server: Place, credential: Credential): Promise<st
     const other = await peer.allocate();
     if (!await client.lets(other) || !await peer.lets(relayed)) throw new Error('The server lets no packet go from one of its allocations to another');
     await client.hears(packet, 'The server hands nothing from one of its allocations to another', () => peer.indicate(packet, relayed));
-    const unseen = server.transport === 'udp' ? ' Whether the ports of relayed connections are open was not seen: for that run the doctor elsewhere.' : '';
+    const unseen = server.transport === 'udp' ? ' Whether the ports of relayed connections are open was not seen, since it lets in no private address and none of its own: run the doctor at a public one for that.' : '';
     return `At ${nameOf(server)} a packet went from one allocation to another in ${Math.round(performance.now() - since)} ms.${unseen}`;
   } finally {
     await Promise.all([client.release(), peer.release()]);
