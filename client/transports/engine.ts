@@ -61,6 +61,8 @@ export class EnginePeer implements Peer, EngineEvents {
   #engine: Engine | null = null;
   #liveness: Liveness | null = null;
   #described = false;
+  /** At the last look, and as told. */
+  #wasRelay = false;
   #relayed: boolean | undefined;
   #looking: ReturnType<typeof setInterval> | undefined;
   #ended = false;
@@ -165,7 +167,10 @@ export class EnginePeer implements Peer, EngineEvents {
   }
 
   #lookAtPair(): void {
-    const relayed = this.pair()?.local.endsWith(' relay') ?? false;
+    const isRelay = this.pair()?.local.endsWith(' relay') ?? false;
+    // Where one side's server takes the place of the other's, each notices in its own time: at the second look both have.
+    const relayed = isRelay || this.#wasRelay;
+    this.#wasRelay = isRelay;
     if (relayed === this.#relayed) return;
     this.#relayed = relayed;
     this.#options.onRelayed(relayed);
