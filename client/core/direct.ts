@@ -190,15 +190,23 @@ export function onOpen(memory: Memory, call: Call, contact: Contact, local: Uint
   }
   call.fingerprints = { local, remote };
   call.phase = 'binding';
-  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof: proofOf(sessionId(contact.session!), call.id, call.role, local, remote), relayed: call.relayed === true } }, call.id);
+  sendBind(memory, contact, call);
   if (call.proof !== null) check(memory, contact, call, call.proof);
 }
 
-/** The contact's proof of what it sees; it may come before we know that the channel is open. */
+// What this side sees: its certificates, and whether an address in use is a relayed one.
+function sendBind(memory: Memory, contact: Contact, call: Call): void {
+  const { local, remote } = call.fingerprints!;
+  const proof = proofOf(sessionId(contact.session!), call.id, call.role, local, remote);
+  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof, relayed: call.relayed === true } }, call.id);
+}
+
+/** The contact's proof of what it sees; it may come before we know that the channel is open. One that comes later says that its addresses are others now. */
 export function onBind(memory: Memory, contact: Contact, bind: Bind): void {
   const call = memory.calls.get(toHex(bind.call));
-  if (call?.contact !== contact.record.id || call.phase === 'open') return;
-  call.relayedThere = bind.relayed;
+  if (call?.contact !== contact.record.id) return;
+  change(memory, contact, call, { relayedThere: bind.relayed });
+  if (call.phase === 'open') return;
   if (call.fingerprints === null) call.proof = bind.proof;
   else check(memory, contact, call, bind.proof);
 }
@@ -233,8 +241,15 @@ function check(memory: Memory, contact: Contact, call: Call, theirs: Uint8Array)
 
 /** What the pair of addresses in use is, or has become (peer.ts). */
 export function onPair(memory: Memory, call: Call, contact: Contact, relayed: boolean | null): void {
+  const said = call.relayed === true;
+  change(memory, contact, call, { relayed });
+  // The contact may have nothing else to go by.
+  if (call.fingerprints !== null && said !== (relayed === true)) sendBind(memory, contact, call);
+}
+
+function change(memory: Memory, contact: Contact, call: Call, seen: Partial<Pick<Call, 'relayed' | 'relayedThere'>>): void {
   const before = pathOfCall(call);
-  call.relayed = relayed;
+  Object.assign(call, seen);
   if (contact.openCall === call.id && pathOfCall(call) !== before) tellPath(memory, contact, call);
 }
 

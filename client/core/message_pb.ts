@@ -412,7 +412,7 @@ export type Bind = Message<"sotto.message.v1.Bind"> & {
   proof: Uint8Array;
 
   /**
-   * whether either address of my selected pair is known to me as one of a TURN server
+   * whether either address of my selected pair is known to me as one of a TURN server; said again when that changes
    *
    * @generated from field: bool relayed = 3;
    */

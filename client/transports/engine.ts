@@ -42,9 +42,6 @@ export type OpenEngine = (events: EngineEvents, options: Pick<PeerOptions, 'stun
 
 export type PeerTiming = GatheringTiming & LivenessTiming;
 
-/** The pair that a library uses first may not be the one that it stays with; by now it has chosen. */
-const PAIR_SETTLED_MS = 2_500;
-
 /** Candidates of this machine and of a STUN server close by come within 150 ms; a dead path is noticed within 4 s in use, 8 s idle. */
 export const PEER_TIMING: PeerTiming = { graceMs: 150, trickleMs: 20, busyMs: 1_000, idleMs: 5_000 };
 
@@ -64,7 +61,6 @@ export class EnginePeer implements Peer, EngineEvents {
   #liveness: Liveness | null = null;
   #described = false;
   #relayed: boolean | null | undefined;
-  #settling: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
 
   constructor(options: PeerOptions, timing: PeerTiming, openEngine: OpenEngine) {
@@ -152,10 +148,11 @@ export class EnginePeer implements Peer, EngineEvents {
       write: (message) => this.#engine?.send(message) ?? false,
       onFrame: this.#options.onFrame,
       onSilent: () => this.onEnd('silent'),
+      // A library goes over to another pair whenever one is better, or the one in use is dead, and does not always say so.
+      onAnswered: () => this.#lookAtPair(),
     });
     this.#lookAtPair();
     this.#options.onOpen(fingerprints);
-    this.#settling = setTimeout(() => this.#lookAtPair(), PAIR_SETTLED_MS);
   }
 
   onMessage(message: Uint8Array): void {
@@ -167,7 +164,6 @@ export class EnginePeer implements Peer, EngineEvents {
     this.#ended = true;
     this.#gathering.stop();
     this.#liveness?.stop();
-    clearTimeout(this.#settling);
     this.#engine?.close();
     queueMicrotask(() => this.#options.onClosed(reason));
   }
@@ -193,8 +189,9 @@ export class EnginePeer implements Peer, EngineEvents {
   }
 }
 
-/** Whether a pair goes by way of a TURN server; null if the other side's address is one that only its packets have shown. */
+/** Whether a pair goes by way of a TURN server; null if there is none to look at, or the other side's address is one that only its packets have shown. */
 function isRelayed(pair: Pair | null): boolean | null {
-  if (pair === null || pair.local.endsWith(' relay') || pair.remote.endsWith(' relay')) return pair !== null;
+  if (pair === null) return null;
+  if (pair.local.endsWith(' relay') || pair.remote.endsWith(' relay')) return true;
   return pair.remote.endsWith(' prflx') ? null : false;
 }

@@ -216,7 +216,7 @@ describe('a path by way of a TURN server', () => {
     direct.onPair(memory, call, bob, false);
     expect([memory.takeOutputs(), dueIn(memory, upgrade)]).toEqual([[], undefined]);
     direct.onPair(memory, call, bob, true);
-    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade), memory.pathOf(bob)]).toEqual([['path'], 600_000, 'turn']);
+    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade), memory.pathOf(bob)]).toEqual([['path', 'peer-send', 'save'], 600_000, 'turn']);
     memory.timers.clear(upgrade);
     bob.callFailures = 2;
     direct.upgrade(memory, bob);
@@ -226,7 +226,7 @@ describe('a path by way of a TURN server', () => {
     expect(memory.takeOutputs()).toEqual([]);
     memory.timers.clear(upgrade);
     direct.onPair(memory, call, bob, false);
-    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade)]).toEqual([['path'], undefined]);
+    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade)]).toEqual([['path', 'peer-send', 'save'], undefined]);
     direct.upgrade(memory, bob);
     expect([memory.takeOutputs(), dueIn(memory, upgrade)]).toEqual([[], undefined]);
   });
@@ -245,6 +245,35 @@ describe('a path by way of a TURN server', () => {
     direct.onBind(memory, bob, { ...bindOf(bob, call), relayed: relayedThere });
     expect(memory.pathOf(bob)).toBe(path);
     expect(dueIn(memory, `upgrade:${bob.record.id}`) !== undefined).toBe(path === 'turn');
+  });
+
+  it('is what the contact has said last, where the pair does not tell', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const call = opened(meeting);
+    direct.onPair(memory, call, bob, null);
+    memory.takeOutputs();
+    const says = (relayed: boolean): string[] => {
+      direct.onBind(memory, bob, { ...bindOf(bob, call), relayed });
+      return [memory.pathOf(bob), ...typesOf(memory.takeOutputs())];
+    };
+    expect([says(true), says(true), says(false)]).toEqual([['turn', 'path'], ['turn'], ['direct', 'path']]);
+  });
+
+  it('is told to the contact, and again whenever we see it otherwise', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const call = dialed(meeting);
+    const said = (relayed: boolean | null): number => {
+      memory.takeOutputs();
+      direct.onPair(memory, call, bob, relayed);
+      return typesOf(memory.takeOutputs()).filter((type) => type === 'peer-send').length;
+    };
+    expect(said(true)).toBe(0);
+    direct.onOpen(memory, call, bob, OURS, THEIRS);
+    expect([said(true), said(false), said(null), said(true)]).toEqual([0, 1, 0, 1]);
+    direct.onBind(memory, bob, bindOf(bob, call));
+    expect([said(true), said(null), said(false)]).toEqual([0, 1, 0]);
   });
 
   it('is over with the path', () => {

@@ -4,21 +4,26 @@
 import { expect, test, vi } from 'vitest';
 import { EnginePeer, PEER_TIMING, type Engine } from '../../../client/transports/engine.js';
 import type { Description } from '../../../client/core/description.js';
-import type { PeerOptions } from '../../../client/transports/peer.js';
+import type { Pair, PeerOptions } from '../../../client/transports/peer.js';
 
 const OTHER: Description = { ufrag: 'abcd', pwd: 'abcdefghijklmnopqrstuv', fingerprint: new Uint8Array(32), setup: 'active', candidates: [] };
 const FINGERPRINTS = { local: new Uint8Array(32), remote: new Uint8Array(32) };
 
-/** A connection that is open between two addresses. */
+/** A connection that is open between two addresses; `use` lets the library go over to others, or tell none. */
 function openPeer(remote: string, local = '192.0.2.1:1000 host') {
+  let pair: Pair | null = { local, remote };
+  let ping: Uint8Array = new Uint8Array(0);
   const onRelayed = vi.fn<PeerOptions['onRelayed']>();
   const engine: Engine = {
     offer: () => {},
     setRemote: () => {},
     addCandidate: () => {},
-    send: () => true,
+    send: (message) => {
+      ping = message;
+      return true;
+    },
     bufferedBytes: () => 0,
-    pair: () => ({ local, remote }),
+    pair: () => pair,
     close: () => {},
   };
   const ignore = (): void => {};
@@ -28,7 +33,11 @@ function openPeer(remote: string, local = '192.0.2.1:1000 host') {
   const peer = new EnginePeer(options, PEER_TIMING, () => engine);
   peer.setRemote(OTHER);
   peer.onOpen(FINGERPRINTS);
-  return { peer, onRelayed, order };
+  const use = (next: Pair | null): void => {
+    pair = next;
+    peer.onMessage(Uint8Array.of(1, ...ping.subarray(1)));
+  };
+  return { peer, onRelayed, order, use };
 }
 
 test.each([
@@ -55,5 +64,13 @@ test.each([
   const { peer, onRelayed, order } = openPeer(remote, local);
   expect(onRelayed.mock.calls).toEqual([[relayed]]);
   expect(order).toEqual(['onRelayed', 'onOpen']);
+  peer.close();
+});
+
+test('a library that goes over to another pair, however late, is found out by the next ping that is answered', () => {
+  const { peer, onRelayed, use } = openPeer('198.51.100.1:50000 srflx');
+  const direct: Pair = { local: '192.0.2.1:1000 host', remote: '198.51.100.1:50000 srflx' };
+  for (const pair of [direct, { ...direct, local: '203.0.113.1:50000 relay' }, null, direct]) use(pair);
+  expect(onRelayed.mock.calls).toEqual([[false], [true], [null], [false]]);
   peer.close();
 });
