@@ -45,7 +45,6 @@ const CLOCK_MAX_MS = 60_000;
 const TURN_PORT = 3_478;
 const TURNS_PORT = 5_349;
 
-const TRANSPORTS: readonly Transport[] = ['udp', 'tcp', 'tls'];
 const TURN_BY: Readonly<Record<Transport, string>> = { udp: 'TURN', tcp: 'TURN by TCP', tls: 'TURN by TLS' };
 
 /** Life of the envelope that is put, where it cannot be taken away again. */
@@ -62,7 +61,9 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
   await ready();
   const url = new URL(patient.url);
   const findings: Finding[] = [];
-  const look = async (...given: Parameters<typeof tried>): Promise<unknown> => findings.push(await tried(...given));
+  const look = async (...given: Parameters<typeof tried>): Promise<void> => {
+    findings.push(await tried(...given));
+  };
   await look('name', 'Let the DNS name point to this relay, or give its address.', () => seeName(url));
   await look('HTTP', 'Start the relay, open its TCP port in the firewall, and let a proxy in front pass it on.', () => seeHttp(url));
   await look('clock', 'Let the machine set its clock by NTP.', () => seeClock(url));
@@ -93,14 +94,14 @@ async function examineTurn(url: URL): Promise<Finding[]> {
   const lines: Line[] = [];
   try {
     const servers = await namedServers(url, lines);
-    const findings = TRANSPORTS.filter((transport) => servers.every((server) => server.transport !== transport) && (transport !== 'tls' || url.protocol === 'https:')).map((transport): Finding => {
-      return { what: TURN_BY[transport], state: 'unknown', sentence: `The relay names no TURN server over ${transport.toUpperCase()}.` };
-    });
+    const findings: Finding[] = [];
     // While the lines are open we are a client, and let in as a peer.
     for (const server of servers) findings.push(await tried(TURN_BY[server.transport], adviceFor(server), () => tryTurn(server, server)));
-    return findings;
+    const expected: readonly Transport[] = url.protocol === 'https:' ? ['udp', 'tcp', 'tls'] : ['udp', 'tcp'];
+    const missing = expected.filter((transport) => servers.every((server) => server.transport !== transport));
+    return [...findings, ...missing.map((transport): Finding => ({ what: TURN_BY[transport], state: 'unknown', sentence: `The relay names no TURN server by ${transport.toUpperCase()}.` }))];
   } catch (error) {
-    return [await tried(TURN_BY.udp, 'Look at the relay’s log.', () => Promise.reject(error))];
+    return [await tried(TURN_BY.udp, 'Look at the relay’s log and at --turn-url.', () => Promise.reject(error))];
   } finally {
     for (const line of lines) line.close();
   }
@@ -125,8 +126,8 @@ async function namedServers(url: URL, lines: Line[]): Promise<(Place & Credentia
 function placeOf(url: string): Place {
   const [, scheme = '', host = '', port, stream] = /^(turns?):(\[[^\]]+\]|[^:?]+)(?::(\d+))?(?:\?transport=(?:udp|(tcp)))?$/.exec(url) ?? [];
   if (host === '') throw new Error(`The relay names ${url}, which is no TURN server`);
-  const isTls = scheme === 'turns';
-  return { transport: isTls ? 'tls' : stream ?? 'udp', host: bare(host), port: Number(port ?? (isTls ? TURNS_PORT : TURN_PORT)) } as Place;
+  if (scheme === 'turns') return { transport: 'tls', host: bare(host), port: Number(port ?? TURNS_PORT) };
+  return { transport: stream === undefined ? 'udp' : 'tcp', host: bare(host), port: Number(port ?? TURN_PORT) };
 }
 
 function adviceFor({ transport, host, port }: Place): string {

@@ -9,32 +9,26 @@ export interface Openings {
   readonly udp: readonly string[];
 }
 
-/** The servers of a relay. */
-export interface Doors {
-  /** TCP port of HTTP and WebSocket; null where it is for this machine alone. */
-  readonly http: number | null;
-  /** Null where STUN and TURN are for this machine alone. */
-  readonly turn: Pick<TurnThreads, 'port' | 'otherPort' | 'offered' | 'relayPorts'> | null;
-  /** Whether clients are pointed to our own TURN server. */
-  readonly isOffered: boolean;
-}
+/** Ports of STUN and TURN; none are offered where clients are pointed to another TURN server. */
+export type TurnPlaces = Pick<TurnThreads, 'port' | 'otherPort' | 'offered' | 'relayPorts'>;
 
-export function openingsOf({ http, turn, isOffered }: Doors): Openings {
-  const offered = isOffered ? turn?.offered ?? [] : [];
-  const stun = turn === null ? [] : [turn.port, turn.otherPort];
+/** @param http TCP port of HTTP and WebSocket. Null stands for what only this machine reaches. */
+export function openingsOf(http: number | null, turn: TurnPlaces | null): Openings {
+  const { offered, relayPorts } = turn ?? { offered: [], relayPorts: [] };
   return {
     tcp: listOf([http, ...offered.map(({ tcp }) => tcp)]),
-    udp: [...listOf([...stun, ...offered.map(({ udp }) => udp)]), ...turn !== null && isOffered ? [turn.relayPorts.join('-')] : []],
+    udp: [...listOf([turn?.port, turn?.otherPort, ...offered.map(({ udp }) => udp)]), ...offered.length > 0 ? [relayPorts.join('-')] : []],
   };
 }
 
 /** As in "TCP 443, 3478; UDP 3478, 3479, 49152-65535"; empty where nothing is to be opened. */
 export function describe({ tcp, udp }: Openings): string {
-  return [['TCP', tcp], ['UDP', udp]].filter(([, ports]) => ports!.length > 0).map(([name, ports]) => `${String(name)} ${[ports].flat().join(', ')}`).join('; ');
+  const said = (name: string, ports: readonly string[]): string[] => (ports.length === 0 ? [] : [`${name} ${ports.join(', ')}`]);
+  return [...said('TCP', tcp), ...said('UDP', udp)].join('; ');
 }
 
 /** What is to be said of each port that another program has, besides the first one: a firewall looks for us there. */
-export function displacedOf({ port, otherPort, offered }: Pick<TurnThreads, 'port' | 'otherPort' | 'offered'>): readonly string[] {
+export function displacedOf({ port, otherPort, offered }: TurnPlaces): readonly string[] {
   const instead = (usual: number, what: string, real: number): string[] => (usual === real ? [] : [`UDP port ${usual} is taken, so ${what} answers at port ${real}.`]);
   return [
     ...instead(port + 1, 'the second ear of STUN', otherPort),
@@ -45,6 +39,6 @@ export function displacedOf({ port, otherPort, offered }: Pick<TurnThreads, 'por
   ];
 }
 
-function listOf(ports: readonly (number | null)[]): string[] {
-  return [...new Set(ports.filter((port) => port !== null))].map(String);
+function listOf(ports: readonly (number | null | undefined)[]): string[] {
+  return [...new Set(ports.filter((port) => typeof port === 'number'))].map(String);
 }

@@ -122,12 +122,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   if (options.takeOver) await endPredecessor(data);
 
   const closers: (() => unknown)[] = [];
-  const closeAll = async () => {
-    for (const closer of closers.toReversed()) await closer();
-  };
-  // Whoever asks again, as a signal after a failure, waits for the same end.
-  let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => closing ??= closeAll();
+  const close = enderOf(closers);
   try {
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
@@ -166,12 +161,22 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
       metricsPort = portOf(status);
     }
     const bound = portOf(door.server);
-    const openings = openingsOf({ http: isLoopback(address) ? null : bound, turn: isLoopback(stunAddress) ? null : turn, isOffered: options.turn?.external === undefined });
-    return { scheme: tls === null ? 'http' : 'https', port: bound, stunPort: turn.port, metricsPort, openings, displaced: displacedOf(turn), names: certificate?.names ?? [], failed: turn.failed, close };
+    const places = options.turn?.external === undefined ? turn : { ...turn, offered: [] };
+    const openings = openingsOf(isLoopback(address) ? null : bound, isLoopback(stunAddress) ? null : places);
+    return { scheme: tls === null ? 'http' : 'https', port: bound, stunPort: turn.port, metricsPort, openings, displaced: displacedOf(places), names: certificate?.names ?? [], failed: turn.failed, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Closes in the other direction, and once: whoever asks again, as a signal after a failure, waits for the same end. */
+function enderOf(closers: readonly (() => unknown)[]): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  const closeAll = async (): Promise<void> => {
+    for (const closer of closers.toReversed()) await closer();
+  };
+  return () => closing ??= closeAll();
 }
 
 /** Our own server, and what clients are offered: that one, or another. */

@@ -7,9 +7,8 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ready } from '../../crypto/sodium.js';
-import { describe as words, displacedOf, openingsOf } from '../../relay/firewall.js';
+import { describe as words, displacedOf, openingsOf, type TurnPlaces } from '../../relay/firewall.js';
 import { SETTINGS } from '../../relay/settings.js';
-import type { TurnThreads } from '../../relay/turn/workers.js';
 import { Story } from '../support/command.js';
 import { TestClient, testRelay } from './support.js';
 
@@ -19,7 +18,7 @@ const LAN = { host: '0.0.0.0', plain: 'lan' } as const;
 const stunPort = SETTINGS.stunPort.initial;
 
 /** The default ports of a relay whose others are all free. */
-function usual(workers: number): Pick<TurnThreads, 'port' | 'otherPort' | 'offered' | 'relayPorts'> {
+function usual(workers: number): TurnPlaces {
   const threads = workers === 0 ? [0] : Array.from({ length: workers }, (_, index) => index + 1);
   const offered = threads.map((thread) => ({ udp: stunPort + 2 * thread, tcp: stunPort + 2 * thread }));
   return { port: stunPort, otherPort: stunPort + 1, offered, relayPorts: [49_152, 65_535] };
@@ -54,7 +53,7 @@ describe('the openings of a relay', () => {
 
   test('are the same in README, OPERATING and the container', () => {
     const read = (name: string): string => readFileSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), 'utf8');
-    const said = (http: number, workers: number): string => words(openingsOf({ http, turn: usual(workers), isOffered: true }));
+    const said = (http: number, workers: number): string => words(openingsOf(http, usual(workers)));
     expect(read('README.md')).toContain(said(SETTINGS.port.initial, 0));
     expect(read('docs/OPERATING.md')).toContain(said(443, 0));
     expect(read('docs/OPERATING.md')).toContain(said(443, 2));
