@@ -1,4 +1,4 @@
-// A thread of the TURN server fails in the middle of a relay's work, as a bug in it would have it. The operator reads one sentence,
+// A thread of the TURN server fails, in the middle of a relay's work or before it, as a bug would have it. The operator reads one sentence,
 // clients are told, and what was accepted is there afterwards.
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,13 +13,13 @@ afterAll(() => story.end());
 
 const ENVELOPES = 40;
 
-/** What is loaded into every thread of the relay, and fails in those of the TURN server when a client goes. The words name an address, as those of the system do. */
-function failing(how: string): NodeJS.ProcessEnv {
-  const program = `import { isMainThread, parentPort } from 'node:worker_threads';
-    if (!isMainThread) parentPort.on('message', ({ kind }) => { if (kind === 'went') ${how}; });`;
+/** What is loaded into every thread of the relay, and does something in those of the TURN server. */
+function inThreads(what: string): NodeJS.ProcessEnv {
+  const program = `import { isMainThread, parentPort } from 'node:worker_threads'; if (!isMainThread) ${what};`;
   return { NODE_OPTIONS: `--import data:text/javascript;base64,${Buffer.from(program).toString('base64')}` };
 }
 
+/** Ways to fail. The words name an address, as those of the system do. */
 const WAYS = [
   ['throws', `throw new TypeError('send EINVAL 192.0.2.7:9')`, /TypeError/],
   ['ends by itself', 'process.exit(0)', /it ended by itself/],
@@ -28,7 +28,7 @@ const WAYS = [
 
 test.each(WAYS)('a relay one of whose TURN threads %s ends with a sentence and 1, says goodbye, and has what it accepted', async (name, how, why) => {
   const relay = ['relay', '--port', '0', '--stun-port', '0', '--turn-workers', '2', '--data', story.home(name), '--json'];
-  const broken = story.start(relay, failing(how));
+  const broken = story.start(relay, inThreads(`parentPort.on('message', ({ kind }) => { if (kind === 'went') ${how}; })`));
   const { port } = JSON.parse(await broken.line((line) => line.includes('listening'))) as { port: number };
   const [owner, sender, guest] = [await TestClient.connect(port, 'collect'), await TestClient.connect(port, 'deposit'), await TestClient.connect(port, 'deposit')];
   const mailbox = newMailbox();
@@ -65,4 +65,10 @@ test.each(WAYS)('a relay one of whose TURN threads %s ends with a sentence and 1
   }
   expect(accepted.length).toBeGreaterThanOrEqual(ENVELOPES);
   await healed.kill('SIGTERM');
+});
+
+test.each([['end at once', 'process.exit(0)'], ['throw', `(() => { throw new TypeError('192.0.2.7'); })()`]])('a relay whose TURN threads %s as they start ends with a sentence, and with 1', async (_, how) => {
+  const { code, out, err } = await story.start(['relay', '--port', '0', '--stun-port', '0', '--turn-workers', '1', '--data', story.home('never')], inThreads(how)).finished();
+  expect([code, out, err]).toEqual([1, '', expect.stringMatching(/^sotto: A thread of the TURN server has failed \(.*\).*\n$/)]);
+  expect(err).not.toContain('192.0.2.7');
 });
