@@ -58,10 +58,9 @@ test('every thread of TURN is tried, by UDP and by TCP, and the main one by TLS 
   const { code, json, err } = await story.start(['relay', 'doctor', '--json', url], env).finished();
   expect([code, err]).toEqual([0, '']);
   const findings = json as unknown as readonly Finding[];
-  const ports = [1, 2].map((thread) => relay.stunPort + 2 * thread);
   const seen = (what: string) => findings.filter((finding) => finding.what === what).map(({ state, sentence }) => `${state} ${/\w+ port \d+ of \w+/.exec(sentence)![0]}`).toSorted();
-  expect(seen('TURN')).toEqual(ports.map((port) => `good UDP port ${port} of localhost`).toSorted());
-  expect(seen('TURN by TCP')).toEqual(ports.map((port) => `good TCP port ${port} of localhost`).toSorted());
+  expect(new Set([...seen('TURN'), `good UDP port ${relay.stunPort} of localhost`]).size).toBe(3);
+  expect(seen('TURN by TCP')).toEqual(seen('TURN').map((udp) => udp.replace('UDP', 'TCP')));
   expect(seen('TURN by TLS')).toEqual([`good TCP port ${relay.port} of localhost`]);
   expect(findings.find(({ what }) => what === 'certificate')).toMatchObject({ state: 'good', sentence: expect.stringContaining('for localhost') });
 });

@@ -1,6 +1,6 @@
 // The ports that an operator opens: what a relay says of them is where it points its clients to, and what the documents say.
 
-import { createSocket } from 'node:dgram';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -9,6 +9,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ready } from '../../crypto/sodium.js';
 import { describe as words, displacedOf, openingsOf, type TurnPlaces } from '../../relay/firewall.js';
 import { SETTINGS } from '../../relay/settings.js';
+import { openUdp } from '../../relay/turn/socket.js';
 import { Story } from '../support/command.js';
 import { TestClient, testRelay } from './support.js';
 
@@ -31,6 +32,25 @@ async function offeredPorts(port: number): Promise<string[]> {
     return answer.case === 'turn' ? answer.value.urls : [];
   }));
   return [...new Set(urls.flat().map((url) => url.replace(/^turn:127\.0\.0\.1:(\d+)\?transport=(\w+)$/, '$2 $1')))].toSorted();
+}
+
+/** Takes some of the ports that follow one that is free. @returns that one */
+async function occupy(): Promise<number> {
+  // Below those that the system gives to others meanwhile.
+  const port = randomInt(10_000, 30_000);
+  const opened: { close(): unknown }[] = [];
+  onTestFinished(() => opened.forEach((socket) => socket.close()));
+  try {
+    const free = [await openUdp('127.0.0.1', port), await openUdp('127.0.0.1', port + 4)];
+    free.forEach((socket) => socket.close());
+    opened.push(await openUdp('127.0.0.1', port + 1), await openUdp('127.0.0.1', port + 2));
+    const server = createServer().listen(port + 4, '127.0.0.1');
+    await once(server, 'listening');
+    opened.push(server);
+    return port;
+  } catch {
+    return await occupy();
+  }
 }
 
 describe('the openings of a relay', () => {
@@ -70,14 +90,7 @@ describe('ports that another program has', () => {
   test('are told with what has taken their place', async () => {
     const story = new Story();
     onTestFinished(() => story.end());
-    // Some port of which the five that follow are free, too, most likely.
-    const first = createSocket('udp4').bind(0, '127.0.0.1');
-    await once(first, 'listening');
-    const { port } = first.address();
-    first.close();
-    const [udp, tcp] = [[port + 1, port + 2].map((taken) => createSocket('udp4').bind(taken, '127.0.0.1')), createServer().listen(port + 4, '127.0.0.1')];
-    onTestFinished(() => [...udp, tcp].forEach((each) => each.close()));
-    await Promise.all([...udp, tcp].map((each) => once(each, 'listening')));
+    const port = await occupy();
     const relay = story.start(['relay', '--port', '0', '--stun-port', String(port), '--turn-workers', '2', '--data', story.home('relay')]);
     await relay.line((line) => line.startsWith('Only this machine'));
     expect(relay.lines.slice(0, 3)).toEqual([
