@@ -18,7 +18,7 @@ const ONLINE_PATIENCE_MS = 15_000;
 /** Whoever uses a relay on this machine is on this machine too. */
 const LOOPBACK = '127.0.0.1';
 
-type NetworkOutputType = 'link' | 'collect' | 'acknowledge' | 'close-mailbox' | 'leave-mailbox' | 'publish' | 'take' | 'put' | 'dial' | 'peer-remote' | 'peer-candidates' | 'peer-send' | 'hang-up';
+type NetworkOutputType = 'link' | 'unlink' | 'collect' | 'acknowledge' | 'close-mailbox' | 'leave-mailbox' | 'publish' | 'take' | 'put' | 'dial' | 'peer-remote' | 'peer-candidates' | 'peer-send' | 'hang-up';
 /** What the core asks of the network. */
 export type NetworkOutput = Extract<Output, { type: NetworkOutputType }>;
 
@@ -116,6 +116,7 @@ export class Network {
     if (waiting !== undefined && output.type !== 'hang-up') return void waiting.push(output);
     switch (output.type) {
       case 'link': return void this.#link(output.relay, output.role);
+      case 'unlink': return this.#unlink(output.relay, output.role);
       case 'collect': return this.#collect(output.mailbox);
       case 'acknowledge': return this.#acknowledge(output);
       case 'close-mailbox': return this.#closeMailbox(output.mailbox);
@@ -149,6 +150,15 @@ export class Network {
     });
     this.#links.set(key, link);
     return link;
+  }
+
+  #unlink(relay: string, role: LinkRole): void {
+    const key = keyOf(relay, role);
+    this.#links.get(key)?.close();
+    this.#links.delete(key);
+    this.#states.delete(key);
+    this.#onlineSince.delete(key);
+    this.#parts.onInput({ type: 'link', relay, role, online: false, rttMs: 0 });
   }
 
   #onState(relay: string, role: LinkRole, state: LinkState): void {

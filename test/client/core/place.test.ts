@@ -3,9 +3,13 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
+import { onReply } from '../../../client/core/contacts.js';
+import type { Contact, Memory } from '../../../client/core/memory.js';
+import type { Address } from '../../../client/core/message_pb.js';
 import { checkPlace, placeOf } from '../../../client/core/place.js';
 import { FAIR, RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
+import { meet } from './support.js';
 
 beforeAll(ready);
 
@@ -93,5 +97,32 @@ describe('a guest', () => {
     bob.accept(link);
     world.run(5_000);
     expect([alice.core.memory.contacts.size, alice.notices]).toEqual([0, ['relay-elsewhere']]);
+  });
+});
+
+describe('a contact who says that they collect at another relay', () => {
+  const [OLD, NEW] = ['https://old.test', 'https://new.test'];
+  const links = (memory: Memory, bob: Contact): unknown[] => {
+    onReply(memory, bob, { relay: NEW, mailbox: new Uint8Array(16), token: new Uint8Array(16) } as unknown as Address);
+    return memory.takeOutputs().flatMap((output) => (output.type === 'link' || output.type === 'unlink' ? [[output.type, output.relay]] : []));
+  };
+
+  it('does not see us at the old one any more', () => {
+    const { memory, bob } = meet(1);
+    memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD } });
+    expect(links(memory, bob)).toEqual([['link', NEW], ['unlink', OLD]]);
+  });
+
+  it('leaves us there where it is ours, or somebody else collects there, or we take a card there', () => {
+    const own = meet(1);
+    expect(links(own.memory, own.bob)).toEqual([['link', NEW]]);
+    const shared = meet(1);
+    shared.memory.update(shared.bob, { outbox: { ...shared.bob.record.outbox, relay: OLD } });
+    shared.memory.contacts.set('carol', { ...shared.bob, record: { ...shared.bob.record } });
+    expect(links(shared.memory, shared.bob)).toEqual([['link', NEW]]);
+    const asking = meet(1);
+    asking.memory.update(asking.bob, { outbox: { ...asking.bob.record.outbox, relay: OLD } });
+    asking.alice.core.handle({ type: 'accept', request: 9, link: meet(2).alice.invite().replace(RELAY, OLD) }, asking.world.now);
+    expect(links(asking.memory, asking.bob)).toEqual([['link', NEW]]);
   });
 });
