@@ -217,6 +217,7 @@ function onParting(memory: Memory, wish: 'remove' | 'block' | 'unblock', contact
       if (!contact.record.blocked) break;
       parting.unblock(memory, contact);
       resume(memory, contact);
+      outbox.flush(memory, contact);
       direct.greet(memory, contact);
   }
   memory.emit({ type: 'answer', request, result: { type: 'done' } });
