@@ -102,6 +102,8 @@ export interface Contact {
   nextTellAt: number;
   nextOldAt: number;
   resetFailed: boolean;
+  /** Whether our person knows that this contact comes by our address like a stranger (requests.ts). */
+  isAnewTold: boolean;
 }
 
 /** Somebody who waits for approval, and the session in which they write. */
@@ -241,7 +243,7 @@ export class Memory {
       undelivered: new Map(), unread: new Map(), failed: new Map(), recent: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, hold: null,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
-      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, nextOldAt: 0, resetFailed: false,
+      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, nextOldAt: 0, resetFailed: false, isAnewTold: false,
     };
     this.contacts.set(record.id, contact);
     return contact;

@@ -62,4 +62,5 @@ export type Notice =
   | 'fingerprint-mismatch' // somebody stood between on the direct path; it was closed
   | 'mailbox-lost' // the relay no longer lets us collect a mailbox
   | 'address-lost' // the relay has other cards under our address than we have
+  | 'asked-anew' // a contact comes by our address like a stranger: they have removed us
   | 'requests-full'; // so many wait for approval that no more are kept
