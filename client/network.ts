@@ -8,9 +8,11 @@ import type { ErrorCode } from '../crypto/error.js';
 import type { Input, LinkRole } from './core/input.js';
 import type { Output } from './core/output.js';
 import type { OwnMailbox } from './core/records.js';
+import { mayForward } from './core/place.js';
 import { isThisMachine } from './core/sdp.js';
 import { Refusal, type Link, type LinkState, type OpenLink } from './transports/link.js';
 import type { OpenPeer, Peer, PeerOptions, TurnServer } from './transports/peer.js';
+import { parseTurnUrl } from './transports/turn-url.js';
 import type { Waiting } from './waiting.js';
 
 /** How long a request of the person's waits for a relay that is being connected. */
@@ -269,7 +271,9 @@ export class Network {
     const known = this.#turns.get(relay);
     if (known !== undefined && known.until > this.#parts.now()) return known.server;
     try {
-      const { server, ttlSeconds } = await this.#link(relay, 'deposit').turn();
+      const { server: named, ttlSeconds } = await this.#link(relay, 'deposit').turn();
+      const urls = named?.urls.filter((url) => isUsable(url, relay)) ?? [];
+      const server = named === null || urls.length === 0 ? null : { ...named, urls };
       this.#turns.set(relay, { server, until: this.#parts.now() + (ttlSeconds * 1000) / 2 });
       return server;
     } catch {
@@ -283,6 +287,11 @@ export class Network {
     this.#peers.delete(call);
     peer?.close();
   }
+}
+
+function isUsable(turnUrl: string, relay: string): boolean {
+  const turn = parseTurnUrl(turnUrl);
+  return turn !== null && mayForward(turn.host, relay);
 }
 
 function keyOf(relay: string, role: LinkRole): string {

@@ -6,7 +6,7 @@ import { ready } from '../../../crypto/sodium.js';
 import { onReply } from '../../../client/core/contacts.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Address } from '../../../client/core/message_pb.js';
-import { checkPlace, placeOf } from '../../../client/core/place.js';
+import { checkPlace, mayForward, placeOf } from '../../../client/core/place.js';
 import { FAIR, RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 import { meet } from './support.js';
@@ -65,6 +65,20 @@ function people(seed: number): { world: World; alice: VirtualClient; bob: Virtua
 function move(client: VirtualClient, relay: string): void {
   client.core.memory.self = { ...client.core.memory.self, relay };
 }
+
+describe('a TURN server', () => {
+  const hosts = [...MACHINE, ...NETWORK].filter((origin) => placeOf(new URL(origin.replace('http:', 'https:')).origin) !== 'internet').map((origin) => origin.replace(/^https?:\/\/|:\d+$|[[\]]/g, ''));
+
+  it('in a network of few or on this machine, however that is written, is not one that a relay in the internet may name', () => {
+    expect(hosts.length).toBeGreaterThan(15);
+    for (const host of [...hosts, '127.1', '0x7f.1', '10.1']) expect([host, mayForward(host, RELAY)]).toEqual([host, false]);
+    for (const host of ['turn.example', '9.9.9.9', '2a00::1']) expect([host, mayForward(host, RELAY)]).toEqual([host, true]);
+  });
+
+  it('may be anywhere where the relay that names it is in a network of few', () => {
+    for (const host of [...hosts, 'turn.example']) expect(mayForward(host, LAN)).toBe(true);
+  });
+});
 
 describe('a link', () => {
   it('to a relay in a local network or on this machine is refused before anything is connected, where our relay is in the internet', () => {
