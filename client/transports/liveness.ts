@@ -27,8 +27,6 @@ export interface LivenessOptions {
   readonly onFrame: (frame: Uint8Array) => void;
   /** Nothing came after MISSES_MAX pings; called once, and no ping follows. */
   readonly onSilent: () => void;
-  /** The path has carried a ping there and its answer back. */
-  readonly onAnswered: () => void;
 }
 
 /** The heartbeat of one open channel; it beats from its construction until stop(). */
@@ -71,7 +69,7 @@ export class Liveness {
       this.#options.onFrame(message.subarray(1));
     } else if (message.length === PING_BYTES) {
       if (message[0] === PING) this.#options.write(numbered(PONG, numberOf(message)));
-      if (message[0] === PONG && numberOf(message) === this.#number) this.#answered();
+      if (message[0] === PONG && numberOf(message) === this.#number) this.#rttMs = performance.now() - this.#pingedAt;
     }
   }
 
@@ -86,11 +84,6 @@ export class Liveness {
     this.#pingedAt = performance.now();
     this.#options.write(numbered(PING, this.#number));
     this.#wait(this.#options.timing.busyMs, () => this.#judge());
-  }
-
-  #answered(): void {
-    this.#rttMs = performance.now() - this.#pingedAt;
-    this.#options.onAnswered();
   }
 
   #judge(): void {

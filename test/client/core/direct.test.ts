@@ -232,11 +232,10 @@ describe('a path by way of a TURN server', () => {
   });
 
   it.each([
-    [null, true, 'turn'],
-    [null, false, 'direct'],
-    [false, true, 'direct'],
+    [false, true, 'turn'],
     [true, false, 'turn'],
-  ] as const)('is what the pair is (%s), and what the contact says (%s) where the pair does not tell: %s', (relayed, relayedThere, path) => {
+    [false, false, 'direct'],
+  ] as const)('is known before it is used, by what we know of our address (%s) and what the contact says of theirs (%s): %s', (relayed, relayedThere, path) => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
     const call = dialed(meeting);
@@ -247,33 +246,20 @@ describe('a path by way of a TURN server', () => {
     expect(dueIn(memory, `upgrade:${bob.record.id}`) !== undefined).toBe(path === 'turn');
   });
 
-  it('is what the contact has said last, where the pair does not tell', () => {
+  it('is told to the contact when our address changes, and believed when theirs does', () => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
     const call = opened(meeting);
-    direct.onPair(memory, call, bob, null);
-    memory.takeOutputs();
-    const says = (relayed: boolean): string[] => {
-      direct.onBind(memory, bob, { ...bindOf(bob, call), relayed });
-      return [memory.pathOf(bob), ...typesOf(memory.takeOutputs())];
-    };
-    expect([says(true), says(true), says(false)]).toEqual([['turn', 'path'], ['turn'], ['direct', 'path']]);
-  });
-
-  it('is told to the contact, and again whenever we see it otherwise', () => {
-    const meeting = meetAs('offerer');
-    const { memory, bob } = meeting;
-    const call = dialed(meeting);
-    const said = (relayed: boolean | null): number => {
-      memory.takeOutputs();
-      direct.onPair(memory, call, bob, relayed);
-      return typesOf(memory.takeOutputs()).filter((type) => type === 'peer-send').length;
-    };
-    expect(said(true)).toBe(0);
-    direct.onOpen(memory, call, bob, OURS, THEIRS);
-    expect([said(true), said(false), said(null), said(true)]).toEqual([0, 1, 0, 1]);
+    direct.onPair(memory, call, bob, true);
+    expect(typesOf(memory.takeOutputs())).toEqual(['path', 'peer-send', 'save']);
+    direct.onPair(memory, call, bob, false);
+    expect(typesOf(memory.takeOutputs())).toEqual(['path', 'peer-send', 'save']);
+    direct.onBind(memory, bob, { ...bindOf(bob, call), relayed: true });
+    expect([typesOf(memory.takeOutputs()), memory.pathOf(bob)]).toEqual([['path'], 'turn']);
+    direct.onBind(memory, bob, { ...bindOf(bob, call), relayed: true });
+    expect([typesOf(memory.takeOutputs()), bob.openCall]).toEqual([[], call.id]);
     direct.onBind(memory, bob, bindOf(bob, call));
-    expect([said(true), said(null), said(false)]).toEqual([0, 1, 0]);
+    expect([typesOf(memory.takeOutputs()), memory.pathOf(bob)]).toEqual([['path'], 'direct']);
   });
 
   it('is over with the path', () => {
