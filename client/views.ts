@@ -21,6 +21,7 @@ const WHY: Record<WhyRelay, string> = {
   'unconfirmed': 'nothing has come from them since you accepted their link; where it was an address, they answer only after approval',
   'away': 'they are away, or were a short while ago; a direct path is tried when they are here',
   'dialing': 'a direct path is being tried; it opens if they allow it and both networks let it through',
+  'ended': 'the direct path has ended, as it does when they leave or a network changes; another is tried when they are here',
   'failed': 'no direct path could be opened: the networks let none through, or they do not allow it; it will be tried again',
 };
 
@@ -103,7 +104,7 @@ function whyRelay(contact: Contact, now: number): WhyRelay {
   if (contact.record.policy === 'relay-only') return 'policy';
   if (contact.record.flight !== null) return 'unconfirmed';
   // Calls fail with whoever has left; that says nothing of the networks.
-  return contact.why === 'failed' && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
+  return (contact.why === 'failed' || contact.why === 'ended') && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
 }
 
 export function relayStatus(url: string, network: Network): RelayStatus {

@@ -48,7 +48,7 @@ export interface Call {
 }
 
 /** Why a conversation does not go directly (sentences in client/views.ts). */
-export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
+export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'ended' | 'failed';
 
 /** The relay takes nothing for a contact: why, and until when nothing is put there. */
 export interface Hold {
