@@ -43,6 +43,7 @@ const NOTICES: Record<Notice, string> = {
   'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
   'mailbox-lost': 'The relay no longer lets us collect the mailbox of this contact; what they write does not arrive.',
   'address-lost': 'The relay has other cards under your address than this home, and what is sent by them cannot be read: take a new one with "sotto address --new".',
+  'asked-anew': 'This contact comes by your address like a stranger: they have probably removed you, and nothing that either of you writes arrives. Remove them with "sotto contacts remove", and they wait for your approval.',
   'requests-full': 'So many wait for approval that nobody new is kept: look at "sotto requests" and refuse some; against a flood, take a new address with "sotto address --new".',
 };
 
