@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Chat, type ChatProps } from '../../../client/cli/chat/chat.js';
 import { afterEvent, afterNewest, merge, NOTHING } from '../../../client/cli/chat/conversation.js';
 import { createKeyboard } from '../../../client/cli/chat/keyboard.js';
+import { PAUSE_MS } from '../../../client/cli/chat/paste.js';
 import type { MessageView } from '../../../client/client.js';
 import { encodeBody, TEXT_MAX_BYTES } from '../../../client/core/body.js';
 import { SottoError } from '../../../crypto/error.js';
@@ -193,8 +194,14 @@ describe('a conversation on the screen', () => {
     type('three\rfour\r');
     await shows('four');
     expect(client.messages).toHaveLength(1);
-    type(ENTER);
-    for (const line of ['five', 'six']) type(line + ENTER);
+    // An Enter is one again after a pause, however long this machine takes for it.
+    await vi.waitFor(() => {
+      if (client.messages.length === 1) type(ENTER);
+      expect(client.messages).toHaveLength(2);
+    }, { interval: 10 * PAUSE_MS });
+    type(`five${ENTER}`);
+    await vi.waitFor(() => expect(client.messages).toHaveLength(3));
+    type(`six${ENTER}`);
     await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo', 'three\nfour', 'five', 'six']));
   });
 
@@ -300,6 +307,7 @@ describe('a conversation that never lies', () => {
     const met = new MemoryClient();
     const second = await open(met);
     met.held = Promise.reject(new SottoError('store-failed'));
+    met.held.catch(() => {});
     second.type('hello\r');
     await vi.waitFor(() => expect(second.failure()).toMatchObject({ code: 'store-failed' }));
   });
@@ -360,8 +368,13 @@ describe('typing', () => {
     const client = new MemoryClient();
     const { type, shows } = await open(client);
     client.people = [];
+    let refuse!: () => void;
+    client.held = new Promise((resolve) => (refuse = resolve));
     type(`first${ENTER}`);
+    await vi.waitFor(() => expect(client.calls).toHaveLength(1));
     type('second');
+    await shows('> second');
+    refuse();
     await shows(/> first\n {2}second/, 'No contact has this name');
     client.people = [BOB];
     type('\u0015\u0015\u0015/usr/bin is a folder\r');
