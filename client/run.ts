@@ -11,6 +11,7 @@ import { contentOf } from './backup/backup.js';
 import type { Client, ClientEvent, ContactView, ListedContact, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Contact } from './core/memory.js';
+import { refuseBlocked } from './core/parting.js';
 import type { MessageState, Policy } from './core/records.js';
 import { Loop } from './loop.js';
 import type { News } from './loop.js';
@@ -257,8 +258,8 @@ class RunningClient implements Client {
   }
 
   async setPolicy(contact: string, policy: Policy): Promise<void> {
-    const { id, blocked } = (await this.#contact(contact)).record;
-    if (blocked) throw new SottoError('contact-blocked');
+    const { id } = (await this.#contact(contact)).record;
+    refuseBlocked(this.#loop.memory, id);
     this.#loop.handle({ type: 'policy', contact: id, policy });
     await this.#loop.written();
   }

@@ -6,6 +6,7 @@ import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus,
 import type { Contact, Memory, WhyRelay } from './core/memory.js';
 import { holdOf } from './core/outbox.js';
 import type { Notice } from './core/output.js';
+import { SHORT_ID } from './core/records.js';
 import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
 import { plainCause } from './health.js';
 import type { Network } from './network.js';
@@ -30,7 +31,7 @@ const WHY_PEER: Record<Exclude<PathName, 'relay'>, string> = {
 
 const NOTICES: Record<Notice, string> = {
   'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
-  'blocked': 'This contact is blocked: what they write is not collected, and nothing goes to them, until you take them back with "sotto contacts unblock".',
+  'blocked': 'This contact is blocked: what they write is not collected, and nothing goes to them, until you take them back with "sotto contacts unblock CONTACT".',
   'unblocked': 'This contact is not blocked any more: what they wrote meanwhile comes now.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
   'session-replaced': 'This contact accepted another invitation and has a new session; compare safety numbers.',
@@ -46,7 +47,10 @@ const NOTICES: Record<Notice, string> = {
 
 export function noticeEvent(memory: Memory, contact: string | null, code: Notice | ErrorCode): ClientEvent {
   const known = contact === null ? undefined : memory.known(contact);
-  return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text: isErrorCode(code) ? ERRORS[code].sentence : NOTICES[code] };
+  const sentence = isErrorCode(code) ? ERRORS[code].sentence : NOTICES[code];
+  // A command in it is to be copied as it stands.
+  const text = known === undefined ? sentence : sentence.replace('CONTACT', known.record.id.slice(0, SHORT_ID));
+  return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text };
 }
 
 export function contactView(contact: Contact): ContactView {

@@ -1,14 +1,12 @@
 // `sotto contacts`: who may write to us, how they are named in a command, and how one parts with them.
 
 import type { ContactView } from '../client.js';
+import { SHORT_ID } from '../core/records.js';
 import { command, quoted } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { askYes } from './question.js';
 import { safeLine } from './text.js';
-
-/** As many characters of an id as tell contacts apart at sight. */
-export const SHORT_ID = 8;
 
 export async function contacts(options: HomeOptions): Promise<void> {
   const list = await withClient(options, 'brief', ({ client }) => client.contacts());

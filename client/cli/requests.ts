@@ -2,7 +2,8 @@
 
 import { SottoError } from '../../crypto/error.js';
 import type { RequestView } from '../client.js';
-import { reference, SHORT_ID } from './contacts.js';
+import { SHORT_ID } from '../core/records.js';
+import { reference } from './contacts.js';
 import { command } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';

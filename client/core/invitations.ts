@@ -16,7 +16,9 @@ import { bundleAddress, closeMailbox, collect, createMailbox } from './mailboxes
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
 import { enqueue } from './outbox.js';
+import { refuseBlocked } from './parting.js';
 import { checkPlace } from './place.js';
+import { SHORT_ID } from './records.js';
 import type { InvitationRecord } from './records.js';
 import { approve } from './requests.js';
 
@@ -91,9 +93,6 @@ function forget(memory: Memory, record: InvitationRecord): void {
   memory.emit({ type: 'save', change: { kind: 'invitation-removed', lookup: record.lookup } });
 }
 
-/** Characters of an id that tell contacts apart. */
-const ID_SHOWN = 8;
-
 /** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`, `relay-elsewhere`. */
 export function accept(memory: Memory, request: RequestId, text: string): void {
   const link = parseAnyLink(text, memory.now);
@@ -133,10 +132,10 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
 // A session that works is never given up for a link, and the same invitation makes no second one: its keys are gone at its maker.
 // Only a contact that has never answered may be invited again.
 function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
-  if (memory.blocked.has(id)) throw new SottoError('contact-blocked');
+  refuseBlocked(memory, id);
   const known = memory.contacts.get(id)?.record;
   if (known === undefined || (known.flight !== null && known.outbox.mailbox !== mailbox)) return;
-  const short = known.id.slice(0, ID_SHOWN);
+  const short = known.id.slice(0, SHORT_ID);
   throw new SottoError('contact-exists', `This is ${known.name}, your contact already; write to them with "sotto chat ${short}". If they have removed you, first "sotto contacts remove ${short}".`);
 }
 

@@ -10,6 +10,9 @@ export type MailboxId = string & { readonly brand?: 'MailboxId' };
 /** Lower-case hex of H32("envelope", bytes)[0..16]. */
 export type EnvelopeId = string & { readonly brand?: 'EnvelopeId' };
 
+/** As many characters of an id as tell people apart at sight, and as a command always takes. */
+export const SHORT_ID = 8;
+
 /** The owner of this home. */
 export interface SelfRecord {
   readonly name: string;

@@ -31,9 +31,12 @@ test('what a blocked contact writes is shown to nobody until they are taken back
   await story.json(['send', 'Alice', 'from Carol', '--home', carol]);
   await listening.line((line) => line.includes('"from Carol"'));
   expect(listening.texts()).toEqual(['before', 'from Carol']);
-  expect(await story.run(['send', 'Bob', 'hello', '--json', '--home', alice])).toMatchObject({ code: 2, json: { error: { code: 'contact-blocked' } } });
+  const { code, json } = await story.run(['send', 'Bob', 'hello', '--json', '--home', alice]);
+  expect([code, json]).toMatchObject([2, { error: { code: 'contact-blocked' } }]);
 
-  await story.json(['contacts', 'unblock', 'Bob', '--home', alice]);
+  // The sentence has a command that serves as it stands.
+  const [, words = ''] = /"(?:npx )?sotto ([^"]+)"/.exec(String((json['error'] as Json)['message'])) ?? [];
+  expect(await story.json(words.split(' '))).toMatchObject({ contact: { name: 'Bob' }, blocked: false });
   await listening.line((line) => line.includes('"two"'));
   expect(listening.texts()).toEqual(['before', 'from Carol', 'one', 'two']);
   await eventually(() => story.json(['history', 'Alice', '--home', bob]), ({ messages }) => (messages as Json[]).every(({ state }) => state === 'delivered'));

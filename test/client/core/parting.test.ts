@@ -74,7 +74,7 @@ describe.each([0, 1] as const)('a blocked contact (direct path: %d)', (direct) =
     alice.cutDirect();
     alice.send(atAlice, 'queued');
     alice.part('block', atAlice);
-    expect(alice.ask((request) => ({ type: 'send', request, contact: atAlice, text: 'refused' }))).toMatchObject({ code: 'contact-blocked' });
+    expect(alice.ask((request) => ({ type: 'send', request, contact: atAlice, text: 'refused' }))).toMatchObject({ code: 'contact-blocked', message: `You have blocked Bob; "sotto contacts unblock ${atAlice.slice(0, 8)}" takes them back.` });
     alice.crash();
     expect(leaving(couple, alice, () => world.run(DAY))).toBe(0);
     expect(bob.shown()).toEqual(['arrived']);
