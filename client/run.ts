@@ -150,7 +150,7 @@ class RunningClient implements Client {
     await this.#synced();
     const whole = requestOf(this.#loop.memory, id);
     const { contact } = await this.#loop.ask((request) => ({ type: 'approve', request, id: whole }), 'accepted');
-    return { contact: contactView(this.#loop.memory.contacts.get(contact)!) };
+    return { contact: contactView(this.#loop.memory.known(contact)!) };
   }
 
   async refuse(id: string): Promise<void> {
@@ -163,7 +163,7 @@ class RunningClient implements Client {
     // What waits may be their own asking; two that cross are only mended afterwards.
     await this.#synced();
     const { contact } = await this.#loop.ask((request) => ({ type: 'accept', request, link }), 'accepted');
-    return { contact: contactView(this.#loop.memory.contacts.get(contact)!) };
+    return { contact: contactView(this.#loop.memory.known(contact)!) };
   }
 
   async contacts(): Promise<readonly ListedContact[]> {
@@ -193,11 +193,9 @@ class RunningClient implements Client {
     const { wait = 'queued', timeoutMs = 30_000 } = options;
     const { id } = (await this.#contact(contact)).record;
     const { message } = await this.#loop.ask((request) => ({ type: 'send', request, contact: id, text }), 'sent');
-    const current = (): MessageView => {
-      const { undelivered, unread } = this.#loop.memory.contacts.get(id)!;
-      return messageView(this.#loop.memory, undelivered.get(message.number) ?? unread.get(message.number) ?? message);
-    };
-    let latest = current();
+    // It may have moved on already; or its contact has just been removed.
+    const known = this.#loop.memory.known(id);
+    let latest = messageView(this.#loop.memory, known?.undelivered.get(message.number) ?? known?.unread.get(message.number) ?? message);
     const stop = this.subscribe((event) => {
       if (event.type === 'state' && event.message.id === message.id) latest = event.message;
     });
