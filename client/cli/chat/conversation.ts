@@ -121,8 +121,9 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
     case 'notice':
       if (event.contact && event.contact.id !== contact.id) return before;
       switch (event.code) {
-        case 'blocked': return { ...before, notice: event.text, blocked: true, status: null };
-        case 'unblocked': return { ...before, notice: event.text, blocked: false };
+        // The heading says it.
+        case 'blocked': return { ...before, blocked: true, status: null };
+        case 'unblocked': return { ...before, blocked: false };
         default: return { ...before, notice: event.text };
       }
   }

@@ -164,8 +164,8 @@ describe('a conversation on the screen', () => {
     const client = new MemoryClient();
     const { shows, type, lastFrame } = await open(client);
     await shows('Bob  by the relay since');
-    client.tell({ type: 'notice', contact: BOB, code: 'blocked', text: 'This contact is blocked.' });
-    await shows('This contact is blocked.', 'Bob  blocked; /unblock takes them back');
+    client.tell({ type: 'notice', contact: BOB, code: 'blocked', text: '' });
+    await shows('Bob  blocked; /unblock takes them back');
     expect(lastFrame()).not.toContain('by the relay since');
     await client.block(BOB.id);
     client.status = async () => ({ identity: BOB, relays: [], contacts: [] });
@@ -186,8 +186,8 @@ describe('a conversation on the screen', () => {
   it('shows the whole of a notice, and its commands with the word and the home that were typed', async () => {
     const client = new MemoryClient();
     const { lines } = await open(client, { home: '/home/bob/sotto' });
-    client.tell({ type: 'notice', contact: BOB, code: 'blocked', text: 'This contact is blocked: what they write is not collected, and nothing goes to them, until you take them back with "sotto contacts unblock 1a2b3c4d".' });
-    await vi.waitFor(() => expect(lines().join(' ').replaceAll(/ +/g, ' ')).toContain(`you take them back with "${programWord()} contacts unblock 1a2b3c4d --home /home/bob/sotto".`));
+    client.tell({ type: 'notice', contact: BOB, code: 'address-lost', text: 'What is sent to your address cannot be read by this home, whoever has sent it and whenever: take a new one with "sotto address --new".' });
+    await vi.waitFor(() => expect(lines().join(' ').replaceAll(/ +/g, ' ')).toContain(`take a new one with "${programWord()} address --new --home /home/bob/sotto".`));
   });
 
   it('keeps nothing on the screen of a contact who is removed meanwhile', async () => {
