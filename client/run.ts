@@ -80,7 +80,7 @@ class RunningClient implements Client {
       case 'state': return this.#tell({ type: news.type, message: messageView(memory, news.message) });
       case 'contact':
       case 'removed': return this.#tell({ type: news.type, contact: { id: news.contact.id, name: news.contact.name } });
-      case 'request': return this.#tell({ type: 'request', request: requestView(news.record) });
+      case 'request': return this.#tell({ type: 'request', request: requestView(memory, news.record) });
       case 'path': return this.#tellPath(news.contact);
       case 'notice': return this.#tell(noticeEvent(memory, news.contact, news.code));
     }
@@ -143,7 +143,8 @@ class RunningClient implements Client {
 
   async requests(): Promise<readonly RequestView[]> {
     await this.#synced();
-    return [...this.#loop.memory.requests.values()].map(({ record }) => requestView(record));
+    const { memory } = this.#loop;
+    return [...memory.requests.values()].map(({ record }) => requestView(memory, record));
   }
 
   async approve(id: string): Promise<{ readonly contact: ContactView }> {

@@ -57,8 +57,8 @@ export function contactView(contact: Contact): ContactView {
   return { id: contact.record.id, name: contact.record.name };
 }
 
-export function requestView({ id, name, createdAt, texts, lastNumber }: RequestRecord): RequestView {
-  return { id, name, at: createdAt, text: texts[0]?.text ?? null, messages: lastNumber };
+export function requestView(memory: Memory, { id, name, createdAt, texts, lastNumber }: RequestRecord): RequestView {
+  return { id, name, isContact: memory.contacts.has(id), at: createdAt, text: texts[0]?.text ?? null, messages: lastNumber };
 }
 
 export function messageView(memory: Memory, record: MessageRecord): MessageView {

@@ -46,7 +46,7 @@ export function contactId(identity: PublicIdentity): ContactId {
 export function begin(memory: Memory, record: ContactRecord, session: Session): Contact {
   memory.emit({ type: 'link', relay: record.outbox.relay, role: 'deposit' });
   // Whoever is a contact now waits for no approval any more.
-  if (memory.requests.delete(record.id)) memory.emit({ type: 'save', change: { kind: 'request-removed', id: record.id } });
+  memory.forgetRequest(record.id);
   const known = memory.contacts.get(record.id);
   if (known === undefined) {
     const contact = memory.addContact(record, session);
@@ -82,8 +82,8 @@ export interface OpenedFlight {
   readonly outbox: PeerMailbox;
   /** No text of the guest's below this number will come. */
   readonly first: number;
-  /** When it was written, by the guest's clock. */
-  readonly sentAt: number;
+  /** When the session began, by the guest's clock. */
+  readonly begunAt: number;
   readonly body: Body;
 }
 
@@ -94,8 +94,13 @@ export function openFirst(memory: Memory, { session: begun, peer, peerDevices, f
   const { hello } = body;
   if (hello?.reply === undefined || !equal(devicesHash(hello.devices), peerDevices)) throw new SottoError('malformed');
   const devices = checkNewest(memory, peer, hello.devices);
-  const sentAt = Math.min(Number(body.sentAt), memory.now + CLOCK_AHEAD_MS);
-  return { session, peer, name: hello.name, flightKey, devices, outbox: peerMailbox(memory, hello.reply), first: hello.first, sentAt, body };
+  return { session, peer, name: hello.name, flightKey, devices, outbox: peerMailbox(memory, hello.reply), first: hello.first, begunAt: beginning(memory, body), body };
+}
+
+// When a session began, by the contact's clock as far as we believe it: just before their first message, so that a reset of the same
+// millisecond comes after it.
+function beginning(memory: Memory, { sentAt }: Body): number {
+  return Math.min(Number(sentAt), memory.now + CLOCK_AHEAD_MS) - 1;
 }
 
 /** The list, if it may stand in the place of the one that we know. Throws `malformed`. */
@@ -125,9 +130,12 @@ export function peerMailbox(memory: Memory, { relay, mailbox, token }: Omit<Addr
   return { relay: origin, mailbox: toHex(mailbox), token };
 }
 
-/** The first answer of a contact says where they collect from now on: they have a mailbox for us alone (§7). */
-export function onReply(memory: Memory, contact: Contact, reply: Address): void {
-  const outbox = peerMailbox(memory, reply);
+/** The first answer of a contact, by whose clock the session begins. It may say where they collect from now on: in a mailbox for us alone
+ *  (§7). Once per session, so that nobody sends us from relay to relay. */
+export function onAnswered(memory: Memory, contact: Contact, body: Body): void {
+  memory.update(contact, { begunAt: Math.max(contact.record.begunAt, beginning(memory, body)) });
+  if (body.hello?.reply === undefined) return;
+  const outbox = peerMailbox(memory, body.hello.reply);
   if (outbox.mailbox === contact.record.outbox.mailbox) return;
   memory.update(contact, { outbox });
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });

@@ -143,7 +143,7 @@ function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
 export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
   const opened = openFirst(memory, respond(memory.identity, unpackInvitation(invitation.secret), envelope.subarray(0, FLIGHT_BYTES)), envelope);
   const { session, flightKey, devices, outbox, body } = opened;
-  const record = { ...createContact(opened.peer, devices, opened.name, invitation.mailbox, outbox, memory.now), flightKey, begunAt: opened.sentAt };
+  const record = { ...createContact(opened.peer, devices, opened.name, invitation.mailbox, outbox, memory.now), flightKey, begunAt: opened.begunAt };
   // The link stays good for whomever it was meant for.
   if (memory.blocked.has(record.id)) return null;
   const known = memory.contacts.get(record.id);

@@ -271,6 +271,13 @@ export class Memory {
     this.emit({ type: 'save', change: { kind: 'contact-removed', id } });
   }
 
+  /** Forgets somebody who waits for approval. False if nobody of this id does. */
+  forgetRequest(id: ContactId): boolean {
+    if (!this.requests.delete(id)) return false;
+    this.emit({ type: 'save', change: { kind: 'request-removed', id } });
+    return true;
+  }
+
   /** Changes a contact's record; it is saved, with its session, at the end of this input. */
   update(contact: Contact, patch: Partial<ContactRecord>): void {
     contact.record = { ...contact.record, ...patch };

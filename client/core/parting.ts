@@ -46,6 +46,7 @@ export function block(memory: Memory, contact: Contact): void {
   fallSilent(memory, contact);
   memory.update(contact, { blocked: true });
   memory.setAside(contact);
+  memory.forgetRequest(id);
   memory.collected.delete(inbox.mailbox);
   if (memory.isOnline(inbox.relay, 'collect')) memory.emit({ type: 'leave-mailbox', relay: inbox.relay });
   memory.emit({ type: 'notice', contact: id, code: 'blocked' });

@@ -54,6 +54,31 @@ test('a contact is removed only by who means it, with all that was said, and hea
   expect(await story.run(['send', 'Alice', 'hello?', '--timeout', '2', '--json', '--home', bob])).toMatchObject({ code: 7, json: { state: 'queued', reason: 'mailbox-unknown' } });
 });
 
+test('who has removed a contact comes back by their address: they see it, approve, and every word arrives', async () => {
+  const dora = story.home('dora');
+  const { relays } = await story.json(['status', '--home', alice]) as { relays: Json[] };
+  await story.json(['init', '--name', 'Dora', '--home', dora, '--relay', String(relays[0]!.url)]);
+  const { link } = await story.json(['address', '--home', alice]);
+  const ask = async (text: string) => {
+    await story.json(['accept', String(link), '--home', dora]);
+    await story.json(['send', 'Alice', text, '--home', dora]);
+    return eventually(() => story.json(['requests', '--home', alice]), ({ requests }) => (requests as Json[]).length > 0);
+  };
+  const { requests: [stranger] } = await ask('It is Dora') as { requests: Json[] };
+  expect(stranger).toMatchObject({ name: 'Dora', isContact: false });
+  await story.json(['approve', String(stranger!['id']), '--home', alice]);
+  await story.json(['send', 'Alice', 'Thank you', '--wait', 'accepted', '--home', dora]);
+  await story.json(['contacts', 'remove', 'Alice', '--yes', '--home', dora]);
+  await ask('I am back');
+  expect((await story.run(['requests', '--home', alice])).out).toContain('is your contact and asks to begin anew: I am back');
+  await story.json(['approve', String(stranger!['id']), '--home', alice]);
+  await eventually(() => story.json(['history', 'Alice', '--home', dora]), ({ messages }) => (messages as Json[]).every(({ state }) => state === 'delivered'));
+  const texts = (await story.json(['history', 'Dora', '--home', alice]))['messages'] as Json[];
+  expect(texts.map(({ text }) => text)).toEqual(['It is Dora', 'Thank you', 'I am back']);
+  await story.json(['send', 'Dora', 'welcome', '--wait', 'accepted', '--home', alice]);
+  expect(await story.json(['history', 'Alice', '--home', dora])).toMatchObject({ messages: [{ text: 'I am back' }, { text: 'welcome' }] });
+});
+
 test('who was removed and parts as well begins again by a new link, and every word arrives', async () => {
   const { link } = await story.json(['invite', '--home', alice]);
   expect(await story.run(['accept', String(link), '--json', '--home', bob])).toMatchObject({ code: 2, json: { error: { code: 'contact-exists', message: expect.stringContaining('contacts remove') } } });

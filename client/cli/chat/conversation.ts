@@ -117,7 +117,7 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
     case 'removed':
       return event.contact.id === contact.id ? { ...NOTHING, notice: `${event.contact.name} is removed from your contacts, with all messages.` } : before;
     case 'request':
-      return { ...before, notice: `${event.request.name} asks to be your contact; see "sotto requests".` };
+      return { ...before, notice: `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".` };
     case 'notice':
       if (event.contact && event.contact.id !== contact.id) return before;
       switch (event.code) {

@@ -349,7 +349,7 @@ describe('somebody who has asked', () => {
     expect(alice.shown()).toEqual(['here I am', 'more']);
   });
 
-  it('again, as a contact whose session works, changes nothing', () => {
+  it('again, as a contact whose session works, waits too, and changes nothing', () => {
     const { world, alice, link } = street(18);
     const before = world.seen.length;
     const { client: bob, at } = stranger(world, 'Bob', link);
@@ -363,7 +363,7 @@ describe('somebody who has asked', () => {
     world.run(1_000);
     twin.send(twin.accept(link), 'from the twin');
     world.run(5_000);
-    expect([waiting(alice), alice.shown(), alice.notices]).toEqual([[], [], []]);
+    expect([waiting(alice), alice.shown(), alice.notices]).toEqual([['Bob'], [], []]);
     bob.send(at, 'still here');
     world.run(60_000);
     expect([alice.shown(), bob.states()]).toEqual([['still here'], ['delivered']]);
