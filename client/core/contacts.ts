@@ -45,10 +45,9 @@ export function contactId(identity: PublicIdentity): ContactId {
 /** Makes a contact, or gives the one that is there a new session: what was not delivered in the old one is sealed anew. */
 export function begin(memory: Memory, record: ContactRecord, session: Session): Contact {
   memory.emit({ type: 'link', relay: record.outbox.relay, role: 'deposit' });
-  // Whoever is a contact now waits for no approval any more.
-  memory.forgetRequest(record.id);
   const known = memory.contacts.get(record.id);
   if (known === undefined) {
+    memory.forgetRequest(record.id);
     const contact = memory.addContact(record, session);
     memory.update(contact, takePast(memory, record.id));
     watchGap(memory, contact);
@@ -65,6 +64,8 @@ export function begin(memory: Memory, record: ContactRecord, session: Session): 
 /** Gives a contact a new session: what was not delivered in the old one is sealed anew, and its direct paths end with it. */
 export function replaceSession(memory: Memory, contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
   hangUp(memory, contact);
+  // Whoever has one waits for no other any more: approved later, that would take its place.
+  memory.forgetRequest(contact.record.id);
   // It may bring another mailbox.
   contact.hold = null;
   const begunAt = Math.max(contact.record.begunAt, patch.begunAt ?? 0);

@@ -53,9 +53,11 @@ export function onStranger(memory: Memory, envelope: Uint8Array): { readonly con
   const id = contactId(opened.peer);
   if (memory.blocked.has(id)) return null;
   const known = memory.contacts.get(id);
-  if (known !== undefined && known.record.flight !== null) return cross(memory, known, opened);
-  // A flight that is older than the session has crossed it, or was held back: it begins nothing.
-  if (known !== undefined && opened.begunAt <= known.record.begunAt) return null;
+  if (known !== undefined) {
+    if (known.record.flight !== null) return cross(memory, known, opened);
+    // A flight that is older than the session has crossed it, or was held back: it begins nothing.
+    if (opened.begunAt <= known.record.begunAt) return null;
+  }
   const before = memory.requests.get(id)?.record;
   if (before === undefined && memory.requests.size >= REQUESTS_MAX) return null;
   remember(memory, opened);

@@ -8,7 +8,7 @@ const ENDS = '\u001b[201~';
  *  before the keys were read one by one, has line feeds. */
 const LINES = /(?<![^\P{Cc}\t])\r[\r\n]*[\P{Cc}\t]/u;
 /** An Enter alone, with nothing behind it yet. */
-const LAST_ENTER = /(?<!\u001b)\r\n?$/;
+const LAST_ENTER = /(?<![^\P{Cc}\t\r\n])\r\n?$/u;
 
 /** A text without marks ends when nothing more has come for so long: the pieces of a paste follow on one another sooner, a person's keys later. */
 export const PAUSE_MS = 30;

@@ -426,6 +426,25 @@ describe('a new beginning', () => {
     expect([bob.shown(), alice.states()]).toEqual([['it works'], ['delivered']]);
   });
 
+  it('waits no longer once another session has begun: approved later, theirs would take its place', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(24);
+    const copy = alice.disk.copy();
+    const { resumption } = alice.core.memory.contacts.get(atAlice)!.session!;
+    alice.part('remove', atAlice);
+    alice.accept(bob.address());
+    world.run(5_000);
+    expect(bob.core.memory.requests.size).toBe(1);
+    // A backup from before the removal.
+    for (const record of copy.contacts.values()) copy.commit([{ kind: 'contact', record: { ...record, session: new Uint8Array(), resumptions: resumption } }]);
+    alice.restore(copy);
+    world.run(HOUR);
+    expect([bob.core.memory.requests.size, bob.notices]).toEqual([0, ['restored']]);
+    alice.send(atAlice, 'from the backup');
+    bob.send(atBob, 'welcome back');
+    world.run(HOUR);
+    expect([bob.shown(), alice.shown(), alice.states(), bob.states()]).toEqual([['from the backup'], ['welcome back'], ['delivered'], ['delivered']]);
+  });
+
   it('waits no longer once the person blocks them', () => {
     const { world, alice, bob, atAlice, atBob } = acquaint(23);
     alice.send(atAlice, 'heard');
