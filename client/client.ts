@@ -78,7 +78,7 @@ export interface RequestView extends ContactView {
   readonly at: number;
   /** The first thing they wrote; null if they have written nothing yet. */
   readonly text: string | null;
-  /** How many messages of theirs are known to exist. */
+  /** How many messages of theirs are known to exist, from that one on. */
   readonly messages: number;
 }
 

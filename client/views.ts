@@ -34,7 +34,7 @@ const NOTICES: Record<Notice, string> = {
   'blocked': 'This contact is blocked: what they write is not collected, and nothing goes to them, until you take them back with "sotto contacts unblock CONTACT".',
   'unblocked': 'This contact is not blocked any more: what they wrote meanwhile comes now.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
-  'session-replaced': 'This contact accepted another invitation and has a new session; compare safety numbers.',
+  'session-replaced': 'This contact has begun anew by a link of yours: a new session takes the place of the old one. The safety number is the same.',
   'rolled-back': 'This home is an old copy: the contact has had more from it. A new session begins as soon as they answer; what you write waits until then.',
   'session-reset': 'A new session with this contact begins. The safety number is the same.',
   'restored': 'This contact has restored their home from a backup. The safety number is the same.',
@@ -58,7 +58,9 @@ export function contactView(contact: Contact): ContactView {
 }
 
 export function requestView(memory: Memory, { id, name, createdAt, texts, lastNumber }: RequestRecord): RequestView {
-  return { id, name, isContact: memory.contacts.has(id), at: createdAt, text: texts[0]?.text ?? null, messages: lastNumber };
+  // Of somebody who comes back the numbers go on.
+  const messages = texts.length === 0 ? 0 : lastNumber - texts[0]!.number + 1;
+  return { id, name, isContact: memory.contacts.has(id), at: createdAt, text: texts[0]?.text ?? null, messages };
 }
 
 export function messageView(memory: Memory, record: MessageRecord): MessageView {
