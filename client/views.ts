@@ -3,13 +3,14 @@
 import { ERRORS, isErrorCode } from '../crypto/error.js';
 import type { ErrorCode } from '../crypto/error.js';
 import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus, RequestView } from './client.js';
-import type { Contact, Memory, WhyRelay } from './core/memory.js';
+import type { Call, Contact, Memory, WhyRelay } from './core/memory.js';
 import { holdOf } from './core/outbox.js';
 import type { Notice } from './core/output.js';
 import { SHORT_ID } from './core/records.js';
 import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
 import { plainCause } from './health.js';
 import type { Network } from './network.js';
+import type { Pair } from './transports/peer.js';
 
 /** Whoever was not heard for this long has left, as far as is known. */
 const AWAY_MS = 60_000;
@@ -21,6 +22,7 @@ const WHY: Record<WhyRelay, string> = {
   'unconfirmed': 'nothing has come from them since you accepted their link; where it was an address, they answer only after approval',
   'away': 'they are away, or were a short while ago; a direct path is tried when they are here',
   'dialing': 'a direct path is being tried; it opens if they allow it and both networks let it through',
+  'ended': 'the direct path has ended, as it does when they leave or a network changes; another is tried when they are here',
   'failed': 'no direct path could be opened: the networks let none through, or they do not allow it; it will be tried again',
 };
 
@@ -86,7 +88,7 @@ export function contactStatus(memory: Memory, contact: Contact, network: Network
     held: hold && { reason: hold.code, until: hold.until },
     since: path === 'relay' ? Math.max(contact.pathSince, relaySince ?? 0) : contact.pathSince,
     why: path === 'relay' ? WHY[whyRelay(contact, now)] : WHY_PEER[path],
-    pair: pair && { local: pair.local, remote: pair.remote },
+    pair: pair && { local: pair.local, remote: remoteOf(pair, memory.calls.get(contact.openCall!)!) },
     rttMs: peer?.rttMs() ?? null,
     policy: record.policy,
     heardAt: record.heardAt === 0 ? null : record.heardAt,
@@ -95,12 +97,19 @@ export function contactStatus(memory: Memory, contact: Contact, network: Network
   };
 }
 
+// A library that was sent packets before it was told of their address may take it for another one of the contact's.
+function remoteOf({ remote }: Pair, { relayedThere }: Call): string {
+  const [address, type] = remote.split(' ');
+  if (!relayedThere || type === 'relay') return remote;
+  return type === 'prflx' ? `${address} relay` : 'unknown relay';
+}
+
 function whyRelay(contact: Contact, now: number): WhyRelay {
   if (contact.session === null) return 'resetting';
   if (contact.record.policy === 'relay-only') return 'policy';
   if (contact.record.flight !== null) return 'unconfirmed';
   // Calls fail with whoever has left; that says nothing of the networks.
-  return contact.why === 'failed' && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
+  return (contact.why === 'failed' || contact.why === 'ended') && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
 }
 
 export function relayStatus(url: string, network: Network): RelayStatus {

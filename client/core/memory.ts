@@ -40,16 +40,15 @@ export interface Call {
   remote: Description | null;
   /** What DTLS used, once it is open. */
   fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array } | null;
-  /** Whether it goes by way of a TURN server; null where the address in use over there is nobody's yet. */
-  relayed: boolean | null;
-  /** The same as the contact sees it, who knows its own addresses. */
+  /** Whether our own address in use is one of a TURN server, and whether the contact says so of theirs. */
+  relayed: boolean;
   relayedThere: boolean;
   /** The contact's Bind, if it came before our channel was open. */
   proof: Uint8Array | null;
 }
 
 /** Why a conversation does not go directly (sentences in client/views.ts). */
-export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
+export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'ended' | 'failed';
 
 /** The relay takes nothing for a contact: why, and until when nothing is put there. */
 export interface Hold {
@@ -145,7 +144,7 @@ export function resumptionsAfter(contact: Contact): Uint8Array {
 
 /** The path that a peer connection is. */
 export function pathOfCall({ relayed, relayedThere }: Call): PathName {
-  return relayed ?? relayedThere ? 'turn' : 'direct';
+  return relayed || relayedThere ? 'turn' : 'direct';
 }
 
 /** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */
