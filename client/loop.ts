@@ -209,8 +209,9 @@ export class Loop {
     if (this.#flushing !== null) return false;
     const isAway = (relay: string, role: 'collect' | 'deposit'): boolean => !this.network.uses(relay, role) || this.network.state(relay, role)?.online === false;
     const { closing, contacts } = this.memory;
+    const now = this.#platform.now();
     return [...closing.values()].every(({ relay }) => isAway(relay, 'collect')) &&
-      [...contacts.values()].every((contact) => isAway(contact.record.outbox.relay, 'deposit') || (contact.inFlight === 0 && (isHeld(contact) || isOut(contact))));
+      [...contacts.values()].every((contact) => isAway(contact.record.outbox.relay, 'deposit') || (contact.inFlight === 0 && (isHeld(contact, now) || isOut(contact))));
   }
 
   #disconnect(): void {
@@ -220,8 +221,8 @@ export class Loop {
   }
 }
 
-function isHeld(contact: Contact): boolean {
-  return contact.session === null || holdOf(contact) !== null;
+function isHeld(contact: Contact, now: number): boolean {
+  return contact.session === null || (holdOf(contact)?.until ?? 0) > now;
 }
 
 function isOut({ record, waiting }: Contact): boolean {

@@ -68,8 +68,9 @@ export function replaceSession(memory: Memory, contact: Contact, session: Sessio
   memory.forgetRequest(contact.record.id);
   // It may bring another mailbox.
   contact.hold = null;
-  const begunAt = Math.max(contact.record.begunAt, patch.begunAt ?? 0);
-  memory.advance(contact, session, { ...patch, begunAt, resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
+  const { begunAt, outbox } = contact.record;
+  memory.advance(contact, session, { ...patch, begunAt: Math.max(begunAt, patch.begunAt ?? 0), resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
+  leaveRelay(memory, outbox.relay);
   sendAllAgain(memory, contact);
 }
 
@@ -124,6 +125,14 @@ export function isFlightOf({ flightKey }: { readonly flightKey: Uint8Array | nul
   return flightKey !== null && envelope.length > FLIGHT_BYTES && equal(envelope.subarray(0, flightKey.length), flightKey);
 }
 
+/** A contact is reached there no more. Whoever runs that relay, the contact perhaps, is to see us come and go only for somebody else's sake. */
+export function leaveRelay(memory: Memory, relay: string): void {
+  const isWanted = relay === memory.self.relay
+    || [...memory.contacts.values()].some(({ record }) => record.outbox.relay === relay)
+    || [...memory.accepting.values()].some((link) => link.relay === relay);
+  if (!isWanted) memory.emit({ type: 'unlink', relay, role: 'deposit' });
+}
+
 /** Where somebody says that they are reached. Throws `relay-url-invalid` or `relay-elsewhere`. */
 export function peerMailbox(memory: Memory, { relay, mailbox, token }: Omit<Address, '$typeName'>): PeerMailbox {
   const origin = relayOrigin(relay);
@@ -136,10 +145,11 @@ export function peerMailbox(memory: Memory, { relay, mailbox, token }: Omit<Addr
 export function onAnswered(memory: Memory, contact: Contact, body: Body): void {
   memory.update(contact, { begunAt: Math.max(contact.record.begunAt, beginning(memory, body)) });
   if (body.hello?.reply === undefined) return;
-  const outbox = peerMailbox(memory, body.hello.reply);
-  if (outbox.mailbox === contact.record.outbox.mailbox) return;
+  const [before, outbox] = [contact.record.outbox, peerMailbox(memory, body.hello.reply)];
+  if (outbox.mailbox === before.mailbox) return;
   memory.update(contact, { outbox });
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
+  leaveRelay(memory, before.relay);
   contact.hold = null;
   flush(memory, contact);
 }

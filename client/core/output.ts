@@ -19,6 +19,8 @@ export type Output =
   | { readonly type: 'answer'; readonly request: RequestId; readonly result: Result | SottoError }
   // The relays. `link` asks that a connection is kept open; the others are done on it, when and if it is online.
   | { readonly type: 'link'; readonly relay: string; readonly role: LinkRole }
+  /** Nothing goes there any more: the connection is closed, and kept closed until `link` asks for it again. */
+  | { readonly type: 'unlink'; readonly relay: string; readonly role: LinkRole }
   | { readonly type: 'collect'; readonly mailbox: OwnMailbox }
   | { readonly type: 'acknowledge'; readonly relay: string; readonly mailbox: MailboxId; readonly sequence: number }
   | { readonly type: 'close-mailbox'; readonly mailbox: OwnMailbox }

@@ -349,6 +349,26 @@ describe('somebody who has asked', () => {
     expect(alice.shown()).toEqual(['here I am', 'more']);
   });
 
+  it('again, as a contact who has removed the owner, waits for approval, also once the owner has removed them too', () => {
+    const { world, alice, link } = street(19);
+    const { client: bob, at } = stranger(world, 'Bob', link, 'before');
+    world.run(1_000);
+    alice.approve(idOf(bob));
+    world.run(5_000);
+    bob.part('remove', at);
+    world.run(5_000);
+    bob.send(bob.accept(link), 'anew');
+    bob.send(at, 'and more');
+    world.run(60_000);
+    expect([waiting(alice), alice.shown(), alice.notices]).toEqual([['Bob'], ['before'], []]);
+    alice.part('remove', idOf(bob));
+    bob.send(at, 'once more');
+    world.run(5_000);
+    alice.approve(idOf(bob));
+    world.run(60_000);
+    expect([alice.shown(), bob.states()]).toEqual([['anew', 'and more', 'once more'], ['delivered', 'delivered', 'delivered']]);
+  });
+
   it('again, as a contact whose session works, waits too, and changes nothing', () => {
     const { world, alice, link } = street(18);
     const before = world.seen.length;
