@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { createHome, runClient } from '../../client/run.js';
 import { openNodeStore } from '../../client/stores/node.js';
@@ -13,13 +13,16 @@ import { ready } from '../../crypto/sodium.js';
 import { meet } from './core/support.js';
 import { newFolder } from './stores/folder.js';
 
+const CONNECT_MS = 200;
+
 beforeAll(ready);
 afterEach(() => void vi.useRealTimers());
 
 /** A relay that is there and takes what `put` takes. */
 function relayThat(put: () => Promise<void>): OpenLink {
   return ({ onState }) => {
-    queueMicrotask(() => onState({ online: true, rttMs: 1, stunPort: 0, stunOtherPort: 0 }));
+    // Later than a home is opened, as with every real relay.
+    void sleep(CONNECT_MS).then(() => onState({ online: true, rttMs: 1, stunPort: 0, stunOtherPort: 0 }));
     const done = async (): Promise<void> => {};
     return {
       put, acknowledge: done, closeMailbox: done, putCard: done, retry: done, hurry: () => {}, close: () => {},
