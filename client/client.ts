@@ -73,11 +73,13 @@ export interface StatusView {
 
 /** Somebody who has come by our address and waits for approval. They know nothing of us yet. */
 export interface RequestView extends ContactView {
+  /** Whether they are a contact already: to approve them begins a new session in the place of the one that is there. */
+  readonly isContact: boolean;
   /** When they came, ms since 1970. */
   readonly at: number;
   /** The first thing they wrote; null if they have written nothing yet. */
   readonly text: string | null;
-  /** How many messages of theirs are known to exist. */
+  /** How many messages of theirs are known to exist, from that one on. */
   readonly messages: number;
 }
 

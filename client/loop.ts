@@ -4,7 +4,8 @@
 import { SottoError } from '../crypto/error.js';
 import type { Core } from './core/core.js';
 import type { Input } from './core/input.js';
-import type { Memory } from './core/memory.js';
+import type { Contact, Memory } from './core/memory.js';
+import { holdOf } from './core/outbox.js';
 import type { Output, Result } from './core/output.js';
 import type { Change } from './core/records.js';
 import { Network } from './network.js';
@@ -201,14 +202,16 @@ export class Loop {
     await this.#platform.store.close();
   }
 
-  // Whether nothing more can be done for what goes out: it is where it should be, or its relay is away.
+  // Whether nothing more can be done for what goes out: it is where it should be, or its relay is away or takes nothing of it for now, or a
+  // session for it has not begun.
   #isDrained(): boolean {
     if (this.#failure !== null) return true;
     if (this.#flushing !== null) return false;
     const isAway = (relay: string, role: 'collect' | 'deposit'): boolean => !this.network.uses(relay, role) || this.network.state(relay, role)?.online === false;
     const { closing, contacts } = this.memory;
+    const now = this.#platform.now();
     return [...closing.values()].every(({ relay }) => isAway(relay, 'collect')) &&
-      [...contacts.values()].every(({ record, waiting, inFlight }) => isAway(record.outbox.relay, 'deposit') || (waiting.length === 0 && inFlight === 0 && !record.receiptOwed));
+      [...contacts.values()].every((contact) => isAway(contact.record.outbox.relay, 'deposit') || (contact.inFlight === 0 && (isHeld(contact, now) || isOut(contact))));
   }
 
   #disconnect(): void {
@@ -216,6 +219,14 @@ export class Loop {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.network.close();
   }
+}
+
+function isHeld(contact: Contact, now: number): boolean {
+  return contact.session === null || (holdOf(contact)?.until ?? 0) > now;
+}
+
+function isOut({ record, waiting }: Contact): boolean {
+  return waiting.length === 0 && !record.receiptOwed;
 }
 
 function isOwn(output: Released): output is Own {

@@ -25,10 +25,10 @@ export { archiveKind } from './backup/archive-file.js';
 /** How often the machine's addresses are looked at: a person who changes networks is back within this time. */
 const NETWORK_LOOK_MS = 2_000;
 
-/** Links to relays as Node opens them. */
 /** The operator's token for relays that ask for one, from SOTTO_ADMISSION. */
 const admission = Buffer.from(process.env['SOTTO_ADMISSION'] ?? '');
 
+/** Links to relays as Node opens them. */
 export const openNodeLink = openRelayLink({ WebSocket: NodeSocket, now: () => performance.now(), random: Math.random, admission });
 
 export interface NewHome {

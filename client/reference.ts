@@ -2,17 +2,15 @@
 
 import { SottoError } from '../crypto/error.js';
 import type { Contact, Memory } from './core/memory.js';
+import { SHORT_ID } from './core/records.js';
 import type { ContactId } from './core/records.js';
-
-/** Characters of an id that people are shown. */
-const ID_SHOWN = 8;
 
 /** The contact that a reference means. Throws `contact-unknown` or `contact-ambiguous`. */
 export function contactOf(memory: Memory, reference: string): Contact {
   const [contact, ...others] = contactsOf(memory, reference);
   if (contact === undefined) throw new SottoError('contact-unknown');
   if (others.length > 0) {
-    const matches = [contact, ...others].map(({ record }) => `${record.id.slice(0, ID_SHOWN)} ${record.name}`);
+    const matches = [contact, ...others].map(({ record }) => `${record.id.slice(0, SHORT_ID)} ${record.name}`);
     throw new SottoError('contact-ambiguous', `Several contacts match: ${matches.join(', ')}. Give the beginning of the id instead.`);
   }
   return contact;
@@ -25,7 +23,7 @@ export function contactsOf(memory: Memory, reference: string): readonly Contact[
   const byName = contacts.filter(({ record }) => record.name === reference);
   const byFoldedName = contacts.filter(({ record }) => record.name.toLowerCase() === lower);
   const byId = /^[0-9a-f]{2,64}$/.test(lower) ? contacts.filter(({ record }) => record.id.startsWith(lower)) : [];
-  const order = lower.length >= ID_SHOWN ? [byId, byName, byFoldedName] : [byName, byFoldedName, byId];
+  const order = lower.length >= SHORT_ID ? [byId, byName, byFoldedName] : [byName, byFoldedName, byId];
   return order.find((matches) => matches.length > 0) ?? [];
 }
 

@@ -11,6 +11,7 @@ import { contentOf } from './backup/backup.js';
 import type { Client, ClientEvent, ContactView, ListedContact, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Contact } from './core/memory.js';
+import { refuseBlocked } from './core/parting.js';
 import type { MessageState, Policy } from './core/records.js';
 import { Loop } from './loop.js';
 import type { News } from './loop.js';
@@ -79,7 +80,7 @@ class RunningClient implements Client {
       case 'state': return this.#tell({ type: news.type, message: messageView(memory, news.message) });
       case 'contact':
       case 'removed': return this.#tell({ type: news.type, contact: { id: news.contact.id, name: news.contact.name } });
-      case 'request': return this.#tell({ type: 'request', request: requestView(news.record) });
+      case 'request': return this.#tell({ type: 'request', request: requestView(memory, news.record) });
       case 'path': return this.#tellPath(news.contact);
       case 'notice': return this.#tell(noticeEvent(memory, news.contact, news.code));
     }
@@ -142,14 +143,15 @@ class RunningClient implements Client {
 
   async requests(): Promise<readonly RequestView[]> {
     await this.#synced();
-    return [...this.#loop.memory.requests.values()].map(({ record }) => requestView(record));
+    const { memory } = this.#loop;
+    return [...memory.requests.values()].map(({ record }) => requestView(memory, record));
   }
 
   async approve(id: string): Promise<{ readonly contact: ContactView }> {
     await this.#synced();
     const whole = requestOf(this.#loop.memory, id);
     const { contact } = await this.#loop.ask((request) => ({ type: 'approve', request, id: whole }), 'accepted');
-    return { contact: contactView(this.#loop.memory.contacts.get(contact)!) };
+    return { contact: contactView(this.#loop.memory.known(contact)!) };
   }
 
   async refuse(id: string): Promise<void> {
@@ -162,7 +164,7 @@ class RunningClient implements Client {
     // What waits may be their own asking; two that cross are only mended afterwards.
     await this.#synced();
     const { contact } = await this.#loop.ask((request) => ({ type: 'accept', request, link }), 'accepted');
-    return { contact: contactView(this.#loop.memory.contacts.get(contact)!) };
+    return { contact: contactView(this.#loop.memory.known(contact)!) };
   }
 
   async contacts(): Promise<readonly ListedContact[]> {
@@ -192,11 +194,9 @@ class RunningClient implements Client {
     const { wait = 'queued', timeoutMs = 30_000 } = options;
     const { id } = (await this.#contact(contact)).record;
     const { message } = await this.#loop.ask((request) => ({ type: 'send', request, contact: id, text }), 'sent');
-    const current = (): MessageView => {
-      const { undelivered, unread } = this.#loop.memory.contacts.get(id)!;
-      return messageView(this.#loop.memory, undelivered.get(message.number) ?? unread.get(message.number) ?? message);
-    };
-    let latest = current();
+    // It may have moved on already; or its contact has just been removed.
+    const known = this.#loop.memory.known(id);
+    let latest = messageView(this.#loop.memory, known?.undelivered.get(message.number) ?? known?.unread.get(message.number) ?? message);
     const stop = this.subscribe((event) => {
       if (event.type === 'state' && event.message.id === message.id) latest = event.message;
     });
@@ -257,8 +257,8 @@ class RunningClient implements Client {
   }
 
   async setPolicy(contact: string, policy: Policy): Promise<void> {
-    const { id, blocked } = (await this.#contact(contact)).record;
-    if (blocked) throw new SottoError('contact-blocked');
+    const { id } = (await this.#contact(contact)).record;
+    refuseBlocked(this.#loop.memory, id);
     this.#loop.handle({ type: 'policy', contact: id, policy });
     await this.#loop.written();
   }

@@ -6,6 +6,7 @@ import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus,
 import type { Call, Contact, Memory, WhyRelay } from './core/memory.js';
 import { holdOf } from './core/outbox.js';
 import type { Notice } from './core/output.js';
+import { SHORT_ID } from './core/records.js';
 import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
 import { plainCause } from './health.js';
 import type { Network } from './network.js';
@@ -32,10 +33,10 @@ const WHY_PEER: Record<Exclude<PathName, 'relay'>, string> = {
 
 const NOTICES: Record<Notice, string> = {
   'history-differs': 'What this contact says they wrote before does not match what is here; compare with them.',
-  'blocked': 'This contact is blocked: what they write is not collected, and nothing goes to them, until you take them back with "sotto contacts unblock".',
+  'blocked': 'This contact is blocked: what they write is not collected, and nothing goes to them, until you take them back with "sotto contacts unblock CONTACT".',
   'unblocked': 'This contact is not blocked any more: what they wrote meanwhile comes now.',
   'gap': 'Messages of this contact are missing; they have been asked for again.',
-  'session-replaced': 'This contact accepted another invitation and has a new session; compare safety numbers.',
+  'session-replaced': 'This contact has begun anew by a link of yours: a new session takes the place of the old one. The safety number is the same.',
   'rolled-back': 'This home is an old copy: the contact has had more from it. A new session begins as soon as they answer; what you write waits until then.',
   'session-reset': 'A new session with this contact begins. The safety number is the same.',
   'restored': 'This contact has restored their home from a backup. The safety number is the same.',
@@ -43,21 +44,25 @@ const NOTICES: Record<Notice, string> = {
   'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
   'mailbox-lost': 'The relay no longer lets us collect the mailbox of this contact; what they write does not arrive.',
   'address-lost': 'The relay has other cards under your address than this home, and what is sent by them cannot be read: take a new one with "sotto address --new".',
-  'asked-anew': 'This contact comes by your address like a stranger: they have probably removed you, and nothing that either of you writes arrives. Remove them with "sotto contacts remove", and they wait for your approval.',
   'requests-full': 'So many wait for approval that nobody new is kept: look at "sotto requests" and refuse some; against a flood, take a new address with "sotto address --new".',
 };
 
 export function noticeEvent(memory: Memory, contact: string | null, code: Notice | ErrorCode): ClientEvent {
   const known = contact === null ? undefined : memory.known(contact);
-  return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text: isErrorCode(code) ? ERRORS[code].sentence : NOTICES[code] };
+  const sentence = isErrorCode(code) ? ERRORS[code].sentence : NOTICES[code];
+  // A command in it is to be copied as it stands.
+  const text = known === undefined ? sentence : sentence.replace('CONTACT', known.record.id.slice(0, SHORT_ID));
+  return { type: 'notice', contact: known === undefined ? null : contactView(known), code, text };
 }
 
 export function contactView(contact: Contact): ContactView {
   return { id: contact.record.id, name: contact.record.name };
 }
 
-export function requestView({ id, name, createdAt, texts, lastNumber }: RequestRecord): RequestView {
-  return { id, name, at: createdAt, text: texts[0]?.text ?? null, messages: lastNumber };
+export function requestView(memory: Memory, { id, name, createdAt, texts, lastNumber }: RequestRecord): RequestView {
+  // Of somebody who comes back the numbers go on.
+  const messages = texts.length === 0 ? 0 : lastNumber - texts[0]!.number + 1;
+  return { id, name, isContact: memory.contacts.has(id), at: createdAt, text: texts[0]?.text ?? null, messages };
 }
 
 export function messageView(memory: Memory, record: MessageRecord): MessageView {

@@ -56,7 +56,7 @@ export const ERRORS = {
   'store-failed': { fault: 'disk', sentence: 'The message store could not be written; check the free space of the disk.' },
   'contact-unknown': { fault: 'caller', sentence: 'No contact has this name or id; "sotto contacts" lists them.' },
   'contact-ambiguous': { fault: 'caller', sentence: 'Several contacts match; give the beginning of the id instead, which "sotto contacts" lists.' },
-  'contact-blocked': { fault: 'caller', sentence: 'You have blocked this contact; "sotto contacts unblock" takes them back.' },
+  'contact-blocked': { fault: 'caller', sentence: 'You have blocked this contact; "sotto contacts unblock CONTACT" takes them back.' },
   'contact-exists': { fault: 'caller', sentence: 'This person is a contact already; write to them with "sotto chat".' },
   'request-unknown': { fault: 'caller', sentence: 'Nobody with this id waits for approval; "sotto requests" lists those who do.' },
   'own-invitation': { fault: 'caller', sentence: 'This is your own invitation; send the link to the person you want to talk to.' },

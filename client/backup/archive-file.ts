@@ -105,5 +105,5 @@ async function writeNew(file: string, write: (handle: FileHandle) => Promise<voi
 function fileError(file: string, cause: unknown): SottoError {
   const { code = 'unknown' } = cause as NodeJS.ErrnoException;
   if (code === 'EEXIST') return new SottoError('file-exists');
-  return new SottoError('file-failed', `${file} could not be read or written (${code}).`, cause);
+  return new SottoError('file-failed', `${file} could not be read or written (${code}); check its name, who may use it, and the free space.`, cause);
 }

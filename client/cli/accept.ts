@@ -1,8 +1,9 @@
 // `sotto accept LINK`: makes a contact of an invitation, or asks the owner of an address.
 
 import { SottoError } from '../../crypto/error.js';
+import { SHORT_ID } from '../core/records.js';
 import { homeExists } from '../home.js';
-import { reference, SHORT_ID } from './contacts.js';
+import { reference } from './contacts.js';
 import { command } from './hint.js';
 import { homeOf, type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';

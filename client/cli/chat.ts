@@ -15,7 +15,7 @@ export async function chat(contact: string, options: HomeOptions): Promise<void>
   try {
     await stayWithClient(options, async ({ client, gone }) => {
       const answer = await client.verify(contact);
-      screen ??= openScreen(answer.contact);
+      screen ??= openScreen(answer.contact, options.home);
       screen.show(client);
       const end = await Promise.race([screen.left.then(() => 'ended' as const), stop.then(() => 'ended' as const), gone.then(() => 'gone' as const)]);
       // Closing the home may take a moment, which the person need not watch.

@@ -1,14 +1,12 @@
 // `sotto contacts`: who may write to us, how they are named in a command, and how one parts with them.
 
 import type { ContactView } from '../client.js';
+import { SHORT_ID } from '../core/records.js';
 import { command, quoted } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { askYes } from './question.js';
 import { safeLine } from './text.js';
-
-/** As many characters of an id as tell contacts apart at sight. */
-export const SHORT_ID = 8;
 
 export async function contacts(options: HomeOptions): Promise<void> {
   const list = await withClient(options, 'brief', ({ client }) => client.contacts());
@@ -27,7 +25,7 @@ export async function remove(contact: string, options: HomeOptions & { readonly 
     return known;
   });
   if (options.json) return writeJson({ contact: removed });
-  await writeLine(`${safeLine(removed.name)} is removed. What they write now is refused by the relay. To talk again, one of you accepts a new link of the other; whoever still has the other as a contact removes them first.`);
+  await writeLine(`${safeLine(removed.name)} is removed. What they write now is refused by the relay. To talk again, accept a new link of theirs, or their address; before they can accept one of yours, they must have removed you.`);
 }
 
 export async function block(contact: string, options: HomeOptions): Promise<void> {

@@ -5,6 +5,7 @@ import { SottoError } from '../../crypto/error.js';
 import type { Client, ClientEvent, ContactStatus, MessageView, RelayStatus, StatusView } from '../client.js';
 import { homeFiles, lockHome } from '../home.js';
 import { type Cursor, openCursor } from './cursor.js';
+import { withCommands } from './hint.js';
 import { messageLine, stateWords } from './message.js';
 import { homeOf, type HomeOptions, type Opened, stayWithClient } from './open.js';
 import { writeLine, writeNote } from './output.js';
@@ -27,7 +28,7 @@ export async function listen(options: HomeOptions): Promise<void> {
     const cursor = openCursor(homeFiles(home).shown);
     try {
       if (!json) await writeNote(await greeting(opened.client, cursor));
-      return await show(opened, cursor, json, stop, writeLine);
+      return await show(opened, cursor, options, stop, writeLine);
     } finally {
       cursor.close();
       unlock();
@@ -47,7 +48,7 @@ async function greeting(client: Client, cursor: Cursor): Promise<string> {
 export async function show(
   { client, gone }: Pick<Opened, 'client' | 'gone'>,
   cursor: Cursor,
-  json: boolean,
+  { json = false, home }: HomeOptions,
   stop: Promise<void>,
   write: (line: string) => Promise<void>,
 ): Promise<'ended' | 'gone'> {
@@ -72,7 +73,7 @@ export async function show(
     for (const { id, path } of contacts) news.known(id, path);
     for (const relay of relays) {
       news.known(relay.url, relayState(relay));
-      if (relay.reason !== null) add(() => write(json ? jsonLine({ type: 'relay', relay }) : eventLine({ type: 'relay', relay }, Date.now())));
+      if (relay.reason !== null) add(() => write(json ? jsonLine({ type: 'relay', relay }) : eventLine({ type: 'relay', relay }, home)));
     }
   };
   const tellPath = (contact: ContactStatus) => {
@@ -86,8 +87,8 @@ export async function show(
     else if (event.type === 'notice' && event.code === 'store-failed') add(() => Promise.reject(new SottoError('store-failed')));
     else if (json) add(() => write(jsonLine(plainEvent(event))));
     else if (event.type === 'path') tellPath(event.contact);
-    else if (event.type === 'relay') news.changed(event.relay.url, relayState(event.relay), () => add(() => write(eventLine(event, Date.now()))));
-    else if (!isOwnDoing(event)) add(() => write(eventLine(event, Date.now())));
+    else if (event.type === 'relay') news.changed(event.relay.url, relayState(event.relay), () => add(() => write(eventLine(event, home))));
+    else if (!isOwnDoing(event)) add(() => write(eventLine(event, home)));
   });
   add(showNew);
   // Beside the messages, for it waits until the relays have answered.
@@ -162,17 +163,17 @@ function isOwnDoing(event: OtherEvent): boolean {
 }
 
 /** "14:02  * to Bob: delivered, direct". */
-function eventLine(event: Exclude<OtherEvent, { readonly type: 'path' }>, now: number): string {
-  return `${clock(now)}  * ${eventWords(event)}`;
+function eventLine(event: Exclude<OtherEvent, { readonly type: 'path' }>, home: string | undefined): string {
+  return `${clock(Date.now())}  * ${eventWords(event, home)}`;
 }
 
-function eventWords(event: Exclude<OtherEvent, { readonly type: 'path' }>): string {
+function eventWords(event: Exclude<OtherEvent, { readonly type: 'path' }>, home: string | undefined): string {
   switch (event.type) {
     case 'state': return `to ${safeLine(event.message.contact.name)}: ${stateWords(event.message)}`;
     case 'contact': return `${safeLine(event.contact.name)} is your contact now`;
     case 'removed': return `${safeLine(event.contact.name)} is removed from your contacts`;
     case 'request': return requestWords(event.request);
     case 'relay': return relayWords(event.relay);
-    case 'notice': return `${event.contact ? `${safeLine(event.contact.name)}: ` : ''}${safeText(event.text)}`;
+    case 'notice': return `${event.contact ? `${safeLine(event.contact.name)}: ` : ''}${withCommands(safeText(event.text), home)}`;
   }
 }

@@ -9,40 +9,41 @@ let remembered: string | null = null;
 
 /** The passphrase of an existing home; asked for once per process. Rejects with `passphrase-required` or `interrupted`. */
 export async function askPassphrase(): Promise<string> {
-  return remembered ??= process.env['SOTTO_PASSPHRASE'] || (await readHidden('Passphrase: '));
+  return remembered ??= process.env['SOTTO_PASSPHRASE'] || (await readHidden('Passphrase: ', 'SOTTO_PASSPHRASE'));
 }
 
 /** The passphrase of a new home, typed twice; null if the person wants none. Rejects with `passphrase-required`, `passphrase-wrong` or `interrupted`. */
 export async function newPassphrase(wanted: boolean): Promise<string | null> {
   if (process.env['SOTTO_PASSPHRASE']) return process.env['SOTTO_PASSPHRASE'];
-  return wanted ? typeTwice() : null;
+  return wanted ? typeTwice('SOTTO_PASSPHRASE') : null;
 }
 
 /** A passphrase that takes the place of what a home has now: from SOTTO_NEW_PASSPHRASE, or typed twice. */
 export async function chooseNewPassphrase(): Promise<string> {
-  return process.env['SOTTO_NEW_PASSPHRASE'] || typeTwice();
+  return process.env['SOTTO_NEW_PASSPHRASE'] || typeTwice('SOTTO_NEW_PASSPHRASE');
 }
 
 /** The passphrase that locks a new backup: from SOTTO_BACKUP_PASSPHRASE, or typed twice. */
 export async function chooseBackupPassphrase(): Promise<string> {
-  return process.env['SOTTO_BACKUP_PASSPHRASE'] || typeTwice();
+  return process.env['SOTTO_BACKUP_PASSPHRASE'] || typeTwice('SOTTO_BACKUP_PASSPHRASE');
 }
 
 /** What opens a backup: from SOTTO_RECOVERY_KEY or SOTTO_BACKUP_PASSPHRASE, or typed. */
 export async function askBackupSecret(kind: 'recovery-key' | 'passphrase'): Promise<string> {
-  if (kind === 'recovery-key') return process.env['SOTTO_RECOVERY_KEY'] || readHidden('The 24 words of the recovery key: ');
-  return process.env['SOTTO_BACKUP_PASSPHRASE'] || readHidden('Passphrase of the backup: ');
+  if (kind === 'recovery-key') return process.env['SOTTO_RECOVERY_KEY'] || readHidden('The 24 words of the recovery key: ', 'SOTTO_RECOVERY_KEY');
+  return process.env['SOTTO_BACKUP_PASSPHRASE'] || readHidden('Passphrase of the backup: ', 'SOTTO_BACKUP_PASSPHRASE');
 }
 
-async function typeTwice(): Promise<string> {
-  const passphrase = await readHidden('New passphrase: ');
+async function typeTwice(variable: string): Promise<string> {
+  const passphrase = await readHidden('New passphrase: ', variable);
   if (passphrase === '') throw new SottoError('passphrase-required', 'An empty passphrase protects nothing; type one.');
-  if ((await readHidden('The same again: ')) !== passphrase) throw new SottoError('passphrase-wrong', 'The two passphrases differ; try again.');
+  if ((await readHidden('The same again: ', variable)) !== passphrase) throw new SottoError('passphrase-wrong', 'The two passphrases differ; try again.');
   return passphrase;
 }
 
-async function readHidden(prompt: string): Promise<string> {
-  if (!process.stdin.isTTY) throw new SottoError('passphrase-required');
+/** @param variable where a script gives what is asked for. */
+async function readHidden(prompt: string, variable: string): Promise<string> {
+  if (!process.stdin.isTTY) throw new SottoError('passphrase-required', `This asks for a secret (${prompt.trim().replace(/:$/, '')}); type the command on a terminal, or set ${variable}.`);
   await writeNote(prompt);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });

@@ -2,7 +2,8 @@
 
 import { SottoError } from '../../crypto/error.js';
 import type { RequestView } from '../client.js';
-import { reference, SHORT_ID } from './contacts.js';
+import { SHORT_ID } from '../core/records.js';
+import { reference } from './contacts.js';
 import { command } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
@@ -19,13 +20,14 @@ export async function requests(options: HomeOptions): Promise<void> {
   const now = Date.now();
   for (const request of list) await writeLine(`${stamp(request.at, now)}  ${requestWords(request)}`);
   await writeLine(`\nNobody of them knows that you are there. Names are what they call themselves. ${command('approve ID', options.home)} or ${command('refuse ID', options.home)}`);
+  if (list.some(({ isContact }) => isContact)) await writeLine('A contact who asks to begin anew has removed you, or lost their home: what you have with them goes on in a new session once you approve.');
   if (list.length >= MANY) await writeLine(`If this is a flood: ${command('refuse --all', options.home)}, and take a new address: ${command('address --new', options.home)}`);
 }
 
 /** "Bob (1a2b3c4d) asks to be your contact: hello", all on one line. */
-export function requestWords({ id, name, text, messages }: RequestView): string {
+export function requestWords({ id, name, isContact, text, messages }: RequestView): string {
   const more = messages > 1 ? `  (and ${messages - 1} more)` : '';
-  return `${safeLine(name)} (${id.slice(0, SHORT_ID)}) asks to be your contact${text === null ? '' : `: ${safeLine(text)}${more}`}`;
+  return `${safeLine(name)} (${id.slice(0, SHORT_ID)}) ${isContact ? 'is your contact and asks to begin anew' : 'asks to be your contact'}${text === null ? '' : `: ${safeLine(text)}${more}`}`;
 }
 
 export async function approve(id: string, options: HomeOptions): Promise<void> {

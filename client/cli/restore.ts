@@ -1,6 +1,7 @@
 // `sotto restore FILE`: a home out of a backup, in an empty folder. Its contacts are asked for new sessions when it first connects.
 
-import { homeFiles } from '../home.js';
+import { SottoError } from '../../crypto/error.js';
+import { homeExists, homeFiles } from '../home.js';
 import { openCursor } from './cursor.js';
 import { command } from './hint.js';
 import { homeOf, type HomeOptions } from './open.js';
@@ -10,6 +11,8 @@ import { safeLine } from './text.js';
 
 export async function restore(file: string, options: HomeOptions): Promise<void> {
   const home = homeOf(options);
+  // Said before anybody types 24 words in vain.
+  if (homeExists(home)) throw new SottoError('home-exists');
   const { archiveKind, restoreNodeHome } = await import('../node.js');
   const secret = await askBackupSecret(await archiveKind(file));
   const passphrase = await newPassphrase(options.passphrase ?? false);
@@ -19,8 +22,12 @@ export async function restore(file: string, options: HomeOptions): Promise<void>
   cursor.finish(position);
   cursor.close();
   if (options.json) return writeJson({ home, name, contacts, messages, address });
-  await writeLine(`You are ${safeLine(name)} again, with ${contacts} contacts and ${messages} messages, in ${safeLine(home)}.`);
+  await writeLine(`You are ${safeLine(name)} again, with ${counted(contacts, 'contact')} and ${counted(messages, 'message')}, in ${safeLine(home)}.`);
   await writeLine('Each contact is told, and a new session with them begins when both of you have been online. Use no other copy of this home from now on.');
   if (address !== null) await writeLine(`Your address goes on and leads to you: ${safeLine(address)}`);
   await writeLine(`Next: ${command('listen', options.home)}`);
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

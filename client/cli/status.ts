@@ -1,7 +1,7 @@
 // `sotto status`: the identity, the relays, and the path to each contact with its reason.
 
 import type { ContactStatus, RelayStatus } from '../client.js';
-import { SHORT_ID } from './contacts.js';
+import { SHORT_ID } from '../core/records.js';
 import { reasonWords } from './message.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';

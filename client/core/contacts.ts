@@ -45,10 +45,9 @@ export function contactId(identity: PublicIdentity): ContactId {
 /** Makes a contact, or gives the one that is there a new session: what was not delivered in the old one is sealed anew. */
 export function begin(memory: Memory, record: ContactRecord, session: Session): Contact {
   memory.emit({ type: 'link', relay: record.outbox.relay, role: 'deposit' });
-  // Whoever is a contact now waits for no approval any more.
-  if (memory.requests.delete(record.id)) memory.emit({ type: 'save', change: { kind: 'request-removed', id: record.id } });
   const known = memory.contacts.get(record.id);
   if (known === undefined) {
+    memory.forgetRequest(record.id);
     const contact = memory.addContact(record, session);
     memory.update(contact, takePast(memory, record.id));
     watchGap(memory, contact);
@@ -65,6 +64,8 @@ export function begin(memory: Memory, record: ContactRecord, session: Session): 
 /** Gives a contact a new session: what was not delivered in the old one is sealed anew, and its direct paths end with it. */
 export function replaceSession(memory: Memory, contact: Contact, session: Session, patch: Partial<ContactRecord>): void {
   hangUp(memory, contact);
+  // Whoever has one waits for no other any more: approved later, that would take its place.
+  memory.forgetRequest(contact.record.id);
   // It may bring another mailbox.
   contact.hold = null;
   const { begunAt, outbox } = contact.record;
@@ -83,8 +84,8 @@ export interface OpenedFlight {
   readonly outbox: PeerMailbox;
   /** No text of the guest's below this number will come. */
   readonly first: number;
-  /** When it was written, by the guest's clock. */
-  readonly sentAt: number;
+  /** When the session began, by the guest's clock. */
+  readonly begunAt: number;
   readonly body: Body;
 }
 
@@ -95,8 +96,13 @@ export function openFirst(memory: Memory, { session: begun, peer, peerDevices, f
   const { hello } = body;
   if (hello?.reply === undefined || !equal(devicesHash(hello.devices), peerDevices)) throw new SottoError('malformed');
   const devices = checkNewest(memory, peer, hello.devices);
-  const sentAt = Math.min(Number(body.sentAt), memory.now + CLOCK_AHEAD_MS);
-  return { session, peer, name: hello.name, flightKey, devices, outbox: peerMailbox(memory, hello.reply), first: hello.first, sentAt, body };
+  return { session, peer, name: hello.name, flightKey, devices, outbox: peerMailbox(memory, hello.reply), first: hello.first, begunAt: beginning(memory, body), body };
+}
+
+// When a session began, by the contact's clock as far as we believe it: just before their first message, so that a reset of the same
+// millisecond comes after it.
+function beginning(memory: Memory, { sentAt }: Body): number {
+  return Math.min(Number(sentAt), memory.now + CLOCK_AHEAD_MS) - 1;
 }
 
 /** The list, if it may stand in the place of the one that we know. Throws `malformed`. */
@@ -134,9 +140,12 @@ export function peerMailbox(memory: Memory, { relay, mailbox, token }: Omit<Addr
   return { relay: origin, mailbox: toHex(mailbox), token };
 }
 
-/** The first answer of a contact says where they collect from now on: they have a mailbox for us alone (§7). */
-export function onReply(memory: Memory, contact: Contact, reply: Address): void {
-  const [before, outbox] = [contact.record.outbox, peerMailbox(memory, reply)];
+/** The first answer of a contact, by whose clock the session begins. It may say where they collect from now on: in a mailbox for us alone
+ *  (§7). Once per session, so that nobody sends us from relay to relay. */
+export function onAnswered(memory: Memory, contact: Contact, body: Body): void {
+  memory.update(contact, { begunAt: Math.max(contact.record.begunAt, beginning(memory, body)) });
+  if (body.hello?.reply === undefined) return;
+  const [before, outbox] = [contact.record.outbox, peerMailbox(memory, body.hello.reply)];
   if (outbox.mailbox === before.mailbox) return;
   memory.update(contact, { outbox });
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });

@@ -185,8 +185,9 @@ function onPut(memory: Memory, contact: Contact, { envelope, error, retryAfterMs
 }
 
 function knownContact(memory: Memory, id: ContactId): Contact {
+  parting.refuseBlocked(memory, id);
   const contact = memory.contacts.get(id);
-  if (contact === undefined) throw new SottoError(memory.blocked.has(id) ? 'contact-blocked' : 'contact-unknown');
+  if (contact === undefined) throw new SottoError('contact-unknown');
   return contact;
 }
 

@@ -55,8 +55,7 @@ export function onEnvelope(memory: Memory, contact: Contact, envelope: Uint8Arra
   expectRoom(memory, contact);
   try {
     const body = decodeBody(opened.body);
-    // Once per session, so that nobody sends us from relay to relay.
-    if (flight !== null && body.hello?.reply !== undefined) contacts.onReply(memory, contact, body.hello.reply);
+    if (flight !== null) contacts.onAnswered(memory, contact, body);
     onBody(memory, contact, body, path, isFresh);
   } catch (error) {
     onRejected(memory, contact, error);

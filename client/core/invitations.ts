@@ -17,7 +17,9 @@ import { bundleAddress, closeMailbox, collect, createMailbox } from './mailboxes
 import type { Contact, Memory } from './memory.js';
 import type { Body } from './message_pb.js';
 import { enqueue } from './outbox.js';
+import { refuseBlocked } from './parting.js';
 import { checkPlace } from './place.js';
+import { SHORT_ID } from './records.js';
 import type { InvitationRecord } from './records.js';
 import { approve } from './requests.js';
 
@@ -92,9 +94,6 @@ function forget(memory: Memory, record: InvitationRecord): void {
   memory.emit({ type: 'save', change: { kind: 'invitation-removed', lookup: record.lookup } });
 }
 
-/** Characters of an id that tell contacts apart. */
-const ID_SHOWN = 8;
-
 /** The person has a link. Throws `link-invalid`, `own-invitation`, `contact-exists`, `relay-elsewhere`. */
 export function accept(memory: Memory, request: RequestId, text: string): void {
   const link = parseAnyLink(text, memory.now);
@@ -142,10 +141,10 @@ function join(memory: Memory, request: RequestId, link: InvitationLink, card: Ui
 // A session that works is never given up for a link, and the same invitation makes no second one: its keys are gone at its maker.
 // Only a contact that has never answered may be invited again.
 function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
-  if (memory.blocked.has(id)) throw new SottoError('contact-blocked');
+  refuseBlocked(memory, id);
   const known = memory.contacts.get(id)?.record;
   if (known === undefined || (known.flight !== null && known.outbox.mailbox !== mailbox)) return;
-  const short = known.id.slice(0, ID_SHOWN);
+  const short = known.id.slice(0, SHORT_ID);
   throw new SottoError('contact-exists', `This is ${known.name}, your contact already; write to them with "sotto chat ${short}". If they have removed you, first "sotto contacts remove ${short}".`);
 }
 
@@ -153,7 +152,7 @@ function refuseKnown(memory: Memory, id: string, mailbox: string | null): void {
 export function onFlight(memory: Memory, invitation: InvitationRecord, envelope: Uint8Array): { readonly contact: Contact; readonly body: Body } | null {
   const opened = openFirst(memory, respond(memory.identity, unpackInvitation(invitation.secret), envelope.subarray(0, FLIGHT_BYTES)), envelope);
   const { session, flightKey, devices, outbox, body } = opened;
-  const record = { ...createContact(opened.peer, devices, opened.name, invitation.mailbox, outbox, memory.now), flightKey, begunAt: opened.sentAt };
+  const record = { ...createContact(opened.peer, devices, opened.name, invitation.mailbox, outbox, memory.now), flightKey, begunAt: opened.begunAt };
   // The link stays good for whomever it was meant for.
   if (memory.blocked.has(record.id)) return null;
   const known = memory.contacts.get(record.id);

@@ -101,8 +101,6 @@ export interface Contact {
   nextTellAt: number;
   nextOldAt: number;
   resetFailed: boolean;
-  /** Whether our person knows that this contact comes by our address like a stranger (requests.ts). */
-  isAnewTold: boolean;
 }
 
 /** Somebody who waits for approval, and the session in which they write. */
@@ -242,7 +240,7 @@ export class Memory {
       undelivered: new Map(), unread: new Map(), failed: new Map(), recent: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, hold: null,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
-      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, nextOldAt: 0, resetFailed: false, isAnewTold: false,
+      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, nextOldAt: 0, resetFailed: false,
     };
     this.contacts.set(record.id, contact);
     return contact;
@@ -272,6 +270,13 @@ export class Memory {
     this.blocked.delete(id);
     this.#changed.delete(contact);
     this.emit({ type: 'save', change: { kind: 'contact-removed', id } });
+  }
+
+  /** Forgets somebody who waits for approval. False if nobody of this id does. */
+  forgetRequest(id: ContactId): boolean {
+    if (!this.requests.delete(id)) return false;
+    this.emit({ type: 'save', change: { kind: 'request-removed', id } });
+    return true;
   }
 
   /** Changes a contact's record; it is saved, with its session, at the end of this input. */

@@ -54,7 +54,7 @@ export type Notice =
   | 'blocked' // the person has blocked the contact …
   | 'unblocked' // … or taken it back
   | 'gap' // texts of the contact are missing; they were asked for again
-  | 'session-replaced' // the contact accepted a second invitation: a new session began
+  | 'session-replaced' // the contact has begun anew, by an invitation or by our address: a new session began
   | 'rolled-back' // the contact has had more from this home than it knows of: it is an old copy, and begins anew
   | 'session-reset' // the session is over, by our side or theirs; a new one begins
   | 'restored' // the same, because the contact has restored their home from a backup
@@ -62,5 +62,4 @@ export type Notice =
   | 'fingerprint-mismatch' // somebody stood between on the direct path; it was closed
   | 'mailbox-lost' // the relay no longer lets us collect a mailbox
   | 'address-lost' // the relay has other cards under our address than we have
-  | 'asked-anew' // a contact comes by our address like a stranger: they have removed us
   | 'requests-full'; // so many wait for approval that no more are kept

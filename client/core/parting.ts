@@ -7,6 +7,7 @@ import { hangUp } from './direct.js';
 import { closeMailbox, collect } from './mailboxes.js';
 import type { Contact, Memory } from './memory.js';
 import { keepPast } from './past.js';
+import { SHORT_ID } from './records.js';
 import type { ContactId } from './records.js';
 
 /** A contact, blocked or not. Throws `contact-unknown`. */
@@ -14,6 +15,13 @@ export function anyContact(memory: Memory, id: ContactId): Contact {
   const contact = memory.known(id);
   if (contact === undefined) throw new SottoError('contact-unknown');
   return contact;
+}
+
+/** Throws `contact-blocked` for a contact whom our person has blocked. */
+export function refuseBlocked(memory: Memory, id: ContactId): void {
+  const contact = memory.blocked.get(id);
+  if (contact === undefined) return;
+  throw new SottoError('contact-blocked', `You have blocked ${contact.record.name}; "sotto contacts unblock ${id.slice(0, SHORT_ID)}" takes them back.`);
 }
 
 /** Forgets a contact: what was said, the session with all its keys, and what has not left yet. Their mailbox is closed, so that nobody writes where nobody reads. */
@@ -36,10 +44,11 @@ export function remove(memory: Memory, contact: Contact): void {
 export function block(memory: Memory, contact: Contact): void {
   if (contact.record.blocked) return;
   const { id, inbox, outbox, heardAt } = contact.record;
-  if (heardAt === 0) throw new SottoError('option-invalid', 'Nothing has come from this contact yet, so there is nothing to block; "sotto contacts remove" ends it.');
+  if (heardAt === 0) throw new SottoError('option-invalid', `Nothing has come from this contact yet, so there is nothing to block; "sotto contacts remove ${id.slice(0, SHORT_ID)}" ends it.`);
   fallSilent(memory, contact);
   memory.update(contact, { blocked: true });
   memory.setAside(contact);
+  memory.forgetRequest(id);
   leaveRelay(memory, outbox.relay);
   memory.collected.delete(inbox.mailbox);
   if (memory.isOnline(inbox.relay, 'collect')) memory.emit({ type: 'leave-mailbox', relay: inbox.relay });

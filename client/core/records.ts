@@ -10,6 +10,9 @@ export type MailboxId = string & { readonly brand?: 'MailboxId' };
 /** Lower-case hex of H32("envelope", bytes)[0..16]. */
 export type EnvelopeId = string & { readonly brand?: 'EnvelopeId' };
 
+/** As many characters of an id as tell people apart at sight, and as a command always takes. */
+export const SHORT_ID = 8;
+
 /** The owner of this home. */
 export interface SelfRecord {
   readonly name: string;
@@ -98,7 +101,7 @@ export interface RequestText {
   readonly sentAt: number;
 }
 
-/** Somebody who has come by our address and knows nothing of us yet. */
+/** Somebody who has come by our address and knows nothing of us yet; or a contact who comes by it to begin anew. */
 export interface RequestRecord {
   readonly id: ContactId;
   readonly name: string;
@@ -112,6 +115,8 @@ export interface RequestRecord {
   readonly devices: Uint8Array;
   readonly outbox: PeerMailbox;
   readonly createdAt: number;
+  /** When the session began, by their clock. */
+  readonly begunAt: number;
   readonly heardAt: number;
   /** The highest number of a Text that is known to exist. */
   readonly lastNumber: number;

@@ -1,5 +1,5 @@
-// Strangers who come by our address wait here until the person approves (PROTOCOL.md §7). They must learn nothing before: no receipt, no
-// presence, no connection to their relay; until then what came is only read and saved.
+// Strangers who come by our address wait here until the person approves (PROTOCOL.md §7), and so do contacts who have parted with us and
+// come back. They must learn nothing before: no receipt, no presence, no connection to their relay; until then what came is only read and saved.
 
 import { weekOf } from '../../crypto/address.js';
 import { fromHex, toHex, utf8 } from '../../crypto/bytes.js';
@@ -53,13 +53,17 @@ export function onStranger(memory: Memory, envelope: Uint8Array): { readonly con
   const id = contactId(opened.peer);
   if (memory.blocked.has(id)) return null;
   const known = memory.contacts.get(id);
-  if (known !== undefined) return cross(memory, known, opened);
+  if (known !== undefined) {
+    if (known.record.flight !== null) return cross(memory, known, opened);
+    // A flight that is older than the session has crossed it, or was held back: it begins nothing.
+    if (opened.begunAt <= known.record.begunAt) return null;
+  }
   const before = memory.requests.get(id)?.record;
   if (before === undefined && memory.requests.size >= REQUESTS_MAX) return null;
   remember(memory, opened);
-  const { name, outbox, flightKey, devices, session, body } = opened;
+  const { name, outbox, flightKey, devices, begunAt, session, body } = opened;
   const kept = before ?? { id, identity: packPublicIdentity(opened.peer), createdAt: memory.now, lastNumber: 0, texts: [] };
-  take(memory, { ...kept, name, outbox, flightKey, devices, session: new Uint8Array(), heardAt: 0 }, session, body);
+  take(memory, { ...kept, name: known?.record.name ?? name, outbox, flightKey, devices, begunAt, session: new Uint8Array(), heardAt: 0 }, session, body);
   if (before === undefined && memory.requests.size === REQUESTS_MAX) memory.emit({ type: 'notice', contact: null, code: 'requests-full' });
   return null;
 }
@@ -96,22 +100,14 @@ function attempt(memory: Memory, week: WeekRecord, flight: Uint8Array): Responde
   }
 }
 
-// A contact comes by the address. A session that works is never given up. Where both have asked and neither has been answered, the session
-// that the lower identity id began wins on both sides, and our own asking was the approval.
+// Where both have asked and neither has been answered, the session that the lower identity id began wins on both sides, and our own asking
+// was the approval.
 function cross(memory: Memory, known: Contact, opened: Opened): { readonly contact: Contact; readonly body: Body } | null {
-  if (known.record.flight === null) tellAnew(memory, known, opened);
-  if (known.record.flight === null || memory.id < known.record.id) return null;
+  if (memory.id < known.record.id) return null;
   remember(memory, opened);
   const contact = welcome(memory, opened, known.record.inbox, opened.session);
   memory.update(contact, { heardAt: memory.now });
   return { contact, body: opened.body };
-}
-
-// Whoever has a session with us and begins another has given the first one up. A flight from before they were last heard only comes late.
-function tellAnew(memory: Memory, known: Contact, { sentAt }: Opened): void {
-  if (known.isAnewTold || sentAt <= known.record.heardAt) return;
-  known.isAnewTold = true;
-  memory.emit({ type: 'notice', contact: known.record.id, code: 'asked-anew' });
 }
 
 // What somebody who waits has said, and nothing else of it: kept as far as there is room.
@@ -136,9 +132,9 @@ export function approve(memory: Memory, request: RequestId, id: ContactId): void
   const waiting = memory.requests.get(id);
   if (waiting === undefined) throw new SottoError('request-unknown');
   const { record, session } = waiting;
-  const { name, outbox, flightKey, devices } = record;
+  const { name, outbox, flightKey, devices, begunAt } = record;
   // The mailbox of the address is everybody's; this contact gets one of their own, and is told of it until they surely know.
-  const contact = welcome(memory, { peer: unpackPublicIdentity(record.identity), name, outbox, flightKey, devices }, createMailbox(memory), session);
+  const contact = welcome(memory, { peer: unpackPublicIdentity(record.identity), name, outbox, flightKey, devices, begunAt }, createMailbox(memory), session);
   memory.update(contact, { heardAt: record.heardAt });
   collect(memory, contact.record.inbox);
   noteLast(memory, contact, record.lastNumber);
@@ -148,15 +144,14 @@ export function approve(memory: Memory, request: RequestId, id: ContactId): void
   memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: id } });
 }
 
-function welcome(memory: Memory, { peer, name, outbox, flightKey, devices }: Pick<Opened, 'peer' | 'name' | 'outbox' | 'flightKey' | 'devices'>, inbox: OwnMailbox, session: Session): Contact {
-  const contact = begin(memory, { ...createContact(peer, devices, name, inbox, outbox, memory.now), flightKey, helloOwed: true }, session);
+function welcome(memory: Memory, { peer, name, outbox, flightKey, devices, begunAt }: Omit<OpenedFlight, 'session' | 'first' | 'body'>, inbox: OwnMailbox, session: Session): Contact {
+  const contact = begin(memory, { ...createContact(peer, devices, name, inbox, outbox, memory.now), flightKey, begunAt, helloOwed: true }, session);
   owe(memory, contact);
   return contact;
 }
 
 /** The person refuses: nothing is kept, and nothing is said. Throws `request-unknown`. */
 export function refuse(memory: Memory, request: RequestId, id: ContactId): void {
-  if (!memory.requests.delete(id)) throw new SottoError('request-unknown');
-  memory.emit({ type: 'save', change: { kind: 'request-removed', id } });
+  if (!memory.forgetRequest(id)) throw new SottoError('request-unknown');
   memory.emit({ type: 'answer', request, result: { type: 'done' } });
 }

@@ -119,10 +119,10 @@ export function onFlight(memory: Memory, contact: Contact, envelope: Uint8Array)
   if (pending === null) return null;
   const flight = attempt(() => openFirst(memory, respond(memory.identity, pending.secret, envelope.subarray(0, FLIGHT_BYTES)), envelope));
   if (flight === null || contactId(flight.peer) !== contact.record.id || isCrossing(memory, contact, pending.madeAt)) return null;
-  const { flightKey, devices, outbox, sentAt } = flight;
+  const { flightKey, devices, outbox, begunAt } = flight;
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
   memory.timers.clear(`reset:${contact.record.id}`);
-  replaceSession(memory, contact, flight.session, { flight: null, flightKey, devices, helloOwed: false, outbox, begunAt: sentAt, heardAt: memory.now, reset: null });
+  replaceSession(memory, contact, flight.session, { flight: null, flightKey, devices, helloOwed: false, outbox, begunAt, heardAt: memory.now, reset: null });
   settleBelow(memory, contact, flight.first);
   owe(memory, contact);
   return flight.body;

@@ -99,6 +99,8 @@ export const MIGRATIONS: readonly string[] = [`
   CREATE TRIGGER messages_removed AFTER DELETE ON messages BEGIN
     INSERT INTO words (words, rowid, text) VALUES ('delete', old.position, old.text);
   END;
+`, `
+  ALTER TABLE requests ADD COLUMN begunAt INTEGER NOT NULL DEFAULT 0;
 `];
 
 const MESSAGE: Columns<MessageRecord> = {
@@ -150,7 +152,7 @@ export const FLIGHTS = table<FlightRecord>('flights', ['flight'], { flight: 'hex
 export const REQUESTS = table<RequestRecord>('requests', ['id'], {
   id: 'hex', name: 'text', identity: 'bytes', session: 'bytes', flightKey: 'bytes', devices: 'bytes',
   'outbox.relay': 'text', 'outbox.mailbox': 'hex', 'outbox.token': 'bytes',
-  createdAt: 'number', heardAt: 'number', lastNumber: 'number', texts: 'list',
+  createdAt: 'number', begunAt: 'number', heardAt: 'number', lastNumber: 'number', texts: 'list',
 });
 
 export const CLOSING = table<OwnMailbox>('closing', ['mailbox'], { relay: 'text', mailbox: 'hex', ownerSeed: 'bytes', token: 'bytes' });

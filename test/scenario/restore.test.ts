@@ -69,7 +69,10 @@ describe('a home that is lost', () => {
       await say(bob, 'Alice', `answer ${turn}`);
     }
     await atAlice.kill();
+    // Who cannot be asked is told by which variable to answer, and nobody is asked in vain.
+    expect(await story.run(['restore', file, '--json', '--home', alice])).toMatchObject({ code: 2, json: { error: { code: 'home-exists' } } });
     rmSync(alice, { recursive: true });
+    expect(await story.run(['restore', file, '--json', '--home', alice])).toMatchObject({ code: 2, json: { error: { code: 'passphrase-required', message: expect.stringContaining('SOTTO_RECOVERY_KEY') } } });
 
     expect(await restore(alice, file, words)).toMatchObject({ name: 'Alice', contacts: 1, messages: 2 });
     atAlice = listen(alice);

@@ -12,7 +12,7 @@ export class MemoryClient implements Client {
   readonly listeners = new Set<(event: ClientEvent) => void>();
   people: ContactView[] = [BOB];
   readonly blocked = new Set<string>();
-  waiting: RequestView[] = [{ ...CAROL, at: 1_760_000_000_000, text: 'It is me', messages: 2 }];
+  waiting: RequestView[] = [{ ...CAROL, isContact: false, at: 1_760_000_000_000, text: 'It is me', messages: 2 }];
   relay: RelayStatus = { url: 'http://127.0.0.1:8080', online: true, rttMs: 12, reason: null, cause: null };
   /** What sent messages become before send() answers. */
   sendState: MessageView['state'] = 'accepted';

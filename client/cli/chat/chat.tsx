@@ -6,13 +6,14 @@ import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from 're
 import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ContactView } from '../../client.js';
 import { TEXT_MAX_BYTES } from '../../core/body.js';
+import { withCommands } from '../hint.js';
 import { pathWords } from '../status.js';
 import { safeLine, safeText } from '../text.js';
 import { bytesOver, count } from './commands.js';
 import { type Conversation, useConversation } from './conversation.js';
 import { type Draft, draftRows } from './draft.js';
 import type { Keyboard } from './keyboard.js';
-import { type Line, line, LineRow } from './line.js';
+import { type Line, line, LineRow, type Piece } from './line.js';
 import { cut, rowsOf, widthOf } from './rows.js';
 import { type Place, type Transcript, transcript } from './transcript.js';
 import { type Scroll, useTyping } from './typing.js';
@@ -24,6 +25,8 @@ const CLOCK_MS = 15_000;
 const TALL_ROWS = 14;
 /** Relays that are away are told of in so many lines at most; /status names all. */
 const TROUBLES_MAX = 3;
+/** Rows of the longest notice, with a command to type at its end. */
+const HINT_ROWS_MAX = 4;
 /** What of a long name is always shown in the heading. */
 const NAME_COLUMNS = 12;
 const PROMPT = '> ';
@@ -34,6 +37,8 @@ export interface ChatProps {
   /** Null while the home is being opened. */
   readonly client: Client | null;
   readonly contact: ContactView;
+  /** The home that was given to this command, for commands to type next. */
+  readonly home: string | undefined;
   readonly keyboard: Keyboard;
   readonly columns: number;
   readonly rows: number;
@@ -44,7 +49,7 @@ export interface ChatProps {
   readonly onFailure: (error: SottoError) => void;
 }
 
-export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLeave, onFailure }: ChatProps) {
+export function Chat({ client, contact, home, keyboard, columns, rows, onCursor, onLeave, onFailure }: ChatProps) {
   const now = useNow();
   const { conversation, loadOlder, dismiss } = useConversation(client, contact, onFailure);
   const { messages } = conversation;
@@ -61,15 +66,15 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
 
   const head = headLines(contact, conversation, client !== null, { columns, rows, now });
   const typed = draftLines(draft, draftColumns, Math.max(1, Math.floor(rows / 3)));
-  const hint = hintLine(draft, unseen, conversation, end !== null, panel !== null);
-  const room = rows - head.length - 1 - typed.lines.length;
-  const said = panel === null ? [] : rowsOf(safeText(panel), columns, 'words').slice(0, Math.max(0, room - 1)).map(({ text }) => line(text, 'quiet'));
+  const hint = hintLines(hintOf(draft, unseen, conversation, end !== null, panel !== null), home, columns, rows);
+  const room = rows - head.length - hint.length - typed.lines.length;
+  const said = panel === null ? [] : rowsOf(withCommands(safeText(panel), home), columns, 'words').slice(0, Math.max(0, room - 1)).map(({ text }) => line(text, 'quiet'));
   height.current = Math.max(1, room - said.length);
   const isNew = messages.length === 0 && conversation.status !== null;
   const seen = isNew ? [line('No messages yet. Say hello.', 'quiet')] : column.view(end, height.current).lines;
   const blank: Line[] = Array.from({ length: Math.max(0, height.current - seen.length) }, () => []);
   // In a terminal of three lines what is typed is worth most.
-  const screen = [...head, ...blank, ...seen, ...said, hint, ...typed.lines].slice(-rows);
+  const screen = [...head, ...blank, ...seen, ...said, ...hint, ...typed.lines].slice(-rows);
 
   useLayoutEffect(() => {
     onCursor(screen.length - typed.lines.length + typed.row, PROMPT.length + typed.column);
@@ -81,8 +86,8 @@ export function Chat({ client, contact, keyboard, columns, rows, onCursor, onLea
   );
 }
 
-function headLines(contact: ContactView, { status, relays }: Conversation, opened: boolean, { columns, rows, now }: { columns: number; rows: number; now: number }): Line[] {
-  const path = !opened ? 'opening …' : status ? pathWords(status, now) : '';
+function headLines(contact: ContactView, { status, blocked, relays }: Conversation, opened: boolean, { columns, rows, now }: { columns: number; rows: number; now: number }): Line[] {
+  const path = !opened ? 'opening …' : blocked ? 'blocked; /unblock takes them back' : status ? pathWords(status, now) : '';
   const name = cut(safeLine(contact.name), Math.max(NAME_COLUMNS, columns - widthOf(path) - 2));
   const troubles = opened ? relays.map(troubleWords).filter((words) => words !== '') : [];
   return [
@@ -92,14 +97,18 @@ function headLines(contact: ContactView, { status, relays }: Conversation, opene
   ];
 }
 
-/** One line of what is most worth saying now. */
-function hintLine({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean, answered: boolean): Line {
+/** What is most worth saying now. */
+function hintOf({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean, answered: boolean): Piece {
   const over = bytesOver((before + after).trimEnd());
-  if (over > 0) return line(`${count(over)} too long to be sent`, 'failure');
-  if (unseen > 0) return line(unseen === 1 ? '1 new message below; End shows it' : `${unseen} new messages below; End shows them`, 'warning');
-  if (notice !== null) return line(safeLine(notice), 'warning');
-  if (over > -NEAR_LIMIT_BYTES) return line(`room for ${count(-over)} more of ${count(TEXT_MAX_BYTES)}`, 'quiet');
-  return line(scrolled ? 'PageDown and End go back to the newest' : `Enter sends  /help  Esc ${answered ? 'closes this' : 'leaves'}`, 'quiet');
+  if (over > 0) return { text: `${count(over)} too long to be sent`, look: 'failure' };
+  if (unseen > 0) return { text: unseen === 1 ? '1 new message below; End shows it' : `${unseen} new messages below; End shows them`, look: 'warning' };
+  if (notice !== null) return { text: safeLine(notice), look: 'warning' };
+  if (over > -NEAR_LIMIT_BYTES) return { text: `room for ${count(-over)} more of ${count(TEXT_MAX_BYTES)}`, look: 'quiet' };
+  return { text: scrolled ? 'PageDown and End go back to the newest' : `Enter sends  /help  Esc ${answered ? 'closes this' : 'leaves'}`, look: 'quiet' };
+}
+
+function hintLines({ text, look }: Piece, home: string | undefined, columns: number, rows: number): Line[] {
+  return rowsOf(withCommands(text, home), columns, 'words').slice(0, rows >= TALL_ROWS ? HINT_ROWS_MAX : 1).map((row) => line(row.text, look));
 }
 
 /** The part of a draft around its cursor, and where the cursor is in it. */

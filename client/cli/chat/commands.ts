@@ -40,8 +40,9 @@ async function answer(command: string, client: Client, contact: ContactView): Pr
     case '/status': {
       const { relays, contacts } = await client.status();
       const status = contacts.find(({ id }) => id === contact.id);
-      if (!status) throw new SottoError((await client.contacts()).some(({ id, blocked }) => id === contact.id && blocked) ? 'contact-blocked' : 'contact-unknown');
-      return statusWords(status, relays, Date.now());
+      if (status) return statusWords(status, relays, Date.now());
+      if ((await client.contacts()).some(({ id, blocked }) => id === contact.id && blocked)) return BLOCKED;
+      throw new SottoError('contact-unknown');
     }
     case '/block':
       await client.block(contact.id);

@@ -19,12 +19,14 @@ export interface Conversation {
   readonly older: boolean;
   /** Null until the client has answered. */
   readonly status: ContactStatus | null;
+  /** Whether the person has blocked the contact: there is no path to them then. */
+  readonly blocked: boolean;
   readonly relays: readonly RelayStatus[];
   /** What happened beside this conversation; null if nothing did. */
   readonly notice: string | null;
 }
 
-export const NOTHING: Conversation = { messages: [], older: false, status: null, relays: [], notice: null };
+export const NOTHING: Conversation = { messages: [], older: false, status: null, blocked: false, relays: [], notice: null };
 
 export interface Kept {
   readonly conversation: Conversation;
@@ -59,8 +61,9 @@ export function useConversation(client: Client | null, contact: ContactView, onF
       else apply((before) => afterEvent(before, event, contact));
     });
     client.history(contact.id, { limit: PAGE }).then((page) => apply((before) => afterNewest(before, page)), fail);
-    client.status().then(({ relays, contacts }) => apply((before) => ({
+    Promise.all([client.status(), client.contacts()]).then(([{ relays, contacts }, listed]) => apply((before) => ({
       ...before, relays, status: contacts.find(({ id }) => id === contact.id) ?? null,
+      blocked: listed.some(({ id, blocked }) => id === contact.id && blocked),
     })), fail);
     return () => {
       current = false;
@@ -114,11 +117,15 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
     case 'removed':
       return event.contact.id === contact.id ? { ...NOTHING, notice: `${event.contact.name} is removed from your contacts, with all messages.` } : before;
     case 'request':
-      return { ...before, notice: `${event.request.name} asks to be your contact; see "sotto requests".` };
+      return { ...before, notice: `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".` };
     case 'notice':
       if (event.contact && event.contact.id !== contact.id) return before;
-      // There is no path to whom we have blocked.
-      return { ...before, notice: event.text, status: event.code === 'blocked' ? null : before.status };
+      switch (event.code) {
+        // The heading says it.
+        case 'blocked': return { ...before, blocked: true, status: null };
+        case 'unblocked': return { ...before, blocked: false };
+        default: return { ...before, notice: event.text };
+      }
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { EventEmitter } from 'node:events';
 import { emitKeypressEvents, type Interface, type Key } from 'node:readline';
-import { createPasteFilter } from './paste.js';
+import { createPasteFilter, PAUSE_MS } from './paste.js';
 
 /** A character typed, a text pasted, or a key that is not a text. Names as Node's readline gives them: `pageup`, `w` with ctrl. */
 export type Press =
@@ -52,12 +52,22 @@ export function createKeyboard(): Keyboard {
   // Both ask for more than they use: an input stream of which only events are taken, and an interface of which only the time is read.
   emitKeypressEvents(keys as NodeJS.ReadableStream, { escapeCodeTimeout: ESCAPE_MS } as unknown as Interface);
 
+  const take = (text: string) => {
+    reading = true;
+    keys.emit('data', text);
+    reading = false;
+    flush();
+  };
+  let readings = 0;
   return {
     read: (chunk) => {
-      reading = true;
-      keys.emit('data', filter(chunk));
-      reading = false;
-      flush();
+      const count = (readings += 1);
+      take(filter.read(chunk));
+      const pause = () => {
+        if (count === readings) take(filter.pause());
+      };
+      // What has come while this process was busy is read before a pause is believed.
+      setTimeout(() => setImmediate(pause), PAUSE_MS);
     },
     subscribe: (listener) => {
       listeners.add(listener);

@@ -24,7 +24,7 @@ export interface Screen {
   close(): void;
 }
 
-export function openScreen(contact: ContactView): Screen {
+export function openScreen(contact: ContactView, home: string | undefined): Screen {
   const [input, output] = [process.stdin, process.stdout];
   const columns = () => output.columns || USUAL_COLUMNS;
   const rows = () => output.rows || USUAL_ROWS;
@@ -56,7 +56,7 @@ export function openScreen(contact: ContactView): Screen {
   let client: Client | null = null;
   const view = () => (
     <Chat
-      client={client} contact={contact} keyboard={keyboard} columns={columns()} rows={rows()}
+      client={client} contact={contact} home={home} keyboard={keyboard} columns={columns()} rows={rows()}
       onCursor={painter.place} onLeave={leave} onFailure={giveUp}
     />
   );

@@ -56,6 +56,18 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', { timeout: 3
     expect(await after()).toMatch(/^[^ ]+code 0\r\n[^]* icanon [^]* echo /);
   });
 
+  it('sends nothing of a paste without marks that comes in several readings, before Enter', async () => {
+    // A terminal's buffer holds 4,096 bytes, so these are many readings.
+    const lines = Array.from({ length: 10_000 }, () => 'x\r');
+    type(`${lines.join('')}finis`);
+    await shows('finis');
+    await vi.waitFor(() => {
+      type('\r');
+      expect(client.messages).toHaveLength(1);
+    }, { timeout: PATIENCE_MS, interval: 500 });
+    expect(client.messages[0]!.text).toBe(`${lines.join('').replaceAll('\r', '\n')}finis`);
+  });
+
   it('ends with a sentence and the code of the disk when the store fails', async () => {
     client.tell({ type: 'notice', contact: null, code: 'store-failed', text: 'The disk is full.' });
     expect(await after()).toMatch(/^[^ ]+sotto: The disk is full\.\r\ncode 6\r\n[^]* icanon [^]* echo /);

@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Chat, type ChatProps } from '../../../client/cli/chat/chat.js';
 import { afterEvent, afterNewest, merge, NOTHING } from '../../../client/cli/chat/conversation.js';
 import { createKeyboard } from '../../../client/cli/chat/keyboard.js';
+import { PAUSE_MS } from '../../../client/cli/chat/paste.js';
+import { programWord } from '../../../client/cli/hint.js';
 import type { MessageView } from '../../../client/client.js';
 import { encodeBody, TEXT_MAX_BYTES } from '../../../client/core/body.js';
 import { SottoError } from '../../../crypto/error.js';
@@ -17,14 +19,14 @@ const [ENTER, ESCAPE, PAGE_UP, END, UP] = ['\r', '\u001b', '\u001b[5~', '\u001b[
 const COLOURS = new RegExp(`${'\u001b'}\\[[\\d;]*m`, 'g');
 
 /** Opens a conversation with Bob, or what else is given, and waits until it has been loaded. */
-async function open(client: MemoryClient, given: Partial<ChatProps> = {}) {
+async function open(client: MemoryClient, given: Partial<ChatProps> = {}, first: string | RegExp = / {2}(by the relay|direct) since|not connected/) {
   const keyboard = createKeyboard();
   let left = false;
   let failure: SottoError | null = null;
   let cursor = { row: -1, column: -1 };
   const element = (changed: Partial<ChatProps> = {}) => (
     <Chat
-      client={client} contact={BOB} keyboard={keyboard} columns={80} rows={24} onLeave={() => (left = true)}
+      client={client} contact={BOB} home={undefined} keyboard={keyboard} columns={80} rows={24} onLeave={() => (left = true)}
       onFailure={(error) => (failure = error)} onCursor={(row, column) => (cursor = { row, column })} {...given} {...changed}
     />
   );
@@ -34,7 +36,7 @@ async function open(client: MemoryClient, given: Partial<ChatProps> = {}) {
   const shows = (...texts: readonly (string | RegExp)[]) => vi.waitFor(() => {
     for (const text of texts) expect(lines().join('\n')).toMatch(text);
   }, 5_000);
-  await shows(/ {2}(by the relay|direct) since|not connected/);
+  await shows(first);
   return {
     ...screen, shows, lines, type: keyboard.read, cursor: () => cursor, hasLeft: () => left, failure: () => failure,
     change: (changed: Partial<ChatProps>) => screen.rerender(element(changed)),
@@ -162,15 +164,30 @@ describe('a conversation on the screen', () => {
     const client = new MemoryClient();
     const { shows, type, lastFrame } = await open(client);
     await shows('Bob  by the relay since');
-    client.tell({ type: 'notice', contact: BOB, code: 'blocked', text: 'This contact is blocked.' });
-    await shows('This contact is blocked.');
+    client.tell({ type: 'notice', contact: BOB, code: 'blocked', text: '' });
+    await shows('Bob  blocked; /unblock takes them back');
     expect(lastFrame()).not.toContain('by the relay since');
     await client.block(BOB.id);
     client.status = async () => ({ identity: BOB, relays: [], contacts: [] });
     type('/status\r');
-    await shows('You have blocked this contact');
+    await shows('Blocked: what they write waits unread');
+    client.tell({ type: 'notice', contact: BOB, code: 'unblocked', text: 'This contact is not blocked any more.' });
     client.tell({ type: 'path', contact: client.contactStatus(BOB) });
     await shows('Bob  by the relay since');
+  });
+
+  it('says from the beginning that the contact is blocked', async () => {
+    const client = new MemoryClient();
+    await client.block(BOB.id);
+    client.status = async () => ({ identity: BOB, relays: [], contacts: [] });
+    await open(client, {}, 'Bob  blocked; /unblock takes them back');
+  });
+
+  it('shows the whole of a notice, and its commands with the word and the home that were typed', async () => {
+    const client = new MemoryClient();
+    const { lines } = await open(client, { home: '/home/bob/sotto' });
+    client.tell({ type: 'notice', contact: BOB, code: 'address-lost', text: 'What is sent to your address cannot be read by this home, whoever has sent it and whenever: take a new one with "sotto address --new".' });
+    await vi.waitFor(() => expect(lines().join(' ').replaceAll(/ +/g, ' ')).toContain(`take a new one with "${programWord()} address --new --home /home/bob/sotto".`));
   });
 
   it('keeps nothing on the screen of a contact who is removed meanwhile', async () => {
@@ -193,8 +210,14 @@ describe('a conversation on the screen', () => {
     type('three\rfour\r');
     await shows('four');
     expect(client.messages).toHaveLength(1);
-    type(ENTER);
-    for (const line of ['five', 'six']) type(line + ENTER);
+    // An Enter is one again after a pause, however long this machine takes for it.
+    await vi.waitFor(() => {
+      if (client.messages.length === 1) type(ENTER);
+      expect(client.messages).toHaveLength(2);
+    }, { interval: 10 * PAUSE_MS });
+    type(`five${ENTER}`);
+    await vi.waitFor(() => expect(client.messages).toHaveLength(3));
+    type(`six${ENTER}`);
     await vi.waitFor(() => expect(client.messages.map(({ text }) => text)).toEqual(['one\ntwo', 'three\nfour', 'five', 'six']));
   });
 
@@ -300,6 +323,7 @@ describe('a conversation that never lies', () => {
     const met = new MemoryClient();
     const second = await open(met);
     met.held = Promise.reject(new SottoError('store-failed'));
+    met.held.catch(() => {});
     second.type('hello\r');
     await vi.waitFor(() => expect(second.failure()).toMatchObject({ code: 'store-failed' }));
   });
@@ -360,8 +384,13 @@ describe('typing', () => {
     const client = new MemoryClient();
     const { type, shows } = await open(client);
     client.people = [];
+    let refuse!: () => void;
+    client.held = new Promise((resolve) => (refuse = resolve));
     type(`first${ENTER}`);
+    await vi.waitFor(() => expect(client.calls).toHaveLength(1));
     type('second');
+    await shows('> second');
+    refuse();
     await shows(/> first\n {2}second/, 'No contact has this name');
     client.people = [BOB];
     type('\u0015\u0015\u0015/usr/bin is a folder\r');

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openCursor } from '../../../client/cli/cursor.js';
+import { programWord } from '../../../client/cli/hint.js';
 import { show } from '../../../client/cli/listen.js';
 import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
 
@@ -24,7 +25,7 @@ async function listen(client: MemoryClient, count: number, write?: (line: string
   const cursor = openCursor(path);
   let stop: (() => void) | undefined;
   const stopped = new Promise<void>((resolve) => (stop = resolve));
-  await show({ client, gone: never }, cursor, true, stopped, async (line) => {
+  await show({ client, gone: never }, cursor, { json: true }, stopped, async (line) => {
     write?.(line);
     lines.push(JSON.parse(line));
     if (lines.filter(({ type }) => type === 'message').length === count) stop?.();
@@ -135,7 +136,7 @@ describe('a listener', () => {
     const lines: string[] = [];
     let stop: (() => void) | undefined;
     const stopped = new Promise<void>((resolve) => (stop = resolve));
-    const showing = show({ client, gone: never }, cursor, false, stopped, async (line) => void lines.push(line));
+    const showing = show({ client, gone: never }, cursor, { home: '/bob' }, stopped, async (line) => void lines.push(line));
     await vi.waitFor(() => expect(client.listeners.size).toBe(1));
     const tellPath = (where: 'direct' | 'relay', who = BOB) => client.tell({ type: 'path', contact: { ...client.contactStatus(who), path: where, why: `why ${where}` } });
     const paths = () => lines.filter((line) => line.includes('why'));
@@ -144,6 +145,7 @@ describe('a listener', () => {
     tellPath('relay');
     tellPath('direct');
     client.tell({ type: 'contact', contact: CAROL });
+    client.tell({ type: 'notice', contact: null, code: 'requests-full', text: 'Look at "sotto requests".' });
     client.receive(CAROL, 'hello');
     const message = await client.send('Bob', 'hi');
     client.tell({ type: 'state', message: { ...message, state: 'queued' } });
@@ -155,7 +157,7 @@ describe('a listener', () => {
     stop?.();
     await showing.finally(() => cursor.close());
     expect(lines.map((line) => line.replace(/^\d\d:\d\d {2}/, ''))).toEqual([
-      '* Bob: direct: why direct', '* Carol is your contact now', 'Carol: hello', '* to Bob: delivered', '* Carol: by the relay: why relay', '* Bob: by the relay: why relay',
+      '* Bob: direct: why direct', '* Carol is your contact now', `* Look at "${programWord()} requests --home /bob".`, 'Carol: hello', '* to Bob: delivered', '* Carol: by the relay: why relay', '* Bob: by the relay: why relay',
     ]);
     for (const line of lines) expect(line).toMatch(/^\d\d:\d\d {2}/);
   });

@@ -61,7 +61,7 @@ describe('a client over the socket', () => {
     expect([await remote.address(), await remote.newAddress()]).toEqual([{ link: 'sotto://address' }, { link: 'sotto://new' }]);
     await remote.closeAddress();
     expect(client.calls.splice(0)).toEqual([['address'], ['newAddress'], ['closeAddress']]);
-    expect(await remote.requests()).toEqual([{ ...CAROL, at: 1_760_000_000_000, text: 'It is me', messages: 2 }]);
+    expect(await remote.requests()).toEqual([{ ...CAROL, isContact: false, at: 1_760_000_000_000, text: 'It is me', messages: 2 }]);
     expect(await remote.approve('ca')).toEqual({ contact: CAROL });
     await expect(remote.refuse('ca')).rejects.toMatchObject({ code: 'request-unknown' });
     const sent = await remote.send('Bob', 'hi', { wait: 'accepted', timeoutMs: 5 });

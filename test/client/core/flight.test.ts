@@ -13,7 +13,7 @@ import { encrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
-import { contactId, isCrossing, onReply, peerMailbox } from '../../../client/core/contacts.js';
+import { CLOCK_AHEAD_MS, contactId, isCrossing, onAnswered, peerMailbox } from '../../../client/core/contacts.js';
 import { expireInvitations } from '../../../client/core/invitations.js';
 import type { ContactRecord } from '../../../client/core/records.js';
 import { REQUEST_BYTES_MAX, REQUEST_TEXTS_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
@@ -125,7 +125,7 @@ describe('a first flight', () => {
       const { world, alice, link, deliver } = host(3);
       const guest = new Guest(world, link);
       deliver(guest.say(null, {}, world.now + aheadMs));
-      expect(alice.core.memory.contacts.get(guest.id)!.record.begunAt).toBe(world.now + heldMs);
+      expect(alice.core.memory.contacts.get(guest.id)!.record.begunAt).toBe(world.now + heldMs - 1);
     }
   });
 
@@ -193,11 +193,13 @@ describe('where a contact is reached', () => {
     const { memory, bob } = meet(9);
     const hold = { code: 'mailbox-full', until: memory.now + 1_000 } as const;
     bob.hold = hold;
-    const { relay, mailbox, token } = bob.record.outbox;
-    onReply(memory, bob, { relay, mailbox: Uint8Array.from(Buffer.from(mailbox, 'hex')), token } as never);
-    expect([memory.takeOutputs(), bob.hold]).toEqual([[], hold]);
-    onReply(memory, bob, REPLY as never);
-    expect([bob.record.outbox.relay, bob.hold]).toEqual(['https://other.test', null]);
+    const { begunAt, outbox: { relay, mailbox, token } } = bob.record;
+    const answer = (reply: object | undefined, sentAt: number) => onAnswered(memory, bob, { sentAt: BigInt(sentAt), hello: reply && { reply } } as never);
+    answer({ relay, mailbox: Uint8Array.from(Buffer.from(mailbox, 'hex')), token }, begunAt + 1);
+    answer(undefined, begunAt + 2);
+    expect([memory.takeOutputs().filter(({ type }) => type !== 'save'), bob.hold, bob.record.begunAt]).toEqual([[], hold, begunAt + 1]);
+    answer(REPLY, Number.MAX_SAFE_INTEGER);
+    expect([bob.record.outbox.relay, bob.hold, bob.record.begunAt]).toEqual(['https://other.test', null, memory.now + CLOCK_AHEAD_MS - 1]);
   });
 });
 
@@ -376,19 +378,19 @@ describe('somebody at our address', () => {
     expect(alice.core.memory.requests.size).toBe(1);
   });
 
-  it('who is a contact whose session works already begins no other; one whom we have asked is approved by that, where theirs is the lower identity', () => {
+  it('who is a contact whose session works already waits, where they have written after it began; one whom we have asked is approved by that, where theirs is the lower identity', () => {
     for (const isLower of [true, false]) {
-      for (const flight of [null, new Uint8Array(FLIGHT_BYTES)]) {
+      for (const [flight, begunAt] of [[null, 0], [null, Number.MAX_SAFE_INTEGER], [new Uint8Array(FLIGHT_BYTES), 0]] as const) {
         let seed = 100;
         while (guestIsLower(seed) !== isLower) seed += 1;
         const { alice, guest, deliver } = door(seed);
         const { memory } = alice.core;
         const { bob } = meet(1);
-        memory.addContact({ ...bob.record, id: guest.id, flight, devices: new Uint8Array() }, bob.session);
+        memory.addContact({ ...bob.record, id: guest.id, flight, begunAt, devices: new Uint8Array() }, bob.session);
         deliver(guest.say(text(1, 'hello')));
         const { session } = memory.contacts.get(guest.id)!;
         expect(session === bob.session).toBe(flight === null || !isLower);
-        expect(memory.requests.size).toBe(0);
+        expect(memory.requests.size).toBe(flight === null && begunAt === 0 ? 1 : 0);
       }
     }
     function guestIsLower(seed: number): boolean {

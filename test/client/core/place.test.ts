@@ -3,9 +3,9 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
-import { onReply } from '../../../client/core/contacts.js';
+import { onAnswered } from '../../../client/core/contacts.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
-import type { Address } from '../../../client/core/message_pb.js';
+import type { Body } from '../../../client/core/message_pb.js';
 import { checkPlace, mayForward, placeOf } from '../../../client/core/place.js';
 import { FAIR, RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
@@ -117,7 +117,8 @@ describe('a guest', () => {
 describe('a contact who says that they collect at another relay', () => {
   const [OLD, NEW] = ['https://old.test', 'https://new.test'];
   const links = (memory: Memory, bob: Contact): unknown[] => {
-    onReply(memory, bob, { relay: NEW, mailbox: new Uint8Array(16), token: new Uint8Array(16) } as unknown as Address);
+    const reply = { relay: NEW, mailbox: new Uint8Array(16), token: new Uint8Array(16) };
+    onAnswered(memory, bob, { sentAt: 0n, hello: { reply } } as unknown as Body);
     return memory.takeOutputs().flatMap((output) => (output.type === 'link' || output.type === 'unlink' ? [[output.type, output.relay]] : []));
   };
 

@@ -41,7 +41,7 @@ const flight: fc.Arbitrary<FlightRecord> = fc.record({ flight: id(16), lookup: i
 const requestText: fc.Arbitrary<RequestText> = fc.record({ number: fc.nat(), id: hex(16), chain: hex(8), text, sentAt: fc.nat() });
 const request: fc.Arbitrary<RequestRecord> = fc.record({
   id: id(32), name: text, identity: bytes, session: bytes, flightKey: bytes, devices: bytes, outbox: peer,
-  createdAt: number, heardAt: number, lastNumber: number, texts: fc.array(requestText, { maxLength: 3 }),
+  createdAt: number, begunAt: number, heardAt: number, lastNumber: number, texts: fc.array(requestText, { maxLength: 3 }),
 });
 const closing = own.chain((mailbox) => id(16).map((address_) => ({ ...mailbox, mailbox: address_ })));
 

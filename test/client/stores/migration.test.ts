@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { NodeVfs } from '../../../client/stores/node-vfs.js';
 import { openNodeStore } from '../../../client/stores/node.js';
-import { CONTACTS, MESSAGES, MIGRATIONS, SELF } from '../../../client/stores/schema.js';
+import { CONTACTS, MESSAGES, MIGRATIONS, REQUESTS, SELF } from '../../../client/stores/schema.js';
 import type { Database, SqlValue } from '../../../client/stores/sqlite.js';
 import { databaseThrough, newFolder } from './folder.js';
 import { ALICE, BOB, bobAfter, KEY, textTo } from './records.js';
@@ -46,6 +46,22 @@ test('a store of version 3 has nobody blocked or removed, and forgets the words 
   await store.commit([{ kind: 'contact-removed', id: BOB }]);
   expect(await store.load()).toMatchObject({ contacts: [], pending: [] });
   expect(await store.search('migration', 10)).toEqual([]);
+  await store.close();
+});
+
+test('a store of version 4 keeps who waits for approval', async () => {
+  const folder = newFolder();
+  const { database } = await databaseThrough(NodeVfs, folder);
+  for (const step of MIGRATIONS.slice(0, 4)) await database.script(step);
+  await database.script('PRAGMA user_version = 4');
+  const { id, name, identity, session, devices, outbox, createdAt, heardAt } = bobAfter(3);
+  const request = { id, name, identity, session, devices, outbox, createdAt, heardAt, flightKey: new Uint8Array(32), begunAt: 9, lastNumber: 1, texts: [] };
+  await insertOld(database, 'self', SELF.upsert, SELF.values(ALICE));
+  await insertOld(database, 'requests', REQUESTS.upsert, REQUESTS.values(request));
+  await database.close();
+
+  const store = await openNodeStore(join(folder, 'store.db'), KEY);
+  expect((await store.load())!.requests).toEqual([{ ...request, begunAt: 0 }]);
   await store.close();
 });
 
