@@ -33,7 +33,7 @@ export const ERRORS = {
   'work-required': { fault: 'caller', sentence: 'This relay asks for a proof of work before it makes a mailbox; update Sotto, which does it by itself.' },
   'replaced': { fault: 'caller', sentence: 'Another connection collects these mailboxes now; only one device can have this identity open.' },
   'too-slow': { fault: 'network', sentence: 'The connection was too slow for what the relay had to send; it will be tried again.' },
-  'relay-busy': { fault: 'relay', sentence: 'The relay is at its limit; it will be tried again.' },
+  'relay-busy': { fault: 'relay', sentence: 'The relay is at its limit; a message is tried again by itself, anything else you may try again later.' },
   'relay-closing': { fault: 'relay', sentence: 'The relay is shutting down; it will be tried again.' },
   'relay-failed': { fault: 'relay', sentence: 'The relay could not store this; it will be tried again.' },
 

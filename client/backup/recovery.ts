@@ -6,6 +6,7 @@ import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { SottoError } from '../../crypto/error.js';
 
 export const RECOVERY_KEY_BYTES = 32;
+export const RECOVERY_KEY_WORDS = 24;
 
 /** The 24 words of a recovery key. */
 export function toWords(key: Uint8Array): string {

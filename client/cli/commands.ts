@@ -49,7 +49,7 @@ export function addClientCommands(program: Command): void {
     .option('--wait <state>', 'until it is queued (here), accepted (by the relay), delivered or read', 'accepted')
     .option('--timeout <seconds>', 'how long to wait for it', '30')
     .action(action(async () => (await import('./send.js')).send));
-  addCommand(program, 'listen', 'show messages as they come, each exactly once, also what "chat" has shown').action(action(async () => (await import('./listen.js')).listen));
+  addCommand(program, 'listen', 'show messages as they come, each once, also what "chat" has shown').action(action(async () => (await import('./listen.js')).listen));
   addScreen(program, 'chat', 'talk with a contact in the terminal').argument(...CONTACT).action(action(async () => (await import('./chat.js')).chat));
   addCommand(program, 'history', 'show the messages with a contact')
     .argument(...CONTACT)

@@ -25,7 +25,7 @@ export async function remove(contact: string, options: HomeOptions & { readonly 
     return known;
   });
   if (options.json) return writeJson({ contact: removed });
-  await writeLine(`${safeLine(removed.name)} is removed. What they write now is refused by the relay. To talk again, accept a new link of theirs, or their address; before they can accept one of yours, they must have removed you.`);
+  await writeLine(`${safeLine(removed.name)} is removed. The relay refuses what they write, once it has heard of it. To talk again, accept a new link of theirs, or their address; before they can accept one of yours, they must have removed you.`);
 }
 
 export async function block(contact: string, options: HomeOptions): Promise<void> {

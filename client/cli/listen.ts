@@ -1,4 +1,4 @@
-// `sotto listen`: every received message, in order, exactly once, and what happens beside. It keeps its place in a cursor (cursor.ts)
+// `sotto listen`: every received message, in order, exactly once but for one in doubt, which says so, and what happens beside. It keeps its place in a cursor (cursor.ts)
 // and takes messages from the history alone; a live event only says that there is something to take.
 
 import { SottoError } from '../../crypto/error.js';
@@ -59,7 +59,7 @@ export async function show(
       for (const message of messages) {
         if (over) return;
         cursor.intend(message.position);
-        await write(json ? jsonLine(messageEvent(message, cursor)) : messageLine(message, Date.now()));
+        await write(json ? jsonLine(messageEvent(message, cursor)) : `${messageLine(message, Date.now())}${message.position === cursor.doubtful ? '  [perhaps shown before]' : ''}`);
         cursor.finish(message.position);
       }
       more = messages.length === PAGE;

@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { SottoError } from '../../crypto/error.js';
+import { RECOVERY_KEY_WORDS } from '../backup/recovery.js';
 import { writeNote } from './output.js';
 
 let remembered: string | null = null;
@@ -30,7 +31,7 @@ export async function chooseBackupPassphrase(): Promise<string> {
 
 /** What opens a backup: from SOTTO_RECOVERY_KEY or SOTTO_BACKUP_PASSPHRASE, or typed. */
 export async function askBackupSecret(kind: 'recovery-key' | 'passphrase'): Promise<string> {
-  if (kind === 'recovery-key') return process.env['SOTTO_RECOVERY_KEY'] || readHidden('The 24 words of the recovery key: ', 'SOTTO_RECOVERY_KEY');
+  if (kind === 'recovery-key') return process.env['SOTTO_RECOVERY_KEY'] || readHidden('The 24 words of the recovery key, in one line or several: ', 'SOTTO_RECOVERY_KEY', hasAllWords);
   return process.env['SOTTO_BACKUP_PASSPHRASE'] || readHidden('Passphrase of the backup: ', 'SOTTO_BACKUP_PASSPHRASE');
 }
 
@@ -41,19 +42,30 @@ async function typeTwice(variable: string): Promise<string> {
   return passphrase;
 }
 
-/** @param variable where a script gives what is asked for. */
-async function readHidden(prompt: string, variable: string): Promise<string> {
+// An empty line ends them too, for whoever has fewer; one before them is only in the way.
+function hasAllWords(typed: readonly string[]): boolean {
+  const words = typed.join(' ').split(/\s+/).filter((word) => word !== '').length;
+  return words >= RECOVERY_KEY_WORDS || (words > 0 && typed.at(-1)!.trim() === '');
+}
+
+/**
+ * @param variable where a script gives what is asked for.
+ * @param isWhole whether these lines are all of it.
+ */
+async function readHidden(prompt: string, variable: string, isWhole = (_typed: readonly string[]) => true): Promise<string> {
   if (!process.stdin.isTTY) throw new SottoError('passphrase-required', `This asks for a secret (${prompt.trim().replace(/:$/, '')}); type the command on a terminal, or set ${variable}.`);
   await writeNote(prompt);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
-  // Ctrl-C and Ctrl-D close the line.
-  const interrupted = new Promise<never>((_resolve, reject) => {
-    lines.once('close', () => reject(new SottoError('interrupted')));
-  });
+  const typed: string[] = [];
   try {
-    return await Promise.race([lines.question(''), interrupted]);
+    for await (const line of lines) {
+      typed.push(line);
+      if (isWhole(typed)) return typed.join(' ');
+    }
   } finally {
     lines.close();
   }
+  // Ctrl-C and Ctrl-D close the lines.
+  throw new SottoError('interrupted');
 }

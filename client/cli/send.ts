@@ -102,6 +102,6 @@ function explain(message: MessageView, wait: Wait, timeoutMs: number, why: strin
   const late = `Not ${wait} within ${duration(timeoutMs)}`;
   if (message.state === 'delivered') return `${late}: ${name} has it and has not read it.`;
   if (message.state === 'accepted') return `${late}: it waits sealed at the relay until ${name} comes online.`;
-  const next = keeper ? `the next command with this home sends it, and "${keeper}" keeps trying` : 'the Sotto that runs with this home keeps trying';
+  const next = keeper ? `the next command with this home tries again, and "${keeper}" keeps trying` : 'the Sotto that runs with this home keeps trying';
   return `${late}: it stays queued here.${why} Do not send it again: ${next}.`;
 }

@@ -24,9 +24,11 @@ export interface Conversation {
   readonly relays: readonly RelayStatus[];
   /** What happened beside this conversation; null if nothing did. */
   readonly notice: string | null;
+  /** Whether that is a warning, whose place no news takes. */
+  readonly warned: boolean;
 }
 
-export const NOTHING: Conversation = { messages: [], older: false, status: null, blocked: false, relays: [], notice: null };
+export const NOTHING: Conversation = { messages: [], older: false, status: null, blocked: false, relays: [], notice: null, warned: false };
 
 export interface Kept {
   readonly conversation: Conversation;
@@ -85,7 +87,7 @@ export function useConversation(client: Client | null, contact: ContactView, onF
     }, () => {}).finally(() => (loading.current = false));
   }, [client, contact]);
 
-  const dismiss = useCallback(() => setConversation((before) => ({ ...before, notice: null })), []);
+  const dismiss = useCallback(() => setConversation((before) => ({ ...before, notice: null, warned: false })), []);
   return { conversation, loadOlder, dismiss };
 }
 
@@ -107,26 +109,30 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
     case 'message':
     case 'state':
       if (event.message.contact.id === contact.id) return { ...before, messages: merge(before.messages, [event.message]) };
-      return event.type === 'state' ? before : { ...before, notice: `${event.message.contact.name} has written to you as well.` };
+      return event.type === 'state' ? before : withNews(before, `${event.message.contact.name} has written to you as well.`);
     case 'path':
       return event.contact.id === contact.id ? { ...before, status: event.contact } : before;
     case 'relay':
       return { ...before, relays: [...before.relays.filter(({ url }) => url !== event.relay.url), event.relay] };
     case 'contact':
-      return { ...before, notice: `${event.contact.name} is your contact now.` };
+      return withNews(before, `${event.contact.name} is your contact now.`);
     case 'removed':
       return event.contact.id === contact.id ? { ...NOTHING, notice: `${event.contact.name} is removed from your contacts, with all messages.` } : before;
     case 'request':
-      return { ...before, notice: `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".` };
+      return withNews(before, `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".`);
     case 'notice':
       if (event.contact && event.contact.id !== contact.id) return before;
       switch (event.code) {
         // The heading says it.
         case 'blocked': return { ...before, blocked: true, status: null };
         case 'unblocked': return { ...before, blocked: false };
-        default: return { ...before, notice: event.text };
+        default: return { ...before, notice: event.text, warned: true };
       }
   }
+}
+
+function withNews(before: Conversation, notice: string): Conversation {
+  return before.warned ? before : { ...before, notice };
 }
 
 /** How far a message is: it never goes back (core/conversation.ts NEXT). */
