@@ -4,8 +4,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect } from '../../client/cli/rpc.js';
 import { socketPath } from '../../client/cli/socket.js';
 import { seeded } from '../support/world.js';
-import { Story, eventually, freePort } from '../support/command.js';
+import { Story, eventually } from '../support/command.js';
 import type { Json, Running } from '../support/command.js';
+import { freePort } from '../support/port.js';
 
 /** Kills of the loop at random moments, between 20 and 400 ms apart. */
 const KILLS = 60;

@@ -4,8 +4,9 @@ import { cpSync, rmSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, type Connection } from '../../client/cli/rpc.js';
 import { socketPath } from '../../client/cli/socket.js';
-import { Story, eventually, freePort } from '../support/command.js';
+import { Story, eventually } from '../support/command.js';
 import type { Json, Running } from '../support/command.js';
+import { freePort } from '../support/port.js';
 
 let story: Story;
 let port: number;
@@ -52,7 +53,7 @@ async function history(home: string, contact: string): Promise<string[]> {
 }
 
 function noticed(running: Running, code: string): Promise<string> {
-  return running.line((line) => line.includes(`"code":"${code}"`), 60_000);
+  return running.line((line) => line.includes(`"code":"${code}"`));
 }
 
 describe('a home that is lost', () => {
@@ -100,8 +101,8 @@ describe('a home that is lost', () => {
     const again = listen(bob);
     const atAlice = listen(alice);
     await noticed(again, 'restored');
-    await again.line((line) => line.includes('are you there?'), 60_000);
-    await atAlice.line((line) => line.includes('never collected'), 60_000);
+    await again.line((line) => line.includes('are you there?'));
+    await atAlice.line((line) => line.includes('never collected'));
     expect(again.texts()).toEqual(['are you there?']);
     expect(atAlice.texts()).toEqual(['never collected']);
     await eventually(() => history(alice, 'Bob'), (lines) => lines.includes('out are you there? delivered'));
@@ -136,9 +137,9 @@ describe('a home that is lost', () => {
     for (const { id } of requests as Json[]) await story.json(['approve', String(id), '--home', alice]);
     // What the backup did not know is asked for on approval.
     listen(carol);
-    for (const text of ['before', 'again']) await after.line((line) => line.includes('"message"') && line.includes(text), 60_000);
+    for (const text of ['before', 'again']) await after.line((line) => line.includes('"message"') && line.includes(text));
     expect(after.texts().toSorted()).toEqual(['again', 'before', 'by the printed link']);
-  }, 180_000);
+  });
 
   it('comes from no other key, no other file and over no other home', async () => {
     const file = story.home('alice.backup');

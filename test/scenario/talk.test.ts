@@ -3,8 +3,9 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Story, eventually, freePort } from '../support/command.js';
+import { Story, eventually } from '../support/command.js';
 import type { Json } from '../support/command.js';
+import { freePort } from '../support/port.js';
 
 let story: Story;
 let port: number;
