@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import { checkPlace, placeOf } from '../../../client/core/place.js';
-import { FAIR, RELAY, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 beforeAll(ready);
