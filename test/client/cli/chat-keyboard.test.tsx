@@ -1,6 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createKeyboard, type Press } from '../../../client/cli/chat/keyboard.js';
 
+/** Generous bound on anything that is waited for. */
+const PATIENCE_MS = 60_000;
+
 /** What comes out of some readings, each reading a list. */
 function presses(...chunks: readonly string[]): Press[][] {
   const keyboard = createKeyboard();
@@ -32,7 +35,7 @@ describe('the keyboard', () => {
     keyboard.subscribe((given) => read.push(...given));
     keyboard.read('\u001b');
     expect(read).toEqual([]);
-    await vi.waitFor(() => expect(read).toEqual([key('escape', { meta: true })]));
+    await vi.waitFor(() => expect(read).toEqual([key('escape', { meta: true })]), PATIENCE_MS);
   });
 
   it('gives a pasted text in one piece, however it comes, and takes no key from it', () => {
