@@ -183,8 +183,9 @@ function invitationKeys(linkKey: Uint8Array): CardKeys {
   return { linkKey, lookup: hash('lookup', linkKey).slice(0, LOOKUP_BYTES), cardKey: derive(linkKey, 'card').left, reusable: false };
 }
 
-function pskOf(linkKey: Uint8Array): Uint8Array {
-  return derive(linkKey, 'psk').left;
+/** The secret that goes into the handshake (PROTOCOL.md §3.1, §4.1), 32 bytes. @param shared what both have had before: the key in a link, or RS. */
+export function pskOf(shared: Uint8Array): Uint8Array {
+  return derive(shared, 'psk').left;
 }
 
 function refusedAs<T>(code: ErrorCode, read: () => T): T {
