@@ -41,7 +41,8 @@ export interface ContactStatus extends ContactView {
   readonly since: number;
   /** Why this path: a sentence for a person. */
   readonly why: string;
-  /** Local and remote address of the peer connection; null where envelopes go by the relay. */
+  /** Local and remote address of the peer connection, each with the type of its candidate; `unknown relay` where only the contact knows
+   *  at which TURN server theirs is. Null where envelopes go by the relay. */
   readonly pair: { readonly local: string; readonly remote: string } | null;
   readonly rttMs: number | null;
   readonly policy: Policy;

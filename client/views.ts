@@ -3,12 +3,13 @@
 import { ERRORS, isErrorCode } from '../crypto/error.js';
 import type { ErrorCode } from '../crypto/error.js';
 import type { ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus, RequestView } from './client.js';
-import type { Contact, Memory, WhyRelay } from './core/memory.js';
+import type { Call, Contact, Memory, WhyRelay } from './core/memory.js';
 import { holdOf } from './core/outbox.js';
 import type { Notice } from './core/output.js';
 import type { MessageRecord, PathName, RequestRecord } from './core/records.js';
 import { plainCause } from './health.js';
 import type { Network } from './network.js';
+import type { Pair } from './transports/peer.js';
 
 /** Whoever was not heard for this long has left, as far as is known. */
 const AWAY_MS = 60_000;
@@ -80,13 +81,20 @@ export function contactStatus(memory: Memory, contact: Contact, network: Network
     held: hold && { reason: hold.code, until: hold.until },
     since: path === 'relay' ? Math.max(contact.pathSince, relaySince ?? 0) : contact.pathSince,
     why: path === 'relay' ? WHY[whyRelay(contact, now)] : WHY_PEER[path],
-    pair: pair && { local: pair.local, remote: pair.remote },
+    pair: pair && { local: pair.local, remote: remoteOf(pair, memory.calls.get(contact.openCall!)!) },
     rttMs: peer?.rttMs() ?? null,
     policy: record.policy,
     heardAt: record.heardAt === 0 ? null : record.heardAt,
     undelivered: contact.undelivered.size,
     unread: record.unread,
   };
+}
+
+// A library that was sent packets before it was told of their address may take it for another one of the contact's.
+function remoteOf({ remote }: Pair, { relayedThere }: Call): string {
+  const [address, type] = remote.split(' ');
+  if (!relayedThere || type === 'relay') return remote;
+  return type === 'prflx' ? `${address} relay` : 'unknown relay';
 }
 
 function whyRelay(contact: Contact, now: number): WhyRelay {

@@ -52,6 +52,7 @@ function uncapitalised(words: string): string {
 
 /** Without the kind of candidate that stands behind it, which only programmers know. */
 function addressOf(candidate: string): string {
+  if (candidate === 'unknown relay') return 'a TURN server of theirs';
   return safeLine(candidate.split(' ')[0] ?? '');
 }
 

@@ -190,17 +190,24 @@ export function onOpen(memory: Memory, call: Call, contact: Contact, local: Uint
   }
   call.fingerprints = { local, remote };
   call.phase = 'binding';
-  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof: proofOf(sessionId(contact.session!), call.id, call.role, local, remote), relayed: call.relayed === true } }, call.id);
+  bind(memory, contact, call);
   if (call.proof !== null) check(memory, contact, call, call.proof);
 }
 
-/** The contact's proof of what it sees; it may come before we know that the channel is open. */
-export function onBind(memory: Memory, contact: Contact, bind: Bind): void {
-  const call = memory.calls.get(toHex(bind.call));
-  if (call?.contact !== contact.record.id || call.phase === 'open') return;
-  call.relayedThere = bind.relayed;
-  if (call.fingerprints === null) call.proof = bind.proof;
-  else check(memory, contact, call, bind.proof);
+/** The contact's proof of what it sees; it may come before we know that the channel is open, and again with another address of theirs. */
+export function onBind(memory: Memory, contact: Contact, { call: id, proof, relayed }: Bind): void {
+  const call = memory.calls.get(toHex(id));
+  if (call?.contact !== contact.record.id) return;
+  changePath(memory, contact, call, { relayedThere: relayed });
+  if (call.phase === 'open') return;
+  if (call.fingerprints === null) call.proof = proof;
+  else check(memory, contact, call, proof);
+}
+
+function bind(memory: Memory, contact: Contact, call: Call): void {
+  const { local, remote } = call.fingerprints!;
+  const proof = proofOf(sessionId(contact.session!), call.id, call.role, local, remote);
+  sendTransient(memory, contact, { case: 'bind', value: { call: fromHex(call.id), proof, relayed: call.relayed } }, call.id);
 }
 
 /** The proof of `bind`: which certificates one side of a call has and sees, in a session of this id (PROTOCOL.md §8). */
@@ -231,10 +238,16 @@ function check(memory: Memory, contact: Contact, call: Call, theirs: Uint8Array)
   tellPath(memory, contact, call);
 }
 
-/** What the pair of addresses in use is, or has become (peer.ts). */
-export function onPair(memory: Memory, call: Call, contact: Contact, relayed: boolean | null): void {
+/** Our own address in use has become one of a TURN server, or is none any more. */
+export function onPair(memory: Memory, call: Call, contact: Contact, relayed: boolean): void {
+  if (call.relayed === relayed) return;
+  changePath(memory, contact, call, { relayed });
+  if (call.fingerprints !== null) bind(memory, contact, call);
+}
+
+function changePath(memory: Memory, contact: Contact, call: Call, change: Partial<Pick<Call, 'relayed' | 'relayedThere'>>): void {
   const before = pathOfCall(call);
-  call.relayed = relayed;
+  Object.assign(call, change);
   if (contact.openCall === call.id && pathOfCall(call) !== before) tellPath(memory, contact, call);
 }
 

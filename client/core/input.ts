@@ -39,7 +39,7 @@ export type Input =
   | { readonly type: 'peer-candidates'; readonly call: CallId; readonly candidates: readonly string[] }
   | { readonly type: 'peer-open'; readonly call: CallId; readonly local: Uint8Array; readonly remote: Uint8Array }
   /** Whether the connection goes by way of a TURN server; it does not until this says so. */
-  | { readonly type: 'peer-pair'; readonly call: CallId; readonly relayed: boolean | null }
+  | { readonly type: 'peer-pair'; readonly call: CallId; readonly relayed: boolean }
   | { readonly type: 'peer-frame'; readonly call: CallId; readonly frame: Uint8Array }
   | { readonly type: 'peer-closed'; readonly call: CallId; readonly reason: string }
   // The machine.

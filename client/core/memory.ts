@@ -40,9 +40,8 @@ export interface Call {
   remote: Description | null;
   /** What DTLS used, once it is open. */
   fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array } | null;
-  /** Whether it goes by way of a TURN server; null where the address in use over there is nobody's yet. */
-  relayed: boolean | null;
-  /** The same as the contact sees it, who knows its own addresses. */
+  /** Whether our own address in use is one of a TURN server, and whether the contact says so of theirs. */
+  relayed: boolean;
   relayedThere: boolean;
   /** The contact's Bind, if it came before our channel was open. */
   proof: Uint8Array | null;
@@ -145,7 +144,7 @@ export function resumptionsAfter(contact: Contact): Uint8Array {
 
 /** The path that a peer connection is. */
 export function pathOfCall({ relayed, relayedThere }: Call): PathName {
-  return relayed ?? relayedThere ? 'turn' : 'direct';
+  return relayed || relayedThere ? 'turn' : 'direct';
 }
 
 /** Delivered texts kept in memory for a read receipt; older ones stay `delivered`. */

@@ -394,7 +394,7 @@ export const CandidatesSchema: GenMessage<Candidates> = /*@__PURE__*/
   messageDesc(file_client_core_message, 9);
 
 /**
- * The first frame on an open data channel: K(session id, "bind", call, role, fingerprints as seen).L
+ * The first frame on an open data channel, and again when `relayed` changes: proof is K(session id, "bind", call, role, fingerprints as seen).L
  *
  * @generated from message sotto.message.v1.Bind
  */
@@ -412,7 +412,7 @@ export type Bind = Message<"sotto.message.v1.Bind"> & {
   proof: Uint8Array;
 
   /**
-   * whether either address of my selected pair is known to me as one of a TURN server
+   * whether my own address in the selected pair is one of a TURN server; told again when it changes
    *
    * @generated from field: bool relayed = 3;
    */

@@ -3,7 +3,7 @@
 // end comes once. Knows nothing of libraries, sessions or signaling.
 
 import { CANDIDATES_MAX } from '../core/description.js';
-import { checkCandidate, isLoopback, parseCandidate, render } from '../core/sdp.js';
+import { checkCandidate, isLoopback, render } from '../core/sdp.js';
 import { Gathering, type GatheringTiming } from './gathering.js';
 import { Liveness, type LivenessTiming } from './liveness.js';
 import type { Pair, Peer, PeerOptions } from './peer.js';
@@ -42,8 +42,8 @@ export type OpenEngine = (events: EngineEvents, options: Pick<PeerOptions, 'stun
 
 export type PeerTiming = GatheringTiming & LivenessTiming;
 
-/** The pair that a library uses first may not be the one that it stays with; by now it has chosen. */
-const PAIR_SETTLED_MS = 2_500;
+/** A library may leave the pair that it has used for a better one, and says nothing of it. */
+const PAIR_LOOK_MS = 2_500;
 
 /** Candidates of this machine and of a STUN server close by come within 150 ms; a dead path is noticed within 4 s in use, 8 s idle. */
 export const PEER_TIMING: PeerTiming = { graceMs: 150, trickleMs: 20, busyMs: 1_000, idleMs: 5_000 };
@@ -58,13 +58,13 @@ export class EnginePeer implements Peer, EngineEvents {
   readonly #loopback: boolean;
   readonly #gathering: Gathering;
   readonly #candidates: string[] = [];
-  /** Where the other side has said that TURN servers forward for it, as Pair has it. */
-  readonly #relays = new Set<string>();
   #engine: Engine | null = null;
   #liveness: Liveness | null = null;
   #described = false;
-  #relayed: boolean | null | undefined;
-  #settling: ReturnType<typeof setTimeout> | undefined;
+  /** At the last look, and as told. */
+  #wasRelay = false;
+  #relayed: boolean | undefined;
+  #looking: ReturnType<typeof setInterval> | undefined;
   #ended = false;
 
   constructor(options: PeerOptions, timing: PeerTiming, openEngine: OpenEngine) {
@@ -103,10 +103,8 @@ export class EnginePeer implements Peer, EngineEvents {
       const candidate = checkCandidate(text, this.#loopback);
       if (candidate === null || this.#ended || this.#candidates.length === CANDIDATES_MAX) continue;
       this.#candidates.push(candidate);
-      this.#rememberRelay(candidate);
       if (this.#described) this.#attempt(() => this.#engine?.addCandidate(candidate));
     }
-    if (this.#liveness !== null) this.#lookAtPair();
   }
 
   send(frame: Uint8Array): boolean {
@@ -118,11 +116,7 @@ export class EnginePeer implements Peer, EngineEvents {
   }
 
   pair(): Pair | null {
-    const pair = this.#ended ? null : (this.#engine?.pair() ?? null);
-    if (pair === null) return null;
-    const [remote = ''] = pair.remote.split(' ');
-    // A check that came before the candidate has shown the address first, as nobody's (`prflx`), and a library may leave it at that.
-    return this.#relays.has(remote) ? { ...pair, remote: `${remote} relay` } : pair;
+    return this.#ended ? null : (this.#engine?.pair() ?? null);
   }
 
   rttMs(): number | null {
@@ -155,7 +149,7 @@ export class EnginePeer implements Peer, EngineEvents {
     });
     this.#lookAtPair();
     this.#options.onOpen(fingerprints);
-    this.#settling = setTimeout(() => this.#lookAtPair(), PAIR_SETTLED_MS);
+    this.#looking = setInterval(() => this.#lookAtPair(), PAIR_LOOK_MS);
   }
 
   onMessage(message: Uint8Array): void {
@@ -167,18 +161,16 @@ export class EnginePeer implements Peer, EngineEvents {
     this.#ended = true;
     this.#gathering.stop();
     this.#liveness?.stop();
-    clearTimeout(this.#settling);
+    clearInterval(this.#looking);
     this.#engine?.close();
     queueMicrotask(() => this.#options.onClosed(reason));
   }
 
-  #rememberRelay(candidate: string): void {
-    const { type, address = '', port } = parseCandidate(candidate) ?? {};
-    if (type === 'relay') this.#relays.add(`${address.includes(':') ? `[${address}]` : address}:${port}`);
-  }
-
   #lookAtPair(): void {
-    const relayed = isRelayed(this.pair());
+    const isRelay = this.pair()?.local.endsWith(' relay') ?? false;
+    // Where one side's server takes the place of the other's, each notices in its own time: at the second look both have.
+    const relayed = isRelay || this.#wasRelay;
+    this.#wasRelay = isRelay;
     if (relayed === this.#relayed) return;
     this.#relayed = relayed;
     this.#options.onRelayed(relayed);
@@ -191,10 +183,4 @@ export class EnginePeer implements Peer, EngineEvents {
       this.onEnd('failed');
     }
   }
-}
-
-/** Whether a pair goes by way of a TURN server; null if the other side's address is one that only its packets have shown. */
-function isRelayed(pair: Pair | null): boolean | null {
-  if (pair === null || pair.local.endsWith(' relay') || pair.remote.endsWith(' relay')) return pair !== null;
-  return pair.remote.endsWith(' prflx') ? null : false;
 }

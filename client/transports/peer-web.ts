@@ -78,7 +78,9 @@ const openEngine: OpenEngine = (events, { stun, turn }) => {
     },
     bufferedBytes: () => channel?.bufferedAmount ?? 0,
     pair: () => {
-      const pair = connection.sctp?.transport.iceTransport.getSelectedCandidatePair();
+      // Firefox has this from 154 on.
+      const transport: Partial<RTCIceTransport> | undefined = connection.sctp?.transport.iceTransport;
+      const pair = transport?.getSelectedCandidatePair?.();
       return pair?.local && pair.remote ? { local: text(pair.local), remote: text(pair.remote) } : null;
     },
     close: () => connection.close(),

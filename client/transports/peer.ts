@@ -25,9 +25,9 @@ export interface PeerOptions {
   readonly onCandidates: (candidates: readonly string[]) => void;
   /** The channel is open. Fingerprints are what DTLS really used: 32 bytes each. */
   readonly onOpen: (fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array }) => void;
-  /** Whether the pair in use goes by way of a TURN server: before onOpen, and when it changes. Null as long as nobody has told
-   *  what the other side's address is, for its packets came first. */
-  readonly onRelayed: (relayed: boolean | null) => void;
+  /** Whether our own address in use is one of a TURN server: before onOpen, and when it changes. What the other side's is, only
+   *  it knows: its packets may come before its candidates, and libraries then take the address for another one of theirs. */
+  readonly onRelayed: (relayed: boolean) => void;
   /** One frame as the other side sent it. */
   readonly onFrame: (frame: Uint8Array) => void;
   /** The connection is gone for good; called once, also after close(). */

@@ -39,7 +39,8 @@ at alice listen --home "$FOLDER/alice" > "$FOLDER/heard-by-alice" &
 at bob listen --home "$FOLDER/bob" > "$FOLDER/heard-by-bob" &
 for tries in $(seq 200); do
   at alice status --home "$FOLDER/alice" > "$FOLDER/status"
-  cat "$FOLDER/status" >> "$FOLDER/statuses"
+  at bob status --home "$FOLDER/bob" > "$FOLDER/status-of-bob"
+  cat "$FOLDER/status" "$FOLDER/status-of-bob" >> "$FOLDER/statuses"
   if grep -q "\\"path\\":\\"$EXPECTED\\"" "$FOLDER/status"; then break; fi
   sleep 0.5
 done
@@ -67,7 +68,10 @@ describe.skipIf(!canMakeNetworks)('two networks', () => {
     talk('yes', workers);
     const [contact] = JSON.parse(read('status')).contacts;
     expect(contact).toMatchObject({ path: 'turn', why: expect.stringContaining('a server forwards them') });
-    expect(`${contact.pair.local} ${contact.pair.remote}`).toMatch(/5\.9\.1\.2:\d+ relay/);
+    // Whose server it is, its own client knows; the other's library may have taken its address for another.
+    const locals = ['status', 'status-of-bob'].map((file) => JSON.parse(read(file)).contacts[0].pair.local);
+    expect(locals).toContainEqual(expect.stringMatching(/^5\.9\.1\.2:\d+ relay$/));
+    if (!locals[0].endsWith(' relay')) expect(contact.pair.remote).toMatch(/^5\.9\.1\.2:\d+ (relay|prflx)$|^unknown relay$/);
     expect(read('statuses')).not.toContain('"path":"direct"');
     expect(JSON.parse(read('sent'))).toMatchObject({ state: 'delivered', path: 'turn' });
     expect(texts('heard-by-bob')).toEqual([{ text: 'through the wall', path: 'turn' }]);

@@ -216,7 +216,7 @@ describe('a path by way of a TURN server', () => {
     direct.onPair(memory, call, bob, false);
     expect([memory.takeOutputs(), dueIn(memory, upgrade)]).toEqual([[], undefined]);
     direct.onPair(memory, call, bob, true);
-    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade), memory.pathOf(bob)]).toEqual([['path'], 600_000, 'turn']);
+    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade), memory.pathOf(bob)]).toEqual([['path', 'peer-send', 'save'], 600_000, 'turn']);
     memory.timers.clear(upgrade);
     bob.callFailures = 2;
     direct.upgrade(memory, bob);
@@ -226,17 +226,16 @@ describe('a path by way of a TURN server', () => {
     expect(memory.takeOutputs()).toEqual([]);
     memory.timers.clear(upgrade);
     direct.onPair(memory, call, bob, false);
-    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade)]).toEqual([['path'], undefined]);
+    expect([typesOf(memory.takeOutputs()), dueIn(memory, upgrade)]).toEqual([['path', 'peer-send', 'save'], undefined]);
     direct.upgrade(memory, bob);
     expect([memory.takeOutputs(), dueIn(memory, upgrade)]).toEqual([[], undefined]);
   });
 
   it.each([
-    [null, true, 'turn'],
-    [null, false, 'direct'],
-    [false, true, 'direct'],
+    [false, true, 'turn'],
     [true, false, 'turn'],
-  ] as const)('is what the pair is (%s), and what the contact says (%s) where the pair does not tell: %s', (relayed, relayedThere, path) => {
+    [false, false, 'direct'],
+  ] as const)('is known before it is used, by what we know of our address (%s) and what the contact says of theirs (%s): %s', (relayed, relayedThere, path) => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
     const call = dialed(meeting);
@@ -245,6 +244,22 @@ describe('a path by way of a TURN server', () => {
     direct.onBind(memory, bob, { ...bindOf(bob, call), relayed: relayedThere });
     expect(memory.pathOf(bob)).toBe(path);
     expect(dueIn(memory, `upgrade:${bob.record.id}`) !== undefined).toBe(path === 'turn');
+  });
+
+  it('is told to the contact when our address changes, and believed when theirs does', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const call = opened(meeting);
+    direct.onPair(memory, call, bob, true);
+    expect(typesOf(memory.takeOutputs())).toEqual(['path', 'peer-send', 'save']);
+    direct.onPair(memory, call, bob, false);
+    expect(typesOf(memory.takeOutputs())).toEqual(['path', 'peer-send', 'save']);
+    direct.onBind(memory, bob, { ...bindOf(bob, call), relayed: true });
+    expect([typesOf(memory.takeOutputs()), memory.pathOf(bob)]).toEqual([['path'], 'turn']);
+    direct.onBind(memory, bob, { ...bindOf(bob, call), relayed: true });
+    expect([typesOf(memory.takeOutputs()), bob.openCall]).toEqual([[], call.id]);
+    direct.onBind(memory, bob, bindOf(bob, call));
+    expect([typesOf(memory.takeOutputs()), memory.pathOf(bob)]).toEqual([['path'], 'direct']);
   });
 
   it('is over with the path', () => {

@@ -174,6 +174,17 @@ describe.skipIf(!hasChromium)('a browser (skipped where there is no Chromium)', 
     expect(await offerer.send(1, 1)).toEqual([false]);
   });
 
+  test('that does not tell which pair it uses, as Firefox before 154, opens all the same', async () => {
+    await page.evaluate(`(() => {
+      globalThis.tell = RTCIceTransport.prototype.getSelectedCandidatePair;
+      delete RTCIceTransport.prototype.getSelectedCandidatePair;
+    })()`);
+    const { offerer, answerer } = await connect('web', 'node', 'client');
+    expect(await offerer.pair()).toBeNull();
+    await Promise.all([offerer.close(), answerer.close()]);
+    await page.evaluate('RTCIceTransport.prototype.getSelectedCandidatePair = tell');
+  });
+
   test('does not open to another certificate than the description names', async () => {
     const [offerer, answerer] = [await openers.web('offerer'), await openers.node('answerer')];
     const offer = await described(offerer);
