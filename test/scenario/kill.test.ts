@@ -76,6 +76,8 @@ describe('a message', () => {
     await eventually(() => atAlice.send('Bob', 'last words'), Boolean);
     await atAlice.restart();
     await allDelivered(alice, 'Bob');
+    // What is delivered is on the disk; a moment later it is on the screen.
+    await atBob.lives[0]!.line((line) => line.includes('last words'));
     expect(atBob.shown()).toEqual(['last words']);
   });
 

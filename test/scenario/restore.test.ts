@@ -77,7 +77,7 @@ describe('a home that is lost', () => {
     await noticed(atBob, 'restored');
     await say(alice, 'Bob', 'back again');
     await say(bob, 'Alice', 'welcome');
-    await atAlice.line((line) => line.includes('welcome'));
+    await Promise.all([atAlice.line((line) => line.includes('welcome')), atBob.line((line) => line.includes('back again'))]);
     expect(atAlice.texts()).toEqual(['welcome']);
     expect(atBob.texts()).toEqual(['one', 'since 3', 'since 4', 'since 5', 'back again']);
     expect([await number(alice, 'Bob'), await number(bob, 'Alice')]).toEqual([before, before]);
@@ -188,7 +188,7 @@ describe('an old copy of a home that is put back', () => {
     await noticed(atAlice, 'rolled-back');
     await noticed(atBob, 'session-reset');
     await say(bob, 'Alice', 'to the copy');
-    await atAlice.line((line) => line.includes('to the copy'));
+    await Promise.all([atAlice.line((line) => line.includes('to the copy')), atBob.line((line) => line.includes('from the copy'))]);
     expect(atBob.texts()).toEqual(['one', ...[3, 4, 5, 6, 7, 8, 9].map((turn) => `since ${turn}`), 'from the copy']);
     expect(atAlice.texts()).toEqual(['to the copy']);
     expect(await history(alice, 'Bob')).toEqual(['out one delivered', 'in two received', 'out from the copy delivered', 'in to the copy received']);

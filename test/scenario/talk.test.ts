@@ -43,6 +43,7 @@ describe('two people', () => {
     const [here, there] = [await story.json(['verify', 'Bob', '--home', alice]), await story.json(['verify', 'Alice', '--home', bob])];
     expect(here['number']).toMatch(/^[\d ]{60,}$/);
     expect(here['number']).toBe(there['number']);
+    await atBob.line((line) => line.includes('by the direct path'));
     expect(atBob.texts()).toEqual(['hello Bob', 'by the direct path']);
     expect(atAlice.texts()).toEqual(['hello Alice']);
   });
