@@ -34,7 +34,7 @@ export interface Invitation {
   readonly spkSecret: Uint8Array;
   /** Seed of the X-Wing key, 32 bytes. */
   readonly pqSeed: Uint8Array;
-  /** Secret that only those who have the link know, 32 bytes. */
+  /** Secret of the link or, in a reset, of an earlier session: pskOf(…), 32 bytes. */
   readonly psk: Uint8Array;
   /** Stands for the bundle in the handshake, 32 bytes. */
   readonly bundleHash: Uint8Array;
@@ -64,7 +64,7 @@ export interface InvitationLink extends CardKeys {
 
 /** An opened card. */
 export interface Bundle extends BundleContents {
-  /** Secret that only those who have the link know, 32 bytes. */
+  /** Secret of the link or, in a reset, of an earlier session: pskOf(…), 32 bytes. */
   readonly psk: Uint8Array;
   /** Stands for the bundle in the handshake, 32 bytes. */
   readonly hash: Uint8Array;
