@@ -10,7 +10,7 @@ import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
 import { examine } from '../../relay/doctor.js';
 import { inspect } from '../../relay/stores/upkeep.js';
-import { Running, SOTTO, Story } from '../support/command.js';
+import { eventually, Running, SOTTO, Story } from '../support/command.js';
 import { COLLECT_PATH } from '../../relay/wire/limits.js';
 import { collect, newMailbox, put, random, TestClient, type Mailbox } from './support.js';
 
@@ -166,7 +166,8 @@ test.skipIf(process.platform !== 'linux')('too many open files keep new clients 
     for (let count = 0; count < 5; count += 1) await decent.isServed();
     for (const socket of crowd) socket.destroy();
     await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/health`).catch(() => ({ status: 0 }))).status, { timeout: 60_000 }).toBe(200);
-    await (await Decent.at(port)).isServed();
+    const again = await eventually(() => Decent.at(port).catch(() => null), (newcomer) => newcomer !== null);
+    await again!.isServed();
     expect(child.exitCode).toBeNull();
   } finally {
     await relay.kill('SIGKILL');
