@@ -8,9 +8,11 @@ import type { ErrorCode } from '../crypto/error.js';
 import type { Input, LinkRole } from './core/input.js';
 import type { Output } from './core/output.js';
 import type { OwnMailbox } from './core/records.js';
+import { mayForward } from './core/place.js';
 import { isThisMachine } from './core/sdp.js';
 import { Refusal, type Link, type LinkState, type OpenLink } from './transports/link.js';
 import type { OpenPeer, Peer, PeerOptions, TurnServer } from './transports/peer.js';
+import { parseTurnUrl } from './transports/turn-url.js';
 import type { Waiting } from './waiting.js';
 
 /** How long a request of the person's waits for a relay that is being connected. */
@@ -18,7 +20,7 @@ const ONLINE_PATIENCE_MS = 15_000;
 /** Whoever uses a relay on this machine is on this machine too. */
 const LOOPBACK = '127.0.0.1';
 
-type NetworkOutputType = 'link' | 'collect' | 'acknowledge' | 'close-mailbox' | 'leave-mailbox' | 'publish' | 'take' | 'put' | 'dial' | 'peer-remote' | 'peer-candidates' | 'peer-send' | 'hang-up';
+type NetworkOutputType = 'link' | 'unlink' | 'collect' | 'acknowledge' | 'close-mailbox' | 'leave-mailbox' | 'publish' | 'take' | 'put' | 'dial' | 'peer-remote' | 'peer-candidates' | 'peer-send' | 'hang-up';
 /** What the core asks of the network. */
 export type NetworkOutput = Extract<Output, { type: NetworkOutputType }>;
 
@@ -116,6 +118,7 @@ export class Network {
     if (waiting !== undefined && output.type !== 'hang-up') return void waiting.push(output);
     switch (output.type) {
       case 'link': return void this.#link(output.relay, output.role);
+      case 'unlink': return this.#unlink(output.relay, output.role);
       case 'collect': return this.#collect(output.mailbox);
       case 'acknowledge': return this.#acknowledge(output);
       case 'close-mailbox': return this.#closeMailbox(output.mailbox);
@@ -149,6 +152,15 @@ export class Network {
     });
     this.#links.set(key, link);
     return link;
+  }
+
+  #unlink(relay: string, role: LinkRole): void {
+    const key = keyOf(relay, role);
+    this.#links.get(key)?.close();
+    this.#links.delete(key);
+    this.#states.delete(key);
+    this.#onlineSince.delete(key);
+    this.#parts.onInput({ type: 'link', relay, role, online: false, rttMs: 0 });
   }
 
   #onState(relay: string, role: LinkRole, state: LinkState): void {
@@ -259,7 +271,9 @@ export class Network {
     const known = this.#turns.get(relay);
     if (known !== undefined && known.until > this.#parts.now()) return known.server;
     try {
-      const { server, ttlSeconds } = await this.#link(relay, 'deposit').turn();
+      const { server: named, ttlSeconds } = await this.#link(relay, 'deposit').turn();
+      const urls = named?.urls.filter((url) => isUsable(url, relay)) ?? [];
+      const server = named === null || urls.length === 0 ? null : { ...named, urls };
       this.#turns.set(relay, { server, until: this.#parts.now() + (ttlSeconds * 1000) / 2 });
       return server;
     } catch {
@@ -273,6 +287,11 @@ export class Network {
     this.#peers.delete(call);
     peer?.close();
   }
+}
+
+function isUsable(turnUrl: string, relay: string): boolean {
+  const turn = parseTurnUrl(turnUrl);
+  return turn !== null && mayForward(turn.host, relay);
 }
 
 function keyOf(relay: string, role: LinkRole): string {

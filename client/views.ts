@@ -21,6 +21,7 @@ const WHY: Record<WhyRelay, string> = {
   'unconfirmed': 'nothing has come from them since you accepted their link; where it was an address, they answer only after approval',
   'away': 'they are away, or were a short while ago; a direct path is tried when they are here',
   'dialing': 'a direct path is being tried; it opens if they allow it and both networks let it through',
+  'ended': 'the direct path has ended, as it does when they leave or a network changes; another is tried when they are here',
   'failed': 'no direct path could be opened: the networks let none through, or they do not allow it; it will be tried again',
 };
 
@@ -42,6 +43,7 @@ const NOTICES: Record<Notice, string> = {
   'fingerprint-mismatch': 'Somebody stood between you and this contact on the direct path; it was closed, the relay is used.',
   'mailbox-lost': 'The relay no longer lets us collect the mailbox of this contact; what they write does not arrive.',
   'address-lost': 'The relay has other cards under your address than this home, and what is sent by them cannot be read: take a new one with "sotto address --new".',
+  'asked-anew': 'This contact comes by your address like a stranger: they have probably removed you, and nothing that either of you writes arrives. Remove them with "sotto contacts remove", and they wait for your approval.',
   'requests-full': 'So many wait for approval that nobody new is kept: look at "sotto requests" and refuse some; against a flood, take a new address with "sotto address --new".',
 };
 
@@ -102,7 +104,7 @@ function whyRelay(contact: Contact, now: number): WhyRelay {
   if (contact.record.policy === 'relay-only') return 'policy';
   if (contact.record.flight !== null) return 'unconfirmed';
   // Calls fail with whoever has left; that says nothing of the networks.
-  return contact.why === 'failed' && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
+  return (contact.why === 'failed' || contact.why === 'ended') && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
 }
 
 export function relayStatus(url: string, network: Network): RelayStatus {

@@ -2,6 +2,7 @@
 
 import { SottoError } from '../../crypto/error.js';
 import type { Client, MessageView, Wait } from '../client.js';
+import { TEXT_MAX_BYTES } from '../core/body.js';
 import { numberOption, wordOption } from './command.js';
 import { type ExitCode, exitCodeOf } from './exit.js';
 import { command, withCommands } from './hint.js';
@@ -58,7 +59,7 @@ function refuse(error: unknown, body: string): never {
 }
 
 function tooLarge(size: string): SottoError {
-  return new SottoError('message-too-large', `The message is too long: it has ${size}, and one takes about 64,000; split it into shorter ones.`);
+  return new SottoError('message-too-large', `The message is too long: it has ${size}, and one takes ${TEXT_MAX_BYTES.toLocaleString('en-US')}; split it into shorter ones.`);
 }
 
 /** The standard input, whole. Throws `message-too-large`, or `option-invalid` if it is not UTF-8. */

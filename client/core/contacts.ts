@@ -67,8 +67,9 @@ export function replaceSession(memory: Memory, contact: Contact, session: Sessio
   hangUp(memory, contact);
   // It may bring another mailbox.
   contact.hold = null;
-  const begunAt = Math.max(contact.record.begunAt, patch.begunAt ?? 0);
-  memory.advance(contact, session, { ...patch, begunAt, resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
+  const { begunAt, outbox } = contact.record;
+  memory.advance(contact, session, { ...patch, begunAt: Math.max(begunAt, patch.begunAt ?? 0), resumptions: resumptionsAfter(contact), unanswered: 0, createdAt: memory.now });
+  leaveRelay(memory, outbox.relay);
   sendAllAgain(memory, contact);
 }
 
@@ -118,6 +119,14 @@ export function isFlightOf({ flightKey }: { readonly flightKey: Uint8Array | nul
   return flightKey !== null && envelope.length > FLIGHT_BYTES && equal(envelope.subarray(0, flightKey.length), flightKey);
 }
 
+/** A contact is reached there no more. Whoever runs that relay, the contact perhaps, is to see us come and go only for somebody else's sake. */
+export function leaveRelay(memory: Memory, relay: string): void {
+  const isWanted = relay === memory.self.relay
+    || [...memory.contacts.values()].some(({ record }) => record.outbox.relay === relay)
+    || [...memory.accepting.values()].some((link) => link.relay === relay);
+  if (!isWanted) memory.emit({ type: 'unlink', relay, role: 'deposit' });
+}
+
 /** Where somebody says that they are reached. Throws `relay-url-invalid` or `relay-elsewhere`. */
 export function peerMailbox(memory: Memory, { relay, mailbox, token }: Omit<Address, '$typeName'>): PeerMailbox {
   const origin = relayOrigin(relay);
@@ -127,10 +136,11 @@ export function peerMailbox(memory: Memory, { relay, mailbox, token }: Omit<Addr
 
 /** The first answer of a contact says where they collect from now on: they have a mailbox for us alone (§7). */
 export function onReply(memory: Memory, contact: Contact, reply: Address): void {
-  const outbox = peerMailbox(memory, reply);
-  if (outbox.mailbox === contact.record.outbox.mailbox) return;
+  const [before, outbox] = [contact.record.outbox, peerMailbox(memory, reply)];
+  if (outbox.mailbox === before.mailbox) return;
   memory.update(contact, { outbox });
   memory.emit({ type: 'link', relay: outbox.relay, role: 'deposit' });
+  leaveRelay(memory, before.relay);
   contact.hold = null;
   flush(memory, contact);
 }

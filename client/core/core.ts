@@ -97,6 +97,7 @@ export class Core {
 function resume(memory: Memory, contact: Contact): void {
   if (contact.record.receiptOwed) conversation.owe(memory, contact);
   if (contact.undelivered.size > 0) outbox.awaitReceipt(memory, contact);
+  outbox.rememberHold(memory, contact);
   conversation.watchGap(memory, contact);
   // A contact that was restored has neither.
   if (contact.session === null && contact.record.reset === null) reset.begin(memory, contact, 'restored');
@@ -217,6 +218,7 @@ function onParting(memory: Memory, wish: 'remove' | 'block' | 'unblock', contact
       if (!contact.record.blocked) break;
       parting.unblock(memory, contact);
       resume(memory, contact);
+      outbox.flush(memory, contact);
       direct.greet(memory, contact);
   }
   memory.emit({ type: 'answer', request, result: { type: 'done' } });

@@ -283,7 +283,8 @@ function forget(memory: Memory, call: Call): void {
 
 function end(memory: Memory, contact: Contact, call: Call, reason: string): void {
   forget(memory, call);
-  if (contact.openCall === call.id) {
+  const isOpen = contact.openCall === call.id;
+  if (isOpen) {
     contact.openCall = null;
     contact.pathSince = memory.now;
     // A path that worked is worth trying again at once; one that ended at once, or swallowed envelopes, is not.
@@ -292,7 +293,7 @@ function end(memory: Memory, contact: Contact, call: Call, reason: string): void
     memory.emit({ type: 'path', contact: contact.record.id });
   }
   if (reason === 'replaced' || contact.openCall !== null) return;
-  setWhy(memory, contact, reason === 'policy' ? 'policy' : 'failed');
+  setWhy(memory, contact, reason === 'policy' ? 'policy' : isOpen && reason !== 'swallowed' ? 'ended' : 'failed');
   const wait = REDIAL_MS[Math.min(contact.callFailures, REDIAL_MS.length - 1)]!;
   contact.callFailures += 1;
   contact.nextCallAt = memory.now + wait;

@@ -118,7 +118,7 @@ function onBody(memory: Memory, contact: Contact, body: Body, path: PathName, is
     case undefined: return;
     case 'text': return conversation.onText(memory, contact, content.value, Number(body.sentAt), path);
     case 'receipt':
-      if (!conversation.onReceipt(memory, contact, content.value)) reset.begin(memory, contact, 'rolled-back');
+      if (!conversation.onReceipt(memory, contact, content.value)) reset.onOldCopy(memory, contact);
       return;
     case 'settled': return conversation.onSettled(memory, contact, content.value);
     case 'presence':

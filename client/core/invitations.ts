@@ -8,8 +8,9 @@ import type { ErrorCode } from '../../crypto/error.js';
 import { FLIGHT_BYTES, initiate, respond } from '../../crypto/handshake.js';
 import { hash } from '../../crypto/hash.js';
 import { createInvitation, openCard, packInvitation, unpackInvitation } from '../../crypto/invitation.js';
+import type { InvitationLink } from '../../crypto/invitation.js';
 import { CLAIM_BYTES, ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
-import { begin, checkNewest, createContact, isCrossing, openFirst, peerMailbox } from './contacts.js';
+import { begin, checkNewest, createContact, isCrossing, leaveRelay, openFirst, peerMailbox } from './contacts.js';
 import { owe, settleBelow } from './conversation.js';
 import type { RequestId } from './input.js';
 import { bundleAddress, closeMailbox, collect, createMailbox } from './mailboxes.js';
@@ -115,6 +116,14 @@ export function onCard(memory: Memory, request: RequestId, card: Uint8Array | nu
   const link = memory.accepting.get(request);
   memory.accepting.delete(request);
   if (link === undefined) return;
+  try {
+    join(memory, request, link, card, error);
+  } finally {
+    leaveRelay(memory, link.relay);
+  }
+}
+
+function join(memory: Memory, request: RequestId, link: InvitationLink, card: Uint8Array | null, error: ErrorCode | null): void {
   if (card === null) throw new SottoError(error ?? 'card-unknown');
   const bundle = openCard(link, card, memory.now);
   // Their flight may have come while we waited for their card.

@@ -48,7 +48,7 @@ export interface Call {
 }
 
 /** Why a conversation does not go directly (sentences in client/views.ts). */
-export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'failed';
+export type WhyRelay = 'short-lived' | 'resetting' | 'policy' | 'unconfirmed' | 'away' | 'dialing' | 'ended' | 'failed';
 
 /** The relay takes nothing for a contact: why, and until when nothing is put there. */
 export interface Hold {
@@ -96,9 +96,13 @@ export interface Contact {
   gapAsked: number;
   /** The contact's texts do not continue what is here: no more of them are taken in this session. */
   differs: boolean;
-  /** Earliest next answer about where the session stands; whether our reset has no mailbox to go to (reset.ts). */
+  /** Earliest next answer about where the session stands, and next time that this home is believed to be an old copy; whether our reset has
+   *  no mailbox to go to (reset.ts). */
   nextTellAt: number;
+  nextOldAt: number;
   resetFailed: boolean;
+  /** Whether our person knows that this contact comes by our address like a stranger (requests.ts). */
+  isAnewTold: boolean;
 }
 
 /** Somebody who waits for approval, and the session in which they write. */
@@ -238,7 +242,7 @@ export class Memory {
       undelivered: new Map(), unread: new Map(), failed: new Map(), recent: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, hold: null,
       openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
-      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, resetFailed: false,
+      lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, nextOldAt: 0, resetFailed: false, isAnewTold: false,
     };
     this.contacts.set(record.id, contact);
     return contact;
@@ -294,6 +298,7 @@ export class Memory {
       contact.nextGreetAt -= ms;
       contact.nextOfferAt -= ms;
       contact.nextTellAt -= ms;
+      contact.nextOldAt -= ms;
       if (contact.hold !== null) contact.hold = { ...contact.hold, until: contact.hold.until - ms };
       for (const outgoing of contact.outgoing.values()) outgoing.sentAt -= ms;
     }

@@ -3,7 +3,7 @@
 
 import { fromHex, toHex } from '../../crypto/bytes.js';
 import { hash } from '../../crypto/hash.js';
-import type { ErrorCode } from '../../crypto/error.js';
+import { isErrorCode, type ErrorCode } from '../../crypto/error.js';
 import { encrypt } from '../../crypto/session.js';
 import type { Session } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
@@ -231,6 +231,12 @@ function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: Er
 export function expectRoom(memory: Memory, contact: Contact): void {
   const until = memory.now + RETRY_MIN_MS;
   if (contact.hold?.code === 'mailbox-full' && contact.hold.until > until) setHold(memory, contact, { ...contact.hold, until });
+}
+
+/** After a start: why the first text waits that does, as it was when the home was closed. It is tried again at once. */
+export function rememberHold(memory: Memory, contact: Contact): void {
+  const reason = [...contact.undelivered.values()].find(({ state }) => state === 'queued')?.reason ?? '';
+  if (isErrorCode(reason) && reason !== 'relay-unreachable') contact.hold = { code: reason, until: memory.now };
 }
 
 // Timer `put:` is when it ends; then flush() tries again.

@@ -19,6 +19,8 @@ export type Output =
   | { readonly type: 'answer'; readonly request: RequestId; readonly result: Result | SottoError }
   // The relays. `link` asks that a connection is kept open; the others are done on it, when and if it is online.
   | { readonly type: 'link'; readonly relay: string; readonly role: LinkRole }
+  /** Nothing goes there any more: the connection is closed, and kept closed until `link` asks for it again. */
+  | { readonly type: 'unlink'; readonly relay: string; readonly role: LinkRole }
   | { readonly type: 'collect'; readonly mailbox: OwnMailbox }
   | { readonly type: 'acknowledge'; readonly relay: string; readonly mailbox: MailboxId; readonly sequence: number }
   | { readonly type: 'close-mailbox'; readonly mailbox: OwnMailbox }
@@ -60,4 +62,5 @@ export type Notice =
   | 'fingerprint-mismatch' // somebody stood between on the direct path; it was closed
   | 'mailbox-lost' // the relay no longer lets us collect a mailbox
   | 'address-lost' // the relay has other cards under our address than we have
+  | 'asked-anew' // a contact comes by our address like a stranger: they have removed us
   | 'requests-full'; // so many wait for approval that no more are kept

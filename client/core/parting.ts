@@ -2,6 +2,7 @@
 // nothing, either way: no message of the session says so.
 
 import { SottoError } from '../../crypto/error.js';
+import { leaveRelay } from './contacts.js';
 import { hangUp } from './direct.js';
 import { closeMailbox, collect } from './mailboxes.js';
 import type { Contact, Memory } from './memory.js';
@@ -23,6 +24,7 @@ export function remove(memory: Memory, contact: Contact): void {
   closeMailbox(memory, record.inbox);
   keepPast(memory, record);
   memory.forget(contact);
+  leaveRelay(memory, record.outbox.relay);
   memory.emit({ type: 'removed', contact: record });
 }
 
@@ -33,11 +35,12 @@ export function remove(memory: Memory, contact: Contact): void {
  */
 export function block(memory: Memory, contact: Contact): void {
   if (contact.record.blocked) return;
-  const { id, inbox, heardAt } = contact.record;
+  const { id, inbox, outbox, heardAt } = contact.record;
   if (heardAt === 0) throw new SottoError('option-invalid', 'Nothing has come from this contact yet, so there is nothing to block; "sotto contacts remove" ends it.');
   fallSilent(memory, contact);
   memory.update(contact, { blocked: true });
   memory.setAside(contact);
+  leaveRelay(memory, outbox.relay);
   memory.collected.delete(inbox.mailbox);
   if (memory.isOnline(inbox.relay, 'collect')) memory.emit({ type: 'leave-mailbox', relay: inbox.relay });
   memory.emit({ type: 'notice', contact: id, code: 'blocked' });

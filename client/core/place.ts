@@ -30,3 +30,11 @@ export function placeOf(relay: string): Place {
 export function checkPlace(relay: string, own: string): void {
   if (relay !== own && placeOf(relay) !== placeOf(own)) throw new SottoError('relay-elsewhere');
 }
+
+/**
+ * Whether a TURN server that our relay names may be used: a relay in the internet must not make us send into networks of ours. The host is
+ * as the URL of the server has it. Throws `relay-url-invalid` where it is none.
+ */
+export function mayForward(host: string, relay: string): boolean {
+  return placeOf(relay) !== 'internet' || placeOf(`https://${host.includes(':') ? `[${host}]` : host}`) === 'internet';
+}

@@ -99,11 +99,19 @@ function attempt(memory: Memory, week: WeekRecord, flight: Uint8Array): Responde
 // A contact comes by the address. A session that works is never given up. Where both have asked and neither has been answered, the session
 // that the lower identity id began wins on both sides, and our own asking was the approval.
 function cross(memory: Memory, known: Contact, opened: Opened): { readonly contact: Contact; readonly body: Body } | null {
+  if (known.record.flight === null) tellAnew(memory, known, opened);
   if (known.record.flight === null || memory.id < known.record.id) return null;
   remember(memory, opened);
   const contact = welcome(memory, opened, known.record.inbox, opened.session);
   memory.update(contact, { heardAt: memory.now });
   return { contact, body: opened.body };
+}
+
+// Whoever has a session with us and begins another has given the first one up. A flight from before they were last heard only comes late.
+function tellAnew(memory: Memory, known: Contact, { sentAt }: Opened): void {
+  if (known.isAnewTold || sentAt <= known.record.heardAt) return;
+  known.isAnewTold = true;
+  memory.emit({ type: 'notice', contact: known.record.id, code: 'asked-anew' });
 }
 
 // What somebody who waits has said, and nothing else of it: kept as far as there is room.

@@ -11,6 +11,7 @@ import { createReset, openReset, openResumption, packPendingReset, sealResumptio
 import type { PendingReset, Reset, ResetReason, Standing } from '../../crypto/reset.js';
 import { isBehind, receivedPosition, sentPosition } from '../../crypto/session.js';
 import { ENVELOPE_MAX_TTL_SECONDS } from '../../relay/wire/limits.js';
+import { NUMBER_MAX } from './body.js';
 import { isRepeatDue, owe, settleBelow } from './conversation.js';
 import { hangUp } from './direct.js';
 import { checkNewest, CLOCK_AHEAD_MS, contactId, isCrossing, openFirst, peerMailbox, replaceSession } from './contacts.js';
@@ -25,7 +26,7 @@ import type { EnvelopeId } from './records.js';
 const RESET_LIFE_MS = 7 * 24 * 3_600_000;
 /** How often the same bytes are put again until they are answered. */
 const REPEAT_MS = 600_000;
-/** A contact may begin anew once in this time: each time costs our person a notice and us a handshake. */
+/** A contact may begin anew, or make us do so, once in this time: each time costs our person a notice and us a handshake. */
 const RESET_INTERVAL_MS = 3_600_000;
 /** Our texts go on so many numbers later: an old copy of a home does not know how many the newer one had given out. */
 export const NUMBERS_APART = 2 ** 20;
@@ -46,6 +47,16 @@ export function begin(memory: Memory, contact: Contact, reason: ResetReason): vo
   memory.emit({ type: 'notice', contact: contact.record.id, code: reason === 'rolled-back' ? 'rolled-back' : 'session-reset' });
   create(memory, contact, reason);
   memory.emit({ type: 'path', contact: contact.record.id });
+}
+
+/**
+ * The contact has shown that this home is an old copy, and begins anew. Who says so more than once an hour lies, and so does who has said it until
+ * the numbers of our texts come to their end: nothing changes then.
+ */
+export function onOldCopy(memory: Memory, contact: Contact): void {
+  if (memory.now < contact.nextOldAt || contact.record.sentNumber > NUMBER_MAX - 2 * NUMBERS_APART) return;
+  contact.nextOldAt = memory.now + RESET_INTERVAL_MS;
+  begin(memory, contact, 'rolled-back');
 }
 
 // What our texts were numbered as is not ours alone any more: another copy of this home may have given out the same numbers.
@@ -176,7 +187,7 @@ function tell(memory: Memory, contact: Contact, resumption: Uint8Array, asks: bo
 function onStanding(memory: Memory, contact: Contact, { asks, received }: Standing, resumption: Uint8Array): void {
   const { session, record } = contact;
   if (session !== null && record.flight === null && equal(resumptionsOf(contact)[0]!, resumption)) {
-    if (received === null || isBehind(sentPosition(session, record.flightKey === null), received)) return begin(memory, contact, 'rolled-back');
+    if (received === null || isBehind(sentPosition(session, record.flightKey === null), received)) return onOldCopy(memory, contact);
   }
   if (!asks || memory.now < contact.nextTellAt) return;
   contact.nextTellAt = memory.now + TELL_INTERVAL_MS;

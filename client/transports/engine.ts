@@ -167,7 +167,8 @@ export class EnginePeer implements Peer, EngineEvents {
   }
 
   #lookAtPair(): void {
-    const isRelay = this.pair()?.local.endsWith(' relay') ?? false;
+    // What a library does not tell is not claimed to be direct.
+    const isRelay = this.pair()?.local.endsWith(' relay') ?? this.#options.turn !== null;
     // Where one side's server takes the place of the other's, each notices in its own time: at the second look both have.
     const relayed = isRelay || this.#wasRelay;
     this.#wasRelay = isRelay;

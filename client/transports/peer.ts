@@ -25,8 +25,9 @@ export interface PeerOptions {
   readonly onCandidates: (candidates: readonly string[]) => void;
   /** The channel is open. Fingerprints are what DTLS really used: 32 bytes each. */
   readonly onOpen: (fingerprints: { readonly local: Uint8Array; readonly remote: Uint8Array }) => void;
-  /** Whether our own address in use is one of a TURN server: before onOpen, and when it changes. What the other side's is, only
-   *  it knows: its packets may come before its candidates, and libraries then take the address for another one of theirs. */
+  /** Whether our own address in use is one of a TURN server, or may be where the library does not tell: before onOpen, and when it changes.
+   *  What the other side's is, only it knows: its packets may come before its candidates, and libraries then take the address for another
+   *  one of theirs. */
   readonly onRelayed: (relayed: boolean) => void;
   /** One frame as the other side sent it. */
   readonly onFrame: (frame: Uint8Array) => void;

@@ -8,6 +8,9 @@ export interface Endpoint {
 
 const GROUPS = 8;
 
+/** Bytes of an IPv6 address that one subscriber is given by. */
+const SUBSCRIBER_BYTES = 8;
+
 /** The bytes of an IPv4 or IPv6 address in the form that the operating system gives, with or without a zone; null for others. */
 export function parseIp(text: string): Uint8Array | null {
   if (!text.includes(':')) return parseIpv4(text);
@@ -19,6 +22,11 @@ export function parseIp(text: string): Uint8Array | null {
   if (tail === undefined ? missing !== 0 : missing < 1) return null;
   const groups = [...before, ...Array<number>(missing).fill(0), ...after];
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 0xff]));
+}
+
+/** A text that all addresses of one subscriber have in common: of IPv6 they have a /64. */
+export function subscriberOf(address: string): string {
+  return address.includes(':') ? String(parseIp(address)?.subarray(0, SUBSCRIBER_BYTES)) : address;
 }
 
 /** The text of 4 or 16 bytes as the operating system writes it (RFC 5952), so that equal addresses are equal texts. */

@@ -4,6 +4,8 @@
 export interface Limits {
   readonly allocations: number;
   readonly allocationsPerCredential: number;
+  /** Of one IP address (IPv6: /64). */
+  readonly allocationsPerSource: number;
   readonly permissionsPerAllocation: number;
   readonly channelsPerAllocation: number;
   /** Relayed data, both directions together. */
@@ -18,6 +20,8 @@ export const LIMITS: Limits = {
   allocations: 4_000,
   /** A browser asks for one per network interface, address family and transport, for each of its peer connections. */
   allocationsPerCredential: 16,
+  /** Every connection has a credential of its own: without this one source would take them all. A carrier's NAT is many people. */
+  allocationsPerSource: 400,
   /** One per candidate of the other side; libjuice sends at most 30. */
   permissionsPerAllocation: 64,
   channelsPerAllocation: 64,

@@ -2,7 +2,7 @@
 // is spent). Pure: time is an argument. It forgets nobody early and grows by nobody.
 
 import { createHmac } from 'node:crypto';
-import { parseIp } from './address.js';
+import { subscriberOf } from './address.js';
 
 /** One allowance. */
 export class Meter {
@@ -34,9 +34,6 @@ function spentAt(spentUntil: number, now: number, burstMs: number): number {
 /** A power of two: half a MiB in all, however many sources there are. */
 const SOURCES = 65_536;
 
-/** Bytes of an IPv6 address that one subscriber is given by. */
-const SUBSCRIBER_BYTES = 8;
-
 /**
  * One allowance of messages per source address. Sources share a place in the table by a keyed hash, so that nobody can choose
  * whose allowance they use up, and a flood from a million addresses takes no memory.
@@ -64,7 +61,7 @@ export class SourceMeter {
 
   /** FNV-1a from a secret start: cheaper than what a packet costs to receive. */
   #placeOf(address: string): number {
-    const subscriber = address.includes(':') ? String(parseIp(address)?.subarray(0, SUBSCRIBER_BYTES)) : address;
+    const subscriber = subscriberOf(address);
     let hash = this.#seed;
     for (let index = 0; index < subscriber.length; index += 1) hash = Math.imul(hash ^ subscriber.charCodeAt(index), 0x01000193);
     return (hash ^ (hash >>> 16)) & (SOURCES - 1);

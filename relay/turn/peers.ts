@@ -2,6 +2,7 @@
 // no disguise for anybody. Pure. What is relayed between two allocations never gets here: no packet is sent for it.
 
 import { isSpecial, Networks } from './range.js';
+import { Tally } from './tally.js';
 
 export interface PeerPolicy {
   /** `clients`: the public addresses of those who have a connection to this relay now. `open`: every public address. */
@@ -13,7 +14,7 @@ export interface PeerPolicy {
 export class Peers {
   readonly #open: boolean;
   readonly #exempt: Networks;
-  readonly #connections = new Map<string, number>();
+  readonly #connections = new Tally();
   #own: ReadonlySet<string> = new Set();
 
   constructor({ peers, exempt = [] }: PeerPolicy) {
@@ -23,9 +24,7 @@ export class Peers {
 
   /** A client's connection came from, or is gone from, an address. */
   count(address: string, difference: 1 | -1): void {
-    const connections = (this.#connections.get(address) ?? 0) + difference;
-    if (connections > 0) this.#connections.set(address, connections);
-    else this.#connections.delete(address);
+    this.#connections.add(address, difference);
   }
 
   /** The addresses of this machine, and what it is known by outside. */
@@ -44,6 +43,6 @@ export class Peers {
 
   /** The half of allows() that may change from one packet to the next, for addresses that were allowed once. */
   isReachable(address: string): boolean {
-    return !this.#own.has(address) && (this.#open || this.#connections.has(address));
+    return !this.#own.has(address) && (this.#open || this.#connections.of(address) > 0);
   }
 }

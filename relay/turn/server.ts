@@ -6,6 +6,7 @@ import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket as Stream } from 'node:net';
 import { SottoError } from '../../crypto/error.js';
+import { subscriberOf } from './address.js';
 import type { Flow } from './allocation.js';
 import { familyOf, type Family } from './attribute.js';
 import type { Listener } from './binding.js';
@@ -17,6 +18,7 @@ import type { Limits } from './limits.js';
 import type { PeerPolicy } from './peers.js';
 import { isSpecial } from './range.js';
 import { ANY, LOOPBACK, openUdp, ownAddresses, sendUdp } from './socket.js';
+import { Tally } from './tally.js';
 import { Turn, type Input, type Output } from './turn.js';
 
 export interface TurnServerOptions extends PeerPolicy {
@@ -63,8 +65,9 @@ const STREAM_BACKLOG_BYTES = 1024 * 1024;
 /** A stream that says nothing for so long is gone; clients refresh their permissions every five minutes. */
 const STREAM_SILENCE_MS = 600_000;
 
-/** Streams at once. */
+/** Streams at once, and those of one IP address (IPv6: /64), which need prove nothing to be held. */
 const STREAMS_MAX = 8_000;
+const STREAMS_PER_SOURCE_MAX = 1_000;
 
 /** How often the addresses of the machine are looked up. */
 const OWN_ADDRESSES_MS = 30_000;
@@ -111,6 +114,7 @@ class Loop {
   readonly #place: { readonly address: string; readonly ports: readonly [number, number] };
   readonly #relayed = new Map<number, Socket>();
   readonly #streams = new Map<number, Stream>();
+  readonly #streamsFrom = new Tally();
   readonly #watch: NodeJS.Timeout;
   #alarm: NodeJS.Timeout | undefined;
   #lastStream = 0;
@@ -133,8 +137,12 @@ class Loop {
     const { remoteAddress, remotePort } = stream;
     // Nobody is there any more, or everybody is.
     if (remoteAddress === undefined || remotePort === undefined || this.#streams.size >= STREAMS_MAX || this.#closed) return void stream.destroy();
+    const source = { address: plain(remoteAddress), port: remotePort };
+    const subscriber = subscriberOf(source.address);
+    if (this.#streamsFrom.of(subscriber) >= STREAMS_PER_SOURCE_MAX) return void stream.destroy();
+    this.#streamsFrom.add(subscriber, 1);
     this.#lastStream -= 1;
-    const flow: Flow = { listener: this.#lastStream, source: { address: plain(remoteAddress), port: remotePort } };
+    const flow: Flow = { listener: this.#lastStream, source };
     const frames = new Frames();
     this.#streams.set(flow.listener, stream);
     stream.setNoDelay(true);
@@ -142,6 +150,7 @@ class Loop {
     stream.on('error', () => {});
     stream.on('close', () => {
       this.#streams.delete(flow.listener);
+      this.#streamsFrom.add(subscriber, -1);
       this.#input({ kind: 'ended', flow });
     });
     stream.on('data', (chunk: Buffer) => {

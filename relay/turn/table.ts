@@ -1,12 +1,13 @@
 // Every allocation of the server, found by whatever names it, and the ports that are held for a second one (RFC 8656 §7.2).
 // Pure: what happens with sockets is decided elsewhere.
 
-import type { Endpoint } from './address.js';
+import { subscriberOf, type Endpoint } from './address.js';
 import type { Allocation, Flow } from './allocation.js';
 import type { Family } from './attribute.js';
 import type { Commons } from './commons.js';
 import { RESERVATION_MS } from './limits.js';
 import { Places } from './places.js';
+import { Tally } from './tally.js';
 
 /** A socket that waits for the allocation that has its token. */
 export interface Reservation {
@@ -22,7 +23,8 @@ export class Table {
   readonly #bySocket = new Map<number, Allocation>();
   readonly #byRelayed = new Places<Allocation>();
   readonly #commons: Commons;
-  readonly #perCredential = new Map<string, number>();
+  readonly #perCredential = new Tally();
+  readonly #perSource = new Tally();
   readonly #reservations = new Map<string, Reservation>();
 
   constructor(commons: Commons) {
@@ -48,14 +50,20 @@ export class Table {
   }
 
   countOf(username: string): number {
-    return this.#perCredential.get(username) ?? 0;
+    return this.#perCredential.of(username);
+  }
+
+  /** Allocations of the subscriber who has this address. */
+  countFrom(address: string): number {
+    return this.#perSource.of(subscriberOf(address));
   }
 
   add(allocation: Allocation): void {
     const { listener, source } = allocation.flow;
     this.#byFlow.set(source.address, source.port, allocation, listener);
     this.#bySocket.set(allocation.socket, allocation);
-    this.#perCredential.set(allocation.username, this.countOf(allocation.username) + 1);
+    this.#perCredential.add(allocation.username, 1);
+    this.#perSource.add(subscriberOf(source.address), 1);
   }
 
   /** Says where an allocation is reached from now on. */
@@ -73,9 +81,8 @@ export class Table {
       this.#commons.setLive(family, relayed.port, false);
       this.#byRelayed.delete(relayed.address, relayed.port);
     }
-    const rest = this.countOf(allocation.username) - 1;
-    if (rest > 0) this.#perCredential.set(allocation.username, rest);
-    else this.#perCredential.delete(allocation.username);
+    this.#perCredential.add(allocation.username, -1);
+    this.#perSource.add(subscriberOf(source.address), -1);
   }
 
   reserve(token: string, reservation: Omit<Reservation, 'expiresAt'>, now: number): void {

@@ -181,6 +181,7 @@ export class Turn {
     const wish = readWish(message);
     if (typeof wish === 'number') return wish;
     if (this.#table.countOf(username) >= this.#limits.allocationsPerCredential) return 486;
+    if (this.#table.countFrom(flow.source.address) >= this.#limits.allocationsPerSource) return 486;
     const reserved = wish.token === null ? null : this.#table.redeem(wish.token, username, now);
     if (wish.token !== null && reserved === null) return 508;
     const family = reserved?.family ?? wish.family ?? this.#reach.usual;

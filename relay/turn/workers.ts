@@ -90,8 +90,9 @@ export async function startTurnThreads({ workers, secret, limits = LIMITS, ...re
 }
 
 /** What one of several threads may give: a machine has its sockets and its patience once, but as many cores as threads. */
-function partOf({ allocations, strangersPerSecond, ...each }: Limits, threads: number): Limits {
-  return { ...each, allocations: Math.ceil(allocations / threads), strangersPerSecond: Math.ceil(strangersPerSecond / threads) };
+function partOf({ allocations, allocationsPerSource, strangersPerSecond, ...each }: Limits, threads: number): Limits {
+  const part = (limit: number): number => Math.ceil(limit / threads);
+  return { ...each, allocations: part(allocations), allocationsPerSource: part(allocationsPerSource), strangersPerSecond: part(strangersPerSecond) };
 }
 
 async function startWorker(task: WorkerTask): Promise<Crew> {

@@ -229,6 +229,8 @@ export class VirtualClient {
         return;
       }
       case 'link': return this.#connect(output.role);
+      // All are at one relay, which is everybody's own.
+      case 'unlink': throw new Error('nobody leaves their own relay');
       case 'collect': {
         const { mailbox, token } = output.mailbox;
         const known = world.mailboxes.get(mailbox);

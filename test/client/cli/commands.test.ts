@@ -278,7 +278,7 @@ describe('a command', () => {
   it('says by how much a text or a name is too long', async () => {
     const [name, text] = await Promise.all([sotto(['init', '--name', 'n'.repeat(70), '--home', join(home, 'new')]), sotto(['send', 'Bob', '-'], Buffer.alloc(70_000, 'a'))]);
     expect(name.stderr).toBe('sotto: The name is too long by 6 bytes; it may have 64.\n');
-    expect(text.stderr).toContain('it has more than 65,536 bytes, and one takes about 64,000');
+    expect(text.stderr).toContain('it has more than 65,536 bytes, and one takes 63,144');
   });
 
   it('offers no JSON where there is none', async () => {

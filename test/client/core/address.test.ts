@@ -350,7 +350,27 @@ describe('somebody who has asked', () => {
     expect(alice.shown()).toEqual(['here I am', 'more']);
   });
 
-  it('again, as a contact whose session works, changes nothing', () => {
+  it('again, as a contact who has removed the owner, is told to the owner, and waits for approval once the owner has removed them too', () => {
+    const { world, alice, link } = street(19);
+    const { client: bob, at } = stranger(world, 'Bob', link, 'before');
+    world.run(1_000);
+    alice.approve(idOf(bob));
+    world.run(5_000);
+    bob.part('remove', at);
+    world.run(5_000);
+    bob.send(bob.accept(link), 'anew');
+    bob.send(at, 'and more');
+    world.run(60_000);
+    expect([waiting(alice), alice.shown(), alice.notices]).toEqual([[], ['before'], ['asked-anew']]);
+    alice.part('remove', idOf(bob));
+    bob.send(at, 'once more');
+    world.run(5_000);
+    alice.approve(idOf(bob));
+    world.run(60_000);
+    expect([alice.shown(), bob.states()]).toEqual([['anew', 'and more', 'once more'], ['delivered', 'delivered', 'delivered']]);
+  });
+
+  it('again, as a contact whose session works, changes nothing, and is told to the owner', () => {
     const { world, alice, link } = street(18);
     const before = world.seen.length;
     const { client: bob, at } = stranger(world, 'Bob', link);
@@ -364,7 +384,7 @@ describe('somebody who has asked', () => {
     world.run(1_000);
     twin.send(twin.accept(link), 'from the twin');
     world.run(5_000);
-    expect([waiting(alice), alice.shown(), alice.notices]).toEqual([[], [], []]);
+    expect([waiting(alice), alice.shown(), alice.notices]).toEqual([[], [], ['asked-anew']]);
     bob.send(at, 'still here');
     world.run(60_000);
     expect([alice.shown(), bob.states()]).toEqual([['still here'], ['delivered']]);

@@ -111,7 +111,7 @@ describe('the end of a call', () => {
   });
 
   it('is followed by a try at once where the path had worked, and by a later one where it had not, or swallowed envelopes', () => {
-    for (const [openMs, how, wait] of [[3_000, 'ended', 1_000], [2_999, 'ended', 8_000], [3_000, 'swallowed', 8_000]] as const) {
+    for (const [openMs, how, wait, why] of [[3_000, 'ended', 1_000, 'ended'], [2_999, 'ended', 8_000, 'ended'], [3_000, 'swallowed', 8_000, 'failed']] as const) {
       const meeting = meetAs('offerer');
       const { memory, bob } = meeting;
       const call = opened(meeting);
@@ -119,7 +119,7 @@ describe('the end of a call', () => {
       memory.now += openMs;
       if (how === 'ended') direct.onCallEnded(memory, call, bob, 'gone');
       else direct.onSwallowed(memory, bob);
-      expect([bob.openCall, bob.pathSince, bob.nextCallAt - memory.now]).toEqual([null, memory.now, wait]);
+      expect([bob.openCall, bob.pathSince, bob.nextCallAt - memory.now, bob.why]).toEqual([null, memory.now, wait, why]);
       expect(typesOf(memory.takeOutputs()).filter((type) => type === 'path').length).toBeGreaterThan(0);
     }
   });

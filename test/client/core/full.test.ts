@@ -65,6 +65,17 @@ describe('a full mailbox', () => {
     expect(asked(world, alice)).toBeLessThan(20);
   });
 
+  it('is known again after a start, and asked at once', () => {
+    const { world, alice, atAlice } = filled(9, HOUR_MS);
+    const before = asked(world, alice);
+    alice.crash(1_000);
+    world.run(1_001);
+    expect(hold(alice, atAlice)).toMatchObject({ code: 'mailbox-full' });
+    world.run(5_000);
+    expect(asked(world, alice) - before).toBe(1);
+    expect(hold(alice, atAlice)!.until).toBeGreaterThan(world.now + HOUR_MS / 2);
+  });
+
   it('is not asked again for longer than an hour, whatever a relay advises', () => {
     const { world, alice, atAlice } = filled(3, 1_000 * HOUR_MS);
     expect(hold(alice, atAlice)!.until - world.now).toBeLessThanOrEqual(1.25 * HOUR_MS);

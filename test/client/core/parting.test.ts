@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../../crypto/bytes.js';
 import { ready } from '../../../crypto/sodium.js';
 import { FAIR } from '../../support/network.js';
-import { World } from '../../support/world.js';
+import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 beforeAll(ready);
@@ -154,6 +154,19 @@ describe('a blocked contact', () => {
     alice.part('unblock', atAlice);
     world.run(1_000);
     expect(bob.states()).toEqual(['delivered', 'delivered']);
+  });
+
+  it('gets what waits for them when they are taken back though our own relay is away', () => {
+    const { world, alice, atAlice } = acquaint(9);
+    const link = (role: 'collect' | 'deposit', online: boolean): void => void alice.core.handle({ type: 'link', relay: RELAY, role, online, rttMs: 0 }, world.now);
+    link('deposit', false);
+    alice.send(atAlice, 'waits');
+    alice.part('block', atAlice);
+    link('collect', false);
+    link('deposit', true);
+    const outputs = alice.core.handle({ type: 'unblock', request: 1, contact: atAlice }, world.now);
+    const [waiting] = alice.core.memory.contacts.get(atAlice)!.outgoing.keys();
+    expect(outputs).toContainEqual(expect.objectContaining({ type: 'put', envelope: waiting }));
   });
 
   it('has a direct path again soon after they are taken back, though nobody writes', () => {

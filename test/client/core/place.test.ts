@@ -3,10 +3,14 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
-import { checkPlace, placeOf } from '../../../client/core/place.js';
+import { onReply } from '../../../client/core/contacts.js';
+import type { Contact, Memory } from '../../../client/core/memory.js';
+import type { Address } from '../../../client/core/message_pb.js';
+import { checkPlace, mayForward, placeOf } from '../../../client/core/place.js';
 import { FAIR } from '../../support/network.js';
 import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
+import { meet } from './support.js';
 
 beforeAll(ready);
 
@@ -63,6 +67,20 @@ function move(client: VirtualClient, relay: string): void {
   client.core.memory.self = { ...client.core.memory.self, relay };
 }
 
+describe('a TURN server', () => {
+  const hosts = [...MACHINE, ...NETWORK].filter((origin) => placeOf(new URL(origin.replace('http:', 'https:')).origin) !== 'internet').map((origin) => origin.replace(/^https?:\/\/|:\d+$|[[\]]/g, ''));
+
+  it('in a network of few or on this machine, however that is written, is not one that a relay in the internet may name', () => {
+    expect(hosts.length).toBeGreaterThan(15);
+    for (const host of [...hosts, '127.1', '0x7f.1', '10.1']) expect([host, mayForward(host, RELAY)]).toEqual([host, false]);
+    for (const host of ['turn.example', '9.9.9.9', '2a00::1']) expect([host, mayForward(host, RELAY)]).toEqual([host, true]);
+  });
+
+  it('may be anywhere where the relay that names it is in a network of few', () => {
+    for (const host of [...hosts, 'turn.example']) expect(mayForward(host, LAN)).toBe(true);
+  });
+});
+
 describe('a link', () => {
   it('to a relay in a local network or on this machine is refused before anything is connected, where our relay is in the internet', () => {
     const { world, alice, bob } = people(1);
@@ -94,5 +112,32 @@ describe('a guest', () => {
     bob.accept(link);
     world.run(5_000);
     expect([alice.core.memory.contacts.size, alice.notices]).toEqual([0, ['relay-elsewhere']]);
+  });
+});
+
+describe('a contact who says that they collect at another relay', () => {
+  const [OLD, NEW] = ['https://old.test', 'https://new.test'];
+  const links = (memory: Memory, bob: Contact): unknown[] => {
+    onReply(memory, bob, { relay: NEW, mailbox: new Uint8Array(16), token: new Uint8Array(16) } as unknown as Address);
+    return memory.takeOutputs().flatMap((output) => (output.type === 'link' || output.type === 'unlink' ? [[output.type, output.relay]] : []));
+  };
+
+  it('does not see us at the old one any more', () => {
+    const { memory, bob } = meet(1);
+    memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD } });
+    expect(links(memory, bob)).toEqual([['link', NEW], ['unlink', OLD]]);
+  });
+
+  it('leaves us there where it is ours, or somebody else collects there, or we take a card there', () => {
+    const own = meet(1);
+    expect(links(own.memory, own.bob)).toEqual([['link', NEW]]);
+    const shared = meet(1);
+    shared.memory.update(shared.bob, { outbox: { ...shared.bob.record.outbox, relay: OLD } });
+    shared.memory.contacts.set('carol', { ...shared.bob, record: { ...shared.bob.record } });
+    expect(links(shared.memory, shared.bob)).toEqual([['link', NEW]]);
+    const asking = meet(1);
+    asking.memory.update(asking.bob, { outbox: { ...asking.bob.record.outbox, relay: OLD } });
+    asking.alice.core.handle({ type: 'accept', request: 9, link: meet(2).alice.invite().replace(RELAY, OLD) }, asking.world.now);
+    expect(links(asking.memory, asking.bob)).toEqual([['link', NEW]]);
   });
 });

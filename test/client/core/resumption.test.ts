@@ -9,12 +9,13 @@ import { createReset, openReset, openResumption, sealResumption } from '../../..
 import type { Reset, Standing } from '../../../crypto/reset.js';
 import { encrypt, receivedPosition, sentPosition } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
-import { encodeBody } from '../../../client/core/body.js';
+import { encodeBody, NUMBER_MAX } from '../../../client/core/body.js';
 import { sendText } from '../../../client/core/conversation.js';
 import { resumptionsAfter, resumptionsOf } from '../../../client/core/memory.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Output } from '../../../client/core/output.js';
 import * as reset from '../../../client/core/reset.js';
+import { NUMBERS_APART } from '../../../client/core/reset.js';
 import { dueIn, meet, noticesOf, puts, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
@@ -95,6 +96,27 @@ describe('a standing', () => {
     memory.now += 1;
     const other = putOf(stand(meeting, { asks: true, received }, EARLIER))!;
     expect(openResumption(resumptionsOf(bob), fromHex(memory.id), other.bytes)).toEqual({ said: { type: 'standing', asks: false, received: null }, resumption: EARLIER });
+  });
+
+  it('that says so over and over is believed once an hour, and never until our numbers are used up', () => {
+    const meeting = meet(6);
+    const { memory, bob } = meeting;
+    const session = bob.session!;
+    const again = (): string[] => {
+      memory.advance(bob, session, { reset: null });
+      return noticesOf(stand(meeting, {}));
+    };
+    expect([again(), again()]).toEqual([['rolled-back'], []]);
+    memory.now += HOUR - 1;
+    expect(again()).toEqual([]);
+    memory.now += 1;
+    expect(again()).toEqual(['rolled-back']);
+    memory.update(bob, { sentNumber: NUMBER_MAX - 2 * NUMBERS_APART });
+    for (const believed of [['rolled-back'], [], []]) {
+      memory.now += HOUR;
+      expect(again()).toEqual(believed);
+    }
+    expect(bob.record.sentNumber).toBeLessThan(NUMBER_MAX);
   });
 
   it('is not told where there is no link, or no session', () => {

@@ -9,7 +9,7 @@ const OTHER: Description = { ufrag: 'abcd', pwd: 'abcdefghijklmnopqrstuv', finge
 const FINGERPRINTS = { local: new Uint8Array(32), remote: new Uint8Array(32) };
 
 /** A connection that is open between two addresses, and what it has told. */
-function openPeer(pair: Pair) {
+function openPeer(pair: Pair | null, turn: PeerOptions['turn'] = null) {
   const told: unknown[] = [];
   const engine: Engine = {
     offer: () => {},
@@ -22,7 +22,7 @@ function openPeer(pair: Pair) {
   };
   const ignore = (): void => {};
   const options: PeerOptions = {
-    role: 'offerer', stun: null, turn: null, bindAddress: null,
+    role: 'offerer', stun: null, turn, bindAddress: null,
     onDescription: ignore, onCandidates: ignore, onFrame: ignore, onClosed: ignore,
     onOpen: () => told.push('open'),
     onRelayed: (relayed) => told.push(relayed),
@@ -41,6 +41,14 @@ test.each([
   const { peer, told } = openPeer({ local, remote: '203.0.113.1:1000 relay' });
   expect(told).toEqual([relayed, 'open']);
   peer.close();
+});
+
+test('where a library does not tell its pair, our own address may be one of a TURN server if there is any', () => {
+  for (const turn of [null, { urls: [], username: '', password: '' }]) {
+    const { peer, told } = openPeer(null, turn);
+    expect(told).toEqual([turn !== null, 'open']);
+    peer.close();
+  }
 });
 
 test('a change of the pair is noticed, though the library tells of none: at once to a TURN server, at the second look from it', () => {

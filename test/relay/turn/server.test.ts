@@ -58,6 +58,25 @@ describe('an allocation carries data to a peer and back', () => {
     await converse(client, await echo());
   });
 
+  test('over TCP however many streams another address holds, which are so many and no more', { timeout: 60_000 }, async () => {
+    const server = await testServer({ address: '0.0.0.0' });
+    const open = (localAddress: string): Promise<Socket> => new Promise((resolve) => {
+      const stream = connect({ port: server.port, host: '127.0.0.1', localAddress, allowHalfOpen: false }).on('error', () => {});
+      onTestFinished(() => void stream.destroy());
+      stream.resume().on('connect', () => resolve(stream));
+    });
+    const many: Socket[] = [];
+    while (many.length < 1_000) many.push(...await Promise.all(Array.from({ length: 100 }, () => open('127.0.0.2'))));
+    const isTaken = async (localAddress: string): Promise<boolean> => {
+      const stream = await open(localAddress);
+      return Promise.race([once(stream, 'close').then(() => false, () => false), SocketClient.over(stream, credential()).allocate().then(() => true)]);
+    };
+    expect([await isTaken('127.0.0.2'), await isTaken('127.0.0.1')]).toEqual([false, true]);
+    expect(many.filter(({ destroyed }) => destroyed)).toEqual([]);
+    many[0]!.destroy();
+    await expect.poll(() => isTaken('127.0.0.2'), { timeout: 20_000 }).toBe(true);
+  });
+
   test('over IPv6', async ({ skip }) => {
     const server = await testServer({ address: '::1' }).catch(() => null);
     if (server === null) return skip('this machine has no IPv6 loopback');

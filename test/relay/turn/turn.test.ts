@@ -350,6 +350,20 @@ describe('limits', () => {
     clients[2]!.allocate(50_003);
   });
 
+  test('hold for allocations of an address, or IPv6 /64, whatever their credentials, and what is given back makes room', () => {
+    const turn = testTurn({ limits: { ...LIMITS, allocationsPerSource: 2 } });
+    const at = (address: string, port: number) => new BrainClient(turn, { source: { address, port } });
+    for (const [address, neighbour, stranger] of [['192.0.2.9', '192.0.2.9', '192.0.2.10'], ['2001:db8:7:7::1', '2001:db8:7:7:1::', '2001:db8:7:8::1']] as const) {
+      const first = at(address, 1);
+      first.allocate(50_000);
+      at(neighbour, 2).allocate(50_001);
+      expect(at(address, 3).request(ALLOCATE, [UDP_TRANSPORT])).toBe(486);
+      at(stranger, 4).allocate(50_002);
+      first.request(REFRESH, [seconds(0)]);
+      at(neighbour, 5).allocate(50_003);
+    }
+  });
+
   test('hold for permissions and channels of an allocation, and what has expired makes room', () => {
     const { turn, client } = ready({ limits: { ...LIMITS, permissionsPerAllocation: 2, channelsPerAllocation: 2 } });
     const peers = ['8.8.8.1', '8.8.8.2', '8.8.8.3'].map((address) => ({ address, port: 1 }));
