@@ -1,13 +1,14 @@
 // The command `sotto relay`: options in, a relay that runs until it is told to end, and where it is in words or JSON. The relay
 // itself is loaded only when the command runs, so that `sotto --help` need not wait for it.
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError, type Fault } from '../crypto/error.js';
 import type { Configuration } from './config.js';
+import { describe } from './firewall.js';
 import type { Log } from './log.js';
+import { leaveNotice, noticeIn, takeNotice } from './notice.js';
 import type { RelayOptions, RunningRelay } from './run.js';
 import { addSettings, type Config } from './settings.js';
 import { addUpkeepCommands } from './upkeep.js';
@@ -80,8 +81,8 @@ async function run(flags: Flags, program: Command): Promise<void> {
   const version = program.version() ?? 'unknown';
   const { host, port, stunPort, data } = config;
   // A port that nobody has chosen may be replaced where it is taken.
-  const relay = await start({ ...options, version, log, takeOver: flags.takeOver ?? false }, given.has('port') ? 1 : PORTS_TRIED).catch((error: unknown) => {
-    const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? urlOfRunning(data) : null;
+  const relay = await start({ ...options, portsTried: given.has('port') ? 1 : PORTS_TRIED, version, log, takeOver: flags.takeOver ?? false }).catch((error: unknown) => {
+    const running = flags.guide && error instanceof SottoError && error.code === 'data-in-use' ? noticeIn(data) : null;
     if (running === null) throw error;
     say(`It runs already, in another terminal; this one is free.\n\n${guide(running, program.name())}`);
     return null;
@@ -91,8 +92,8 @@ async function run(flags: Flags, program: Command): Promise<void> {
     await relay.close();
     throw new SottoError('port-in-use', `Another program uses UDP port ${stunPort}; choose another with --stun-port.`);
   }
-  const url = urlOf(host, relay);
-  leaveUrl(data, url);
+  const url = urlOf(relay.names[0] ?? host, relay);
+  leaveNotice(data, url);
   log.info({ port: relay.port, stunPort: relay.stunPort }, 'relay started');
 
   const stopped = () => {
@@ -101,10 +102,12 @@ async function run(flags: Flags, program: Command): Promise<void> {
   };
   // Once: whoever asks a second time does not want to wait.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
+  void relay.failed.then((why) => stop(relay, data, () => tell(why, flags.json ?? false)));
 
-  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data }));
+  if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data, openings: relay.openings, displaced: relay.displaced }));
   if (port !== 0 && relay.port !== port) say(`TCP port ${port} is taken, so the relay answers at port ${relay.port}.\nHomes made for another port do not find it: free that port for them.`);
   if (stunPort !== 0 && relay.stunPort !== stunPort) say(`UDP port ${stunPort} is taken, so STUN answers at port ${relay.stunPort}.`);
+  if (stunPort !== 0 && relay.displaced.length > 0) say(relay.displaced.join('\n'));
   say(flags.guide ? guide(url, program.name()) : whereabouts(config, relay));
 }
 
@@ -122,7 +125,7 @@ function terseLog(): Log {
   return { info: () => {}, warn: tellShortly, error: tellShortly };
 }
 
-async function start(options: RelayOptions, tries: number): Promise<RunningRelay> {
+async function start(options: RelayOptions): Promise<RunningRelay> {
   const { startRelay } = await import('./run.js');
   try {
     return await startRelay(options);
@@ -130,64 +133,44 @@ async function start(options: RelayOptions, tries: number): Promise<RunningRelay
     if (!(error instanceof SottoError)) throw error;
     const why = FOLDER_CAUSES[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
     if (error.code === 'store-failed' && why !== undefined) throw new SottoError('store-failed', `The folder ${options.data} cannot be made: ${why}; choose another with --data DIR.`, error);
-    if (error.code === 'port-in-use' && tries > 1) return start({ ...options, port: options.port + 1 }, tries - 1);
-    const url = error.code === 'data-in-use' ? urlOfRunning(options.data) : null;
+    const url = error.code === 'data-in-use' ? noticeIn(options.data) : null;
     throw url === null ? error : new SottoError('data-in-use', `A relay with the data in ${options.data} runs already, at ${url}. Use that one, or end it with Ctrl-C where it runs, or give this one another folder with --data DIR.`, error);
-  }
-}
-
-/** Where a relay that runs says its URL to one that is started on the same data. */
-function urlFile(data: string): string {
-  return join(data, 'url');
-}
-
-function leaveUrl(data: string, url: string): void {
-  try {
-    writeFileSync(urlFile(data), url);
-  } catch {
-    // It is a courtesy to a person; a disk that cannot be written is told when something must be kept.
-  }
-}
-
-/** Where the relay that uses this data says that it is; null if it says nothing. */
-function urlOfRunning(data: string): string | null {
-  try {
-    return readFileSync(urlFile(data), 'utf8');
-  } catch {
-    return null;
   }
 }
 
 async function stop(relay: RunningRelay, data: string, stopped: () => void): Promise<void> {
   try {
     // While the folder is still ours.
-    rmSync(urlFile(data), { force: true });
+    takeNotice(data);
     await relay.close();
     stopped();
-    process.exit(0);
   } catch (error) {
     tell(error, false);
-    process.exit();
   }
+  process.exit();
 }
 
-function whereabouts({ host, data }: Config, relay: RunningRelay): string {
+function whereabouts(config: Config, relay: RunningRelay): string {
+  const { host, data } = config;
   const others = isEverywhere(host) ? addressesOfMachine(host) : [];
+  const hosts = relay.names.length > 0 ? relay.names : [host, ...others];
   const metrics = relay.metricsPort === null ? '' : `\n  status   port ${relay.metricsPort} of this machine, with metrics`;
   return `Sotto relay is running; Ctrl-C ends it.
 
-  clients  ${[host, ...others].map((address) => urlOf(address, relay)).join('\n           ')}
+  clients  ${hosts.map((name) => urlOf(name, relay)).join('\n           ')}
   STUN     UDP port ${relay.stunPort}, with TURN${metrics}
   data     ${data}
 
-${reach(host, others)}`;
+${reach(config, others, describe(relay.openings))}`;
 }
 
-/** Who can use the relay, and what it takes that others can. */
-function reach(host: string, others: readonly string[]): string {
-  if (isLoopback(host)) return 'Only this machine reaches it; --host 0.0.0.0 with a certificate or --lan lets others in.';
+/** Who can use the relay, and what it takes that others can. @param openings what a firewall must let through */
+function reach({ host, stunHost, behindProxy }: Config, others: readonly string[], openings: string): string {
+  const firewall = openings === '' ? '' : `\nA firewall must let through ${openings}.`;
+  if (behindProxy) return `Others reach it by the proxy in front${stunHost === '' ? '; --stun-host 0.0.0.0 gives them STUN and TURN' : ''}.${firewall}`;
+  if (openings === '') return 'Only this machine reaches it; --host 0.0.0.0 with a certificate or --lan lets others in.';
   if (isEverywhere(host) && others.length === 0) return 'This machine has no address that others could reach.';
-  return 'Others make their identity with --relay and the address that they reach. A firewall must let both ports through.';
+  return `Others make their identity with --relay and the address that they reach.${firewall}`;
 }
 
 /** The addresses at which others may reach this machine, those of IPv6 only if they are listened at. */
@@ -232,10 +215,6 @@ function homeOf(name: string): string {
 function urlOf(host: string, { scheme, port }: RunningRelay): string {
   const name = isEverywhere(host) ? '127.0.0.1' : host;
   return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function isEverywhere(host: string): boolean {

@@ -79,7 +79,8 @@ function readSettings(file: string): Record<string, unknown> {
   try {
     return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    throw new SottoError('option-invalid', `The file ${file} of --config cannot be read as JSON with settings.`, error);
+    const why = error instanceof SyntaxError ? 'it is no JSON' : error instanceof z.ZodError ? 'it is no object' : (error as NodeJS.ErrnoException).code;
+    throw new SottoError('option-invalid', `The file ${file} of --config cannot be read as JSON with settings (${why}).`, error);
   }
 }
 

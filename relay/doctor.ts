@@ -5,17 +5,17 @@ import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { concat, equal } from '../crypto/bytes.js';
-import { hash } from '../crypto/hash.js';
-import { publicKeyOf, sign } from '../crypto/signature.js';
+import { equal } from '../crypto/bytes.js';
 import { ready } from '../crypto/sodium.js';
 import { freeBytes } from './guard.js';
-import { Line } from './line.js';
+import { ANSWER_MAX_MS, Line } from './line.js';
+import { collectRequest, newMailbox, putRequest } from './mailbox.js';
 import { ownerOfFolder } from './stores/upkeep.js';
-import { tryStun, tryTurn } from './trial.js';
-import type { Endpoint } from './turn/address.js';
-import { COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH, WIRE_VERSION } from './wire/limits.js';
+import { tryStun, tryTurn, type Credential } from './trial.js';
+import type { Place, Transport } from './way.js';
+import { COLLECT_PATH, DEPOSIT_PATH, WIRE_VERSION } from './wire/limits.js';
 import type { Welcome } from './wire/relay_pb.js';
 
 /** What one look has shown. `unknown` is for what cannot be seen from here. */
@@ -35,17 +35,20 @@ export interface Patient {
   readonly diskReserve: number;
 }
 
-/** How long any one answer may take. */
-const ANSWER_MAX_MS = 5_000;
-
 /** A certificate that is not renewed by then will not renew itself. */
 const CERTIFICATE_DAYS_MIN = 14;
 
 /** Difference of clocks from which on lives of envelopes are wrong by more than nobody notices. */
 const CLOCK_MAX_MS = 60_000;
 
-/** Where a TURN server is whose URL names no port (RFC 7065). */
-const STUN_PORT = 3_478;
+/** Where a TURN server is whose URL names no port (RFC 7065 §3.2). */
+const TURN_PORT = 3_478;
+const TURNS_PORT = 5_349;
+
+const TURN_BY: Readonly<Record<Transport, string>> = { udp: 'TURN', tcp: 'TURN by TCP', tls: 'TURN by TLS' };
+
+/** Life of the envelope that is put, where it cannot be taken away again. */
+const ENVELOPE_SECONDS = 60;
 
 /** Files that a relay has open beside its connections. */
 const FILES_BESIDE = 64;
@@ -58,37 +61,103 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
   await ready();
   const url = new URL(patient.url);
   const findings: Finding[] = [];
-  const look = async (what: string, advice: string, see: () => Promise<Finding['sentence'] | Finding>): Promise<void> => {
-    try {
-      const seen = await see();
-      findings.push(typeof seen === 'string' ? { what, state: 'good', sentence: seen } : seen);
-    } catch (error) {
-      findings.push({ what, state: 'bad', sentence: `${error instanceof Error ? error.message : String(error)}. ${advice}` });
-    }
+  const look = async (...given: Parameters<typeof tried>): Promise<void> => {
+    findings.push(await tried(...given));
   };
-  let stunPort = 0;
   await look('name', 'Let the DNS name point to this relay, or give its address.', () => seeName(url));
   await look('HTTP', 'Start the relay, open its TCP port in the firewall, and let a proxy in front pass it on.', () => seeHttp(url));
   await look('clock', 'Let the machine set its clock by NTP.', () => seeClock(url));
   if (url.protocol === 'https:') await look('certificate', 'Renew it, and give --tls-cert the whole chain.', () => seeCertificate(url));
+  const greetings: Welcome[] = [];
   await look('WebSocket', 'Let a proxy in front pass on upgrades to WebSocket, and the paths /v1/collect and /v1/deposit.', async () => {
     const welcome = await seeWebSocket(url);
-    stunPort = welcome.stunPort;
+    greetings.push(welcome);
     return `The relay greets with version ${welcome.version} of the contract.`;
   });
-  await look('mailbox', 'Look at the relay’s log and at "sotto relay inspect".', () => seeMailbox(url));
-  if (stunPort !== 0) {
-    await look('STUN', `Open UDP port ${stunPort} in the firewall.`, () => seeStun(url.hostname, stunPort));
-    await look('TURN', `Open UDP port ${stunPort} in the firewall, and those of --turn-workers and --turn-ports; behind a NAT, give --turn-address.`, () => seeTurn(url));
-  }
+  for (const welcome of greetings) findings.push(...await examineServices(url, welcome));
   await look('disk', 'Give the disk more room, or lower --store-bytes and --envelope-seconds.', () => seeDisk(patient));
   await look('open files', 'Raise LimitNOFILE of the service, or lower --connections.', () => seeFiles(patient));
   return findings;
 }
 
-async function seeName({ hostname }: URL): Promise<string> {
-  const addresses = await lookup(hostname.replaceAll(/[[\]]/g, ''), { all: true });
-  return `${hostname} is ${addresses.map(({ address }) => address).join(', ')}.`;
+/** What a relay that greets does for its clients. */
+async function examineServices(url: URL, { stunPort, stunOtherPort }: Welcome): Promise<Finding[]> {
+  const findings = [await tried('mailbox', 'Look at the relay’s log and at "sotto relay inspect".', () => seeMailbox(url))];
+  for (const port of [stunPort, stunOtherPort].filter((each) => each > 0)) {
+    findings.push(await tried('STUN', `Open UDP port ${port} in the firewall.`, () => seeStun(hostOf(url), port)));
+  }
+  return [...findings, ...await examineTurn(url)];
+}
+
+/** Every server that the relay names to its clients, be it its own or another. */
+async function examineTurn(url: URL): Promise<Finding[]> {
+  const lines: Line[] = [];
+  try {
+    const servers = await namedServers(url, lines);
+    const findings: Finding[] = [];
+    // While the lines are open we are a client, and let in as a peer.
+    for (const server of servers) findings.push(await tried(TURN_BY[server.transport], adviceFor(server), () => tryTurn(server, server)));
+    const expected: readonly Transport[] = url.protocol === 'https:' ? ['udp', 'tcp', 'tls'] : ['udp', 'tcp'];
+    const missing = expected.filter((transport) => servers.every((server) => server.transport !== transport));
+    return [...findings, ...missing.map((transport): Finding => ({ what: TURN_BY[transport], state: 'unknown', sentence: `The relay names no TURN server by ${transport.toUpperCase()}.` }))];
+  } catch (error) {
+    return [await tried(TURN_BY.udp, 'Look at the relay’s log and at --turn-url.', () => Promise.reject(error))];
+  } finally {
+    for (const line of lines) line.close();
+  }
+}
+
+/** Threads take turns, so the relay is asked until it names none that is new. @param lines takes the connections by which it was asked */
+async function namedServers(url: URL, lines: Line[]): Promise<(Place & Credential)[]> {
+  const servers = new Map<string, Place & Credential>();
+  for (;;) {
+    const line = new Line(url, DEPOSIT_PATH);
+    lines.push(line);
+    await line.welcome();
+    const answer = await line.ask({ case: 'askTurn', value: {} });
+    const { urls, username, password } = answer.case === 'turn' ? answer.value : { urls: [], username: '', password: '' };
+    const fresh = urls.filter((each) => !servers.has(each));
+    if (fresh.length === 0) return [...servers.values()];
+    for (const each of fresh) servers.set(each, { ...placeOf(each), username, password });
+  }
+}
+
+/** Where a TURN URL points to (RFC 7065). */
+function placeOf(url: string): Place {
+  const [, scheme = '', host = '', port, stream] = /^(turns?):(\[[^\]]+\]|[^:?]+)(?::(\d+))?(?:\?transport=(?:udp|(tcp)))?$/.exec(url) ?? [];
+  if (host === '') throw new Error(`The relay names ${url}, which is no TURN server`);
+  if (scheme === 'turns') return { transport: 'tls', host: bare(host), port: Number(port ?? TURNS_PORT) };
+  return { transport: stream === undefined ? 'udp' : 'tcp', host: bare(host), port: Number(port ?? TURN_PORT) };
+}
+
+function adviceFor({ transport, host, port }: Place): string {
+  switch (transport) {
+    case 'udp': return `Open UDP port ${port} in the firewall, and those of relayed connections (--turn-ports); behind a NAT, give --turn-address.`;
+    case 'tcp': return `Open TCP port ${port} in the firewall.`;
+    case 'tls': return `Open TCP port ${port} in the firewall, let nothing in front end its TLS, and give --tls-cert a certificate for ${host}.`;
+  }
+}
+
+async function tried(what: string, advice: string, see: () => Promise<string | Finding>): Promise<Finding> {
+  try {
+    const seen = await see();
+    return typeof seen === 'string' ? { what, state: 'good', sentence: seen } : seen;
+  } catch (error) {
+    return { what, state: 'bad', sentence: `${reasonOf(error)}. ${advice}` };
+  }
+}
+
+/** What fetch() throws says nothing itself. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'TimeoutError') return 'There was no answer in time';
+  const { message } = error.cause instanceof Error && error.message === 'fetch failed' ? error.cause : error;
+  return message || ((error.cause ?? error) as NodeJS.ErrnoException).code || error.name;
+}
+
+async function seeName(url: URL): Promise<string> {
+  const addresses = await lookup(hostOf(url), { all: true });
+  return `${url.hostname} is ${addresses.map(({ address }) => address).join(', ')}.`;
 }
 
 async function seeHttp(url: URL): Promise<string> {
@@ -99,22 +168,25 @@ async function seeHttp(url: URL): Promise<string> {
   return `The relay is ready, and answers in ${Math.round(performance.now() - since)} ms.`;
 }
 
-async function seeClock(url: URL): Promise<string> {
-  const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(ANSWER_MAX_MS) });
+async function seeClock(url: URL): Promise<string | Finding> {
+  const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(ANSWER_MAX_MS) }).catch(() => null);
+  if (response === null) return { what: 'clock', state: 'unknown', sentence: 'Without an answer over HTTP it was not seen.' };
   const difference = Date.parse(response.headers.get('date') ?? '') - Date.now();
   if (Number.isNaN(difference)) throw new Error('The answer has no date');
   if (Math.abs(difference) > CLOCK_MAX_MS) throw new Error(`The relay's clock and this one differ by ${Math.round(difference / 1_000)} s`);
   return 'The relay’s clock and this one agree.';
 }
 
-async function seeCertificate({ hostname, port }: URL): Promise<string> {
-  const socket = connectTls({ host: hostname, servername: hostname, port: Number(port || 443), rejectUnauthorized: false, timeout: ANSWER_MAX_MS });
+async function seeCertificate(url: URL): Promise<string | Finding> {
+  const host = hostOf(url);
+  const socket = connectTls({ host, ...isIP(host) === 0 && { servername: host }, port: Number(url.port || 443), rejectUnauthorized: false });
+  const connected = once(socket, 'secureConnect', { signal: AbortSignal.timeout(ANSWER_MAX_MS) });
   try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(ANSWER_MAX_MS) });
+    if (await connected.catch(() => null) === null) return { what: 'certificate', state: 'unknown', sentence: 'Without a connection with TLS it was not seen.' };
     if (!socket.authorized) throw new Error(`Clients refuse the certificate (${String(socket.authorizationError)})`);
     const days = Math.floor((Date.parse(socket.getPeerCertificate().valid_to) - Date.now()) / DAY_MS);
     if (days < CERTIFICATE_DAYS_MIN) throw new Error(`The certificate ends in ${days} days`);
-    return `The certificate is for ${hostname} and ends in ${days} days.`;
+    return `The certificate is for ${host} and ends in ${days} days.`;
   } finally {
     socket.destroy();
   }
@@ -139,19 +211,17 @@ async function seeMailbox(url: URL): Promise<string | Finding> {
   const delivery = new Promise<Uint8Array>((resolve) => { delivered = resolve; });
   const [owner, sender] = [new Line(url, COLLECT_PATH, ({ envelope }) => delivered(envelope)), new Line(url, DEPOSIT_PATH)];
   try {
-    const [seed, token, mailbox, envelope] = [randomBytes(32), randomBytes(16), randomBytes(16), randomBytes(256)];
-    const tokenHash = hash('token', token);
-    const signature = sign(seed, COLLECT_LABEL, concat((await owner.welcome()).challenge, mailbox, tokenHash));
-    const collected = await owner.try({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
+    const [mailbox, envelope] = [newMailbox(), randomBytes(256)];
+    const collected = await owner.try(collectRequest(mailbox, (await owner.welcome()).challenge));
     if (collected === 'admission-required' || collected === 'work-required') return { what: 'mailbox', state: 'unknown', sentence: 'The relay makes mailboxes only on terms, so none was tried.' };
     if (collected !== 'done') throw new Error(`The relay makes no mailbox (${collected})`);
     await sender.welcome();
     const since = performance.now();
-    const put = await sender.try({ case: 'put', value: { mailbox, token, ttlSeconds: 60, envelope } });
+    const put = await sender.try(putRequest(mailbox, envelope, ENVELOPE_SECONDS));
     if (put !== 'done') throw new Error(`The relay keeps no envelope (${put})`);
     const keptMs = Math.round(performance.now() - since);
     if (!equal(await owner.within(delivery), envelope)) throw new Error('The relay delivered something else than was put');
-    await owner.ask({ case: 'close', value: { mailbox } });
+    await owner.ask({ case: 'close', value: { mailbox: mailbox.mailbox } });
     return `An envelope was kept in ${keptMs} ms and delivered.`;
   } finally {
     owner.close();
@@ -159,28 +229,9 @@ async function seeMailbox(url: URL): Promise<string | Finding> {
   }
 }
 
-/** The first server that the relay names to its clients, be it its own or another. */
-async function seeTurn(url: URL): Promise<string | Finding> {
-  const line = new Line(url, DEPOSIT_PATH);
-  try {
-    await line.welcome();
-    const answer = await line.ask({ case: 'askTurn', value: {} });
-    const [, host, port] = (answer.case === 'turn' && /^turn:(\[[^\]]+\]|[^:?]+):?(\d*)/.exec(answer.value.urls[0] ?? '')) || [];
-    if (answer.case !== 'turn' || host === undefined) return { what: 'TURN', state: 'unknown', sentence: 'The relay names no TURN server.' };
-    // While the line is open we are a client, and let in as a peer.
-    return await tryTurn(await endpoint(host, Number(port || STUN_PORT)), answer.value);
-  } finally {
-    line.close();
-  }
-}
-
 async function seeStun(host: string, port: number): Promise<string> {
-  const { address } = await tryStun(await endpoint(host, port));
+  const { address } = await tryStun(host, port);
   return `A server answers at UDP port ${port} of ${host}, and sees this machine as ${address}.`;
-}
-
-async function endpoint(host: string, port: number): Promise<Endpoint> {
-  return { address: (await lookup(host.replaceAll(/[[\]]/g, ''))).address, port };
 }
 
 async function seeDisk({ data, diskReserve }: Patient): Promise<string | Finding> {
@@ -202,6 +253,15 @@ async function seeFiles({ data, connections }: Patient): Promise<string | Findin
 /** The process of a relay of this machine; null if there is none, or it cannot be seen. */
 async function localOwner(data: string): Promise<number | null> {
   return ownerOfFolder(data).catch(() => null);
+}
+
+function hostOf({ hostname }: URL): string {
+  return bare(hostname);
+}
+
+/** A host without the brackets that an IPv6 address has in a URL. */
+function bare(host: string): string {
+  return host.replaceAll(/[[\]]/g, '');
 }
 
 function elsewhere(what: string): Finding {

@@ -5,8 +5,8 @@ import { WebSocket } from 'ws';
 import { decodeRelayFrame, encodeClientFrame, type RelayBody, type RelayMessage } from './wire/frame.js';
 import type { Delivery, Welcome } from './wire/relay_pb.js';
 
-/** How long a greeting or an answer may take. */
-const ANSWER_MAX_MS = 5_000;
+/** How long any answer may take that is asked for from outside. */
+export const ANSWER_MAX_MS = 5_000;
 
 type Request = Parameters<typeof encodeClientFrame>[1];
 

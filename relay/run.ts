@@ -3,6 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
 import { mkdirSync, statSync } from 'node:fs';
 import { createServer, type ServerOptions } from 'node:http';
 import type { AddressInfo, Server as Port } from 'node:net';
@@ -14,6 +15,7 @@ import { Clock } from './clock.js';
 import type { Admission } from './core/admission.js';
 import { LIMITS, type Limits } from './core/limits.js';
 import { Relay } from './core/relay.js';
+import { displacedOf, openingsOf, type Openings } from './firewall.js';
 import { Gate, GATE, type GateOptions } from './gate.js';
 import { Guard } from './guard.js';
 import type { Log } from './log.js';
@@ -24,7 +26,7 @@ import { endPredecessor } from './predecessor.js';
 import { createStatus } from './status.js';
 import { openLmdbStore } from './stores/lmdb.js';
 import type { Store } from './stores/store.js';
-import { ensurePlain, readTls, watchTls, type Plain, type TlsFiles } from './tls.js';
+import { ensurePlain, isLoopback, readTls, watchTls, type Plain, type TlsFiles } from './tls.js';
 import { steadyNow } from './turn/clock.js';
 import { rotatingSecrets, sharedSecret } from './turn/credential.js';
 import { createDoor, type Tls } from './turn/door.js';
@@ -36,6 +38,8 @@ export interface RelayOptions {
   readonly host: string;
   /** TCP port of HTTP and WebSocket, 0 for any. */
   readonly port: number;
+  /** How many ports are tried from that one on, where it is taken; 1 if not given. */
+  readonly portsTried?: number;
   /** UDP and TCP port of STUN and TURN, 0 for any; a taken one is replaced by a free one. */
   readonly stunPort: number;
   /** Name or IP address to listen at for STUN and TURN; that of `host` if there is none. */
@@ -75,6 +79,14 @@ export interface RunningRelay {
   readonly stunPort: number;
   /** Port of the metrics and the status page, null without. */
   readonly metricsPort: number | null;
+  /** What a firewall must let through. */
+  readonly openings: Openings;
+  /** What is to be said of ports that another program has. */
+  readonly displaced: readonly string[];
+  /** DNS names by which clients may call this relay; none without a certificate. */
+  readonly names: readonly string[];
+  /** Resolves when the relay cannot go on, with what to tell the operator; it is to be closed then. */
+  readonly failed: Promise<SottoError>;
   /** Answers everything that was received, says goodbye to every client and closes the store. */
   close(): Promise<void>;
 }
@@ -100,7 +112,7 @@ const SILENT: Log = { error: () => {}, warn: () => {}, info: () => {} };
  */
 export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   const { host, port, data, limits = LIMITS, admission = { kind: 'open' }, gate: gateOptions = GATE, log = SILENT, version = 'unknown' } = options;
-  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null, plain = 'loopback' } = options;
+  const { diskReserveBytes = DISK_RESERVE_BYTES, memoryMaxBytes = null, plain = 'loopback', portsTried = 1 } = options;
   const startedAt = performance.now();
   await ready();
   const address = await resolveHost(host);
@@ -110,14 +122,13 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
   if (options.takeOver) await endPredecessor(data);
 
   const closers: (() => unknown)[] = [];
-  const close = async () => {
-    for (const closer of closers.splice(0).toReversed()) await closer();
-  };
+  const close = enderOf(closers);
   try {
     const clock = new Clock({ wall: Date.now, steady: () => performance.now(), onJump: (byMs) => log.warn({ byMs }, 'the clock has jumped; it is believed when it stays so for an hour') });
     const store = openStore(data, limits, clock.now());
     closers.push(() => store.close());
-    const { turn, offering } = await openTurn(options, await resolveHost(options.stunHost ?? host, '--stun-host'), clock, () => tls === null ? null : portOf(door.server));
+    const stunAddress = await resolveHost(options.stunHost ?? host, '--stun-host');
+    const { turn, offering } = await openTurn(options, stunAddress, clock, () => tls === null ? null : portOf(door.server));
     closers.push(() => turn.close());
     const guard = new Guard({ folder: data, diskReserveBytes, memoryMaxBytes, reusableBytes: () => store.reusableBytes, onPressure: (short) => loop.press(short) });
     closers.push(() => guard.stop());
@@ -133,7 +144,7 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     const certificate = tls === null ? null : watchTls(options.tls!, door.server as TlsServer, log);
     if (certificate !== null) closers.push(() => certificate.stop());
     serveSockets(http, loop, gate, metrics);
-    await Promise.all([guard.look(), listen(door.server, address, port)]);
+    await Promise.all([guard.look(), listenNear(door.server, address, port, portsTried)]);
     // It has no port of its own, but watches over its connections from here on.
     http.emit('listening');
     closers.push(() => {
@@ -145,15 +156,27 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     if (options.metrics) {
       const { host: at, port: first, orAny } = options.metrics;
       const status = createStatus({ metrics, look, version, problems, limits: { ...limits, connections: gateOptions.connections }, upMs: () => performance.now() - startedAt });
-      await listen(status, at, first).catch((error: unknown) => (orAny ? listen(status, at, 0) : Promise.reject(error)));
       closers.push(() => status.close().closeAllConnections());
+      await listen(status, at, first, METRICS_FLAGS).catch((error: unknown) => (orAny ? listen(status, at, 0, METRICS_FLAGS) : Promise.reject(error)));
       metricsPort = portOf(status);
     }
-    return { scheme: tls === null ? 'http' : 'https', port: portOf(door.server), stunPort: turn.port, metricsPort, close };
+    const bound = portOf(door.server);
+    const places = options.turn?.external === undefined ? turn : { ...turn, offered: [] };
+    const openings = openingsOf(isLoopback(address) ? null : bound, isLoopback(stunAddress) ? null : places);
+    return { scheme: tls === null ? 'http' : 'https', port: bound, stunPort: turn.port, metricsPort, openings, displaced: displacedOf(places), names: certificate?.names ?? [], failed: turn.failed, close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Closes in the other direction, and once: whoever asks again, as a signal after a failure, waits for the same end. */
+function enderOf(closers: readonly (() => unknown)[]): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  const closeAll = async (): Promise<void> => {
+    for (const closer of closers.toReversed()) await closer();
+  };
+  return () => closing ??= closeAll();
 }
 
 /** Our own server, and what clients are offered: that one, or another. */
@@ -192,17 +215,30 @@ function portOf(door: Port): number {
   return (door.address() as AddressInfo).port;
 }
 
-async function listen(server: Port, host: string, port: number): Promise<void> {
+/** By which an operator sets where a server listens. */
+interface Flags {
+  readonly host: string;
+  readonly port: string;
+}
+
+const FLAGS: Flags = { host: '--host', port: '--port' };
+const METRICS_FLAGS: Flags = { host: '--metrics-host', port: '--metrics-port' };
+
+async function listenNear(server: Port, host: string, port: number, tries: number): Promise<void> {
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ host, port, backlog: BACKLOG }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
+    await listen(server, host, port, FLAGS);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new SottoError('port-in-use', `Another program uses port ${port}; choose another with --port.`, error);
-    throw new SottoError('option-invalid', `This machine does not let Sotto listen at ${host}, port ${port}; choose others with --host and --port.`, error);
+    if (tries <= 1 || !(error instanceof SottoError && error.code === 'port-in-use')) throw error;
+    await listenNear(server, host, port + 1, tries - 1);
+  }
+}
+
+async function listen(server: Port, host: string, port: number, flags: Flags): Promise<void> {
+  try {
+    server.listen({ host, port, backlog: BACKLOG });
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new SottoError('port-in-use', `Another program uses port ${port}; choose another with ${flags.port}.`, error);
+    throw new SottoError('option-invalid', `This machine does not let Sotto listen at ${host}, port ${port}; choose others with ${flags.host} and ${flags.port}.`, error);
   }
 }

@@ -108,10 +108,21 @@ export const NAMES = Object.keys(SETTINGS) as readonly Name[];
 export function addSettings(command: Command): void {
   for (const name of NAMES) {
     const { initial, sentence, form }: Setting<unknown> = SETTINGS[name];
-    if (form.kind === 'switch') command.option(flagOf(name), sentence);
-    else command.option(`${flagOf(name)} <${form.kind === 'number' ? 'number' : 'value'}${form.kind === 'list' ? '...' : ''}>`, typeof initial === 'number' || form.kind === 'choice' || name === 'host' ? `${sentence} (default: ${String(initial)})` : sentence);
+    const isTold = typeof initial === 'number' || (typeof initial === 'string' && initial !== '');
+    command.option(`${flagOf(name)}${placeholderOf(form)}`, isTold ? `${sentence} (default: ${initial})` : sentence);
   }
   command.option('--config <file>', 'JSON file with any of these settings, as in {"port": 443, "tlsCert": "…"}');
+}
+
+/** What --help shows behind a flag. */
+function placeholderOf(form: Form): string {
+  switch (form.kind) {
+    case 'number': return ' <number>';
+    case 'choice': return ` <${form.values.join('|')}>`;
+    case 'words': return ' <value>';
+    case 'list': return ' <value...>';
+    case 'switch': return '';
+  }
 }
 
 export function flagOf(name: string): string {

@@ -89,7 +89,7 @@ function page({ look, version, limits, problems, upMs }: StatusParts, work: Work
     ['Envelopes kept', count(totals.envelopes)],
     ['Cards kept', count(totals.cards)],
     ['To the disk', work.durableWithin === null ? 'nothing was written yet' : `99 of 100 times within ${work.durableWithin}; ${count(waiting)} waiting`],
-    ['Refused', work.refused.length === 0 ? 'nothing since the start' : work.refused.map(([code, times]) => `${count(times)} ${code}`).join(', ')],
+    ['Refused by the store', work.refused.length === 0 ? 'nothing since the start' : work.refused.map(([code, times]) => `${count(times)} ${code}`).join(', ')],
     ['TURN', `${count(turn.allocations)} allocations; ${size(turn.relayedBytes)} relayed`],
     ['Disk free', size(diskFreeBytes)],
     ['Memory', size(ownMemoryBytes())],

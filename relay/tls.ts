@@ -37,6 +37,8 @@ PRIVATE.addAddress('::1', 'ipv6');
 export interface Certificate {
   /** ms since 1970. */
   endsAt(): number;
+  /** For which it is. */
+  readonly names: readonly string[];
   /** Looks at the files no more. */
   stop(): void;
 }
@@ -71,7 +73,12 @@ export function watchTls(source: Tls | TlsFiles, server: Server, log: Log): Cert
       log.error({}, 'the new certificate cannot be read, the old one stays');
     }
   }, LOOK_INTERVAL_MS).unref();
-  return { endsAt: () => Date.parse(new X509Certificate(cert).validTo), stop: () => clearInterval(timer) };
+  return { endsAt: () => Date.parse(new X509Certificate(cert).validTo), names: namesIn(cert), stop: () => clearInterval(timer) };
+}
+
+/** The DNS names of a certificate; none that stands for many. */
+function namesIn(cert: string): string[] {
+  return [...new X509Certificate(cert).subjectAltName?.matchAll(/DNS:([^,*\s]+)(?=,|$)/g) ?? []].map(([, name]) => name!);
 }
 
 /** Whether an address can be reached from this machine or its local network alone. */
@@ -80,9 +87,14 @@ export function isPrivate(address: string): boolean {
   return PRIVATE.check(mapped ?? address, FAMILY[isIPv6(mapped ?? address) ? 6 : 4]);
 }
 
+/** Whether an address can be reached from this machine alone. */
+export function isLoopback(address: string): boolean {
+  return LOOPBACK.check(address, FAMILY[isIPv6(address) ? 6 : 4]);
+}
+
 /** @throws SottoError `option-invalid` if a plain address may not be so. */
 export function ensurePlain(address: string, plain: Plain): void {
-  if (plain !== 'loopback' || LOOPBACK.check(address, FAMILY[isIPv6(address) ? 6 : 4])) return;
+  if (plain !== 'loopback' || isLoopback(address)) return;
   throw new SottoError('option-invalid', `Without TLS a relay listens on this machine alone, and ${address} is reached from others: give --tls-cert and --tls-key, or --behind-proxy, or --lan.`);
 }
 

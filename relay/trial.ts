@@ -1,14 +1,16 @@
 // A TURN server tried as its clients use it: an allocation with a credential, and a packet through it. It may be ours or another
 // (RFC 8656). What it allocates it gives back.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import { ANSWER_MAX_MS } from './line.js';
 import type { Endpoint } from './turn/address.js';
 import * as attribute from './turn/attribute.js';
+import { longTermKey } from './turn/credential.js';
 import {
-  ALLOCATE, BINDING_REQUEST, CREATE_PERMISSION, DATA_INDICATION, ERROR, parseMessage, REFRESH, SEND_INDICATION, SUCCESS, valueOf, writeMessage, type Attribute, type ReadMessage,
+  ALLOCATE, BINDING_REQUEST, CREATE_PERMISSION, DATA_INDICATION, ERROR, parseMessage, REFRESH, SEND_INDICATION, SUCCESS, TRANSACTION_BYTES, valueOf, writeMessage, type Attribute,
+  type ReadMessage,
 } from './turn/message.js';
+import { nameOf, openWay, type Place, type Way } from './way.js';
 
 /** Whom a server lets allocate. */
 export interface Credential {
@@ -16,21 +18,18 @@ export interface Credential {
   readonly password: string;
 }
 
-/** How long an answer, or a packet, may take; and how often it is asked for meanwhile, since datagrams get lost. */
-const ANSWER_MAX_MS = 5_000;
+/** How often something is asked for until it comes, since datagrams get lost; a server knows what it has answered. */
 const REPEAT_MS = 500;
 
-const TRANSACTION_BYTES = 12;
 const PACKET_BYTES = 32;
-const UDP = 17;
 
 /** The codes of the two refusals that are part of every trial: no credential yet, and a peer whom the server does not let in. */
 const UNAUTHENTICATED = 401;
 const FORBIDDEN = 403;
 
 /** Asks a server for our own address. Rejects with a sentence if it does not say it. */
-export async function tryStun(server: Endpoint): Promise<Endpoint> {
-  const asker = await Asker.open(server);
+export async function tryStun(host: string, port: number): Promise<Endpoint> {
+  const asker = await Asker.open({ transport: 'udp', host, port });
   try {
     return await asker.mapped();
   } finally {
@@ -43,46 +42,47 @@ export async function tryStun(server: Endpoint): Promise<Endpoint> {
  * @returns what was seen, as a sentence
  * @throws Error with what was not, as the beginning of one
  */
-export async function tryTurn(server: Endpoint, credential: Credential): Promise<string> {
-  const [client, peer] = [await Asker.open(server, credential), await Asker.open(server, credential)];
+export async function tryTurn(server: Place, credential: Credential): Promise<string> {
+  const client = await Asker.open(server, credential);
+  const peer = await Asker.open(server, credential).catch((error: unknown) => {
+    client.close();
+    throw error;
+  });
   const packet = randomBytes(PACKET_BYTES);
   try {
     const relayed = await client.allocate();
     const since = performance.now();
-    if (await client.lets(await peer.mapped())) {
-      await client.hears(packet, `Nothing that is sent to ${nameOf(relayed)} comes through`, () => peer.send(packet, relayed));
-      return `An allocation was made, and a packet came through ${nameOf(relayed)} in ${Math.round(performance.now() - since)} ms.`;
+    if (server.transport === 'udp' && await client.lets(await peer.mapped())) {
+      const there = `UDP port ${relayed.port} of ${relayed.address}`;
+      await client.hears(packet, `Nothing that is sent to ${there} comes through`, () => peer.send(packet, relayed));
+      return `An allocation was made at ${nameOf(server)}, and a packet came through ${there} in ${Math.round(performance.now() - since)} ms.`;
     }
-    // Of a private address, or one of its own, a server like ours lets nobody in: then two allocations talk to each other.
+    // By a stream nobody else can be written to; and of a private address, or one of its own, a server like ours lets nobody in.
     const other = await peer.allocate();
     if (!await client.lets(other) || !await peer.lets(relayed)) throw new Error('The server lets no packet go from one of its allocations to another');
     await client.hears(packet, 'The server hands nothing from one of its allocations to another', () => peer.indicate(packet, relayed));
-    return `A packet went from one allocation to another in ${Math.round(performance.now() - since)} ms. Whether the ports of relayed connections are open was not seen: for that run the doctor elsewhere.`;
+    const unseen = server.transport === 'udp' ? ' Whether the ports of relayed connections are open was not seen, since it lets in no private address and none of its own: run the doctor at a public one for that.' : '';
+    return `At ${nameOf(server)} a packet went from one allocation to another in ${Math.round(performance.now() - since)} ms.${unseen}`;
   } finally {
     await Promise.all([client.release(), peer.release()]);
   }
 }
 
-/** A socket that asks one server. */
+/** Somebody who asks one server. */
 class Asker {
-  readonly #socket: Socket;
-  readonly #server: Endpoint;
+  readonly #way: Way;
+  readonly #server: Place;
   readonly #credential: Credential;
   /** What the server wants to see of a long-term credential (RFC 8489 §9.2), once it has said so. */
   #long: { readonly attributes: readonly Attribute[]; readonly key: Uint8Array } | null = null;
   #allocated = false;
 
-  private constructor(socket: Socket, server: Endpoint, credential: Credential) {
-    [this.#socket, this.#server, this.#credential] = [socket, server, credential];
+  private constructor(way: Way, server: Place, credential: Credential) {
+    [this.#way, this.#server, this.#credential] = [way, server, credential];
   }
 
-  static async open(server: Endpoint, credential: Credential = { username: '', password: '' }): Promise<Asker> {
-    const socket = createSocket(attribute.familyOf(server.address) === 6 ? 'udp6' : 'udp4');
-    // A port that nobody listens at is told as an error; that nothing comes is told by the clock.
-    socket.on('error', () => {});
-    socket.bind();
-    await once(socket, 'listening');
-    return new Asker(socket, server, credential);
+  static async open(server: Place, credential: Credential = { username: '', password: '' }): Promise<Asker> {
+    return new Asker(await openWay(server), server, credential);
   }
 
   async mapped(): Promise<Endpoint> {
@@ -91,10 +91,9 @@ class Asker {
   }
 
   async allocate(): Promise<Endpoint> {
-    const family = attribute.familyOf(this.#server.address);
     const answer = await this.#prove(ALLOCATE, () => [
-      { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(UDP, 0, 0, 0) },
-      ...family === 6 ? [{ type: attribute.REQUESTED_ADDRESS_FAMILY, value: Uint8Array.of(2, 0, 0, 0) }] : [],
+      { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(attribute.UDP, 0, 0, 0) },
+      ...this.#way.family === 6 ? [{ type: attribute.REQUESTED_ADDRESS_FAMILY, value: Uint8Array.of(2, 0, 0, 0) }] : [],
     ]);
     this.#allocated = true;
     return addressIn(answer, attribute.XOR_RELAYED_ADDRESS);
@@ -112,16 +111,16 @@ class Asker {
     await this.#until(isIt, otherwise, send);
   }
 
-  /** From our own port. */
+  /** From our own port, which only datagrams have. */
   send(packet: Uint8Array, to: Endpoint): void {
-    this.#socket.send(packet, to.port, to.address, () => {});
+    this.#way.sendTo?.(packet, to);
   }
 
   /** From our allocation. */
   indicate(packet: Uint8Array, to: Endpoint): void {
     const transaction = randomBytes(TRANSACTION_BYTES);
     const attributes = [{ type: attribute.XOR_PEER_ADDRESS, value: attribute.xorAddress(to, transaction) }, { type: attribute.DATA, value: packet }];
-    this.send(writeMessage({ type: SEND_INDICATION, transaction, attributes, fingerprint: false }), this.#server);
+    this.#way.send(writeMessage({ type: SEND_INDICATION, transaction, attributes, fingerprint: false }));
   }
 
   async release(): Promise<void> {
@@ -131,7 +130,7 @@ class Asker {
   }
 
   close(): void {
-    this.#socket.close();
+    this.#way.close();
   }
 
   /** Asks with the credential, without which a server says what it wants to see. Null for a refusal with the code `borne`. */
@@ -154,13 +153,13 @@ class Asker {
     const attributes = [...attributesFor(transaction), ...this.#long?.attributes ?? []];
     const bytes = writeMessage({ type, transaction, attributes, fingerprint: false }, this.#long?.key);
     const isAnswer = (message: ReadMessage): boolean => (message.type === (type | SUCCESS) || message.type === (type | ERROR)) && transaction.equals(message.transaction);
-    return this.#until(isAnswer, `Nothing answers at ${nameOf(this.#server)} as such a server does`, () => this.send(bytes, this.#server));
+    return this.#until(isAnswer, `Nothing answers at ${nameOf(this.#server)} as such a server does`, () => this.#way.send(bytes));
   }
 
   /** Sends until the message has come that is waited for. */
   async #until(isIt: (message: ReadMessage) => boolean, otherwise: string, send: () => void): Promise<ReadMessage> {
     const sending = setInterval(send, REPEAT_MS);
-    let listener: (bytes: Buffer) => void = () => {};
+    let listener: (bytes: Uint8Array) => void = () => {};
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
@@ -168,14 +167,14 @@ class Asker {
           const message = parseMessage(bytes);
           if (message !== null && isIt(message)) resolve(message);
         };
-        this.#socket.on('message', listener);
+        this.#way.messages.on('message', listener);
         timer = setTimeout(() => reject(new Error(otherwise)), ANSWER_MAX_MS);
         send();
       });
     } finally {
       clearInterval(sending);
       clearTimeout(timer);
-      this.#socket.off('message', listener);
+      this.#way.messages.off('message', listener);
     }
   }
 }
@@ -184,21 +183,17 @@ class Asker {
 function longTerm({ username, password }: Credential, refusal: ReadMessage): { readonly attributes: readonly Attribute[]; readonly key: Uint8Array } {
   const [realm = new Uint8Array(), nonce = new Uint8Array()] = [valueOf(refusal, attribute.REALM), valueOf(refusal, attribute.NONCE)];
   const attributes = [{ type: attribute.USERNAME, value: attribute.text(username) }, { type: attribute.REALM, value: realm }, { type: attribute.NONCE, value: nonce }];
-  return { attributes, key: createHash('md5').update(`${username}:`).update(realm).update(`:${password}`).digest() };
+  return { attributes, key: longTermKey(username, realm, password) };
 }
 
-/** The code of an ERROR-CODE (RFC 8489 §14.8); null if there is none. */
+/** Null if there is none. */
 function codeIn(message: ReadMessage): number | null {
   const value = valueOf(message, attribute.ERROR_CODE);
-  return value === undefined || value.length < 4 ? null : (value[2]! & 7) * 100 + value[3]!;
+  return value === undefined ? null : attribute.readErrorCode(value);
 }
 
 function addressIn(message: ReadMessage, type: number): Endpoint {
   const endpoint = attribute.readXorAddress(valueOf(message, type) ?? new Uint8Array(), message.transaction);
   if (endpoint === null) throw new Error('The server answers without the address that was asked for');
   return endpoint;
-}
-
-function nameOf({ address, port }: Endpoint): string {
-  return `UDP port ${port} of ${address}`;
 }

@@ -2,6 +2,8 @@
 // there is nothing else to see.
 
 import type { Command } from 'commander';
+import { SottoError } from '../crypto/error.js';
+import { noticeIn } from './notice.js';
 import type { Config } from './settings.js';
 import type { Inspection } from './stores/upkeep.js';
 
@@ -47,9 +49,11 @@ export function addUpkeepCommands(relay: Command, configOf: (flags: Flags) => Pr
     const sizes = await compact(data);
     return json ? JSON.stringify(sizes) : `The file had ${mib(sizes.before)} and has ${mib(sizes.after)}.`;
   });
-  add('doctor [url]', 'look at a relay as its clients do, and say what to do; here, if no URL is given', async (config, json, url) => {
+  add('doctor [url]', 'look at a relay as its clients do, and say what to do; at the one that uses --data, if no URL is given', async (config, json, given) => {
+    const url = given ?? noticeIn(config.data) ?? `${config.tlsCert === '' ? 'http' : 'https'}://127.0.0.1:${config.port}`;
+    if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) throw new SottoError('relay-url-invalid');
     const { examine } = await import('./doctor.js');
-    const findings = await examine({ ...config, url: url ?? `${config.tlsCert === '' ? 'http' : 'https'}://127.0.0.1:${config.port}` });
+    const findings = await examine({ ...config, url });
     if (findings.some(({ state }) => state === 'bad')) process.exitCode = EXIT_BAD;
     return json ? JSON.stringify(findings) : findings.map(({ what, state, sentence }) => `${MARKS[state]} ${what.padEnd(12)}${sentence}`).join('\n');
   });

@@ -1,16 +1,13 @@
 // Our relay, as `sotto relay` starts it. Its answer means: on the disk.
 
-import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import { concat } from '../../crypto/bytes.js';
-import { hash } from '../../crypto/hash.js';
-import { publicKeyOf, sign } from '../../crypto/signature.js';
 import { ready } from '../../crypto/sodium.js';
+import { collectRequest, newMailbox, putRequest, type Mailbox } from '../../relay/mailbox.js';
 import { decodeRelayFrame, encodeClientFrame, type RelayBody } from '../../relay/wire/frame.js';
-import { COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
+import { COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
 import { connectTo, gather, type Broker } from './broker.js';
 
 type Body = Parameters<typeof encodeClientFrame>[1];
@@ -18,14 +15,16 @@ type Body = Parameters<typeof encodeClientFrame>[1];
 /** Acknowledgements that are collected before they are sent together, as a client does. */
 const ACKNOWLEDGE_AT = 32;
 
+const HOUR_SECONDS = 3_600;
+
 const PROGRAM = fileURLToPath(new URL('../../dist/bin/sotto.js', import.meta.url));
 const LIMITS = ['--mailbox-envelopes', '1000000', '--mailbox-bytes', '4000000000'];
 
-const keys = new Map<number, { readonly mailbox: Uint8Array; readonly seed: Uint8Array; readonly token: Uint8Array }>();
+const mailboxes = new Map<number, Mailbox>();
 
-function keysOf(pair: number) {
-  const made = keys.get(pair) ?? { mailbox: randomBytes(16), seed: randomBytes(32), token: randomBytes(16) };
-  keys.set(pair, made);
+function mailboxOf(pair: number): Mailbox {
+  const made = mailboxes.get(pair) ?? newMailbox();
+  mailboxes.set(pair, made);
   return made;
 }
 
@@ -73,12 +72,12 @@ export const sotto: Broker = {
 
   async receiver(port, pair, onMessage) {
     await ready();
-    const { mailbox, seed, token } = keysOf(pair);
+    const mailbox = mailboxOf(pair);
     let sequences: bigint[] = [];
     let acknowledged = Promise.resolve();
     const acknowledge = (): void => {
       if (sequences.length === 0) return;
-      acknowledged = line.ask({ case: 'acknowledge', value: { mailbox, sequences } });
+      acknowledged = line.ask({ case: 'acknowledge', value: { mailbox: mailbox.mailbox, sequences } });
       sequences = [];
     };
     const line = new Line(port, COLLECT_PATH, (body) => {
@@ -88,9 +87,7 @@ export const sotto: Broker = {
       if (sequences.length === 1) setImmediate(acknowledge);
       else if (sequences.length === ACKNOWLEDGE_AT) acknowledge();
     });
-    const tokenHash = hash('token', token);
-    const signature = sign(seed, COLLECT_LABEL, concat(await line.challenge, mailbox, tokenHash));
-    await line.ask({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
+    await line.ask(collectRequest(mailbox, await line.challenge));
     return {
       leave: async () => {
         // Or what it has comes again.
@@ -102,11 +99,11 @@ export const sotto: Broker = {
   },
 
   async sender(port, pair) {
-    const { mailbox, token } = keysOf(pair);
+    const mailbox = mailboxOf(pair);
     const line = new Line(port, DEPOSIT_PATH, () => {});
     await line.challenge;
     return {
-      send: (payload) => line.ask({ case: 'put', value: { mailbox, token, ttlSeconds: 3_600, envelope: Buffer.from(payload, 'latin1') } }),
+      send: (payload) => line.ask(putRequest(mailbox, Buffer.from(payload, 'latin1'), HOUR_SECONDS)),
       close: () => void line.close(),
     };
   },

@@ -5,11 +5,10 @@ import { randomBytes } from 'node:crypto';
 import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import { concat, toHex } from '../../crypto/bytes.js';
-import { hash } from '../../crypto/hash.js';
-import { publicKeyOf, sign } from '../../crypto/signature.js';
+import { toHex } from '../../crypto/bytes.js';
 import { Line } from '../../relay/line.js';
-import { COLLECT_LABEL, COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
+import { collectRequest, newMailbox, putRequest, type Mailbox } from '../../relay/mailbox.js';
+import { COLLECT_PATH, DEPOSIT_PATH } from '../../relay/wire/limits.js';
 
 const PEOPLE = 60;
 const WRITERS = 8;
@@ -30,14 +29,8 @@ const SIZES = [256, 256, 512, 2_048, 60_000] as const;
 const DRAIN_MAX_MS = 30_000;
 const DRAIN_QUIET_MS = 2_000;
 
-/** Whose mailbox it is now; another when it was rotated. */
-interface Mailbox {
-  readonly mailbox: Uint8Array;
-  readonly seed: Uint8Array;
-  readonly token: Uint8Array;
-}
-
 interface Person {
+  /** Another when it was rotated. */
   mailbox: Mailbox;
   /** Envelopes that the relay has taken for this mailbox, and that must come. */
   readonly due: Set<string>;
@@ -91,10 +84,8 @@ export class Crowd {
       this.#lastDeliveryAt = performance.now();
     });
     try {
-      const { mailbox, seed, token } = person.mailbox;
-      const tokenHash = hash('token', token);
-      const signature = sign(seed, COLLECT_LABEL, concat((await line.welcome()).challenge, mailbox, tokenHash));
-      await line.try({ case: 'collect', value: { mailbox, owner: publicKeyOf(seed), tokenHash, signature } });
+      const { mailbox } = person.mailbox;
+      await line.try(collectRequest(person.mailbox, (await line.welcome()).challenge));
       for (const end = performance.now() + Math.random() * STAY_MAX_MS; (performance.now() < end || this.#draining) && !this.#over;) {
         await sleep(ACKNOWLEDGE_PAUSE_MS);
         const value = { mailbox, sequences };
@@ -127,14 +118,14 @@ export class Crowd {
 
   async #put(line: Line): Promise<void> {
     const person = pick(this.#people);
-    const { mailbox, token } = person.mailbox;
+    const { mailbox } = person;
     const [envelope, ttlSeconds] = [randomBytes(pick(SIZES)), pick(TTLS)];
     // It may be delivered before its Put is answered.
     if (ttlSeconds >= SURE_TTL) person.due.add(nameOf(envelope));
-    const answer = await line.try({ case: 'put', value: { mailbox, token, ttlSeconds, envelope } });
+    const answer = await line.try(putRequest(mailbox, envelope, ttlSeconds));
     if (answer === 'done') this.accepted += 1;
     else this.refused += 1;
-    if (answer !== 'done' || person.mailbox.mailbox !== mailbox) person.due.delete(nameOf(envelope));
+    if (answer !== 'done' || person.mailbox !== mailbox) person.due.delete(nameOf(envelope));
   }
 
   /** Does one thing that a relay must bear. */
@@ -178,16 +169,11 @@ export class Crowd {
     const line = new Line(this.#url, DEPOSIT_PATH);
     try {
       await line.welcome();
-      await line.try({ case: 'put', value: { mailbox: pick(this.#people).mailbox.mailbox, token: randomBytes(16), ttlSeconds: 60, envelope: randomBytes(500) } });
-      await line.try({ case: 'put', value: { mailbox: randomBytes(16), token: randomBytes(16), ttlSeconds: 60, envelope: randomBytes(500) } });
+      for (const mailbox of [{ ...pick(this.#people).mailbox, token: randomBytes(16) }, newMailbox()]) await line.try(putRequest(mailbox, randomBytes(500), TTLS[0]));
     } finally {
       line.close();
     }
   }
-}
-
-function newMailbox(): Mailbox {
-  return { mailbox: randomBytes(16), seed: randomBytes(32), token: randomBytes(16) };
 }
 
 function nameOf(envelope: Uint8Array): string {

@@ -1,28 +1,22 @@
 // The program that does what no TURN server in Node can do without, and nothing else: one receive and one send for each packet,
 // four bytes taken off on the way out and put on on the way back. It asks nobody who they are and looks at no address.
 
-import { createSocket, type Socket } from 'node:dgram';
-import { once } from 'node:events';
+import type { Socket } from 'node:dgram';
+import type * as Sockets from '../../relay/turn/socket.js';
 import { obey } from '../process.js';
+import { shipped } from '../shipped.js';
 import { cpuOf, type Place, type ServerMethods } from './place.js';
 
-const HEADER_BYTES = 4;
-const BUFFER_BYTES = 4 * 1024 * 1024;
+const { openUdp } = await shipped<typeof Sockets>('relay/turn/socket.js');
 
-async function open(): Promise<Socket> {
-  const socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES, sendBufferSize: BUFFER_BYTES, lookup: (host, _options, callback) => callback(null, host, 4) });
-  const listening = once(socket, 'listening');
-  socket.bind(0, '127.0.0.1');
-  await listening;
-  return socket;
-}
+const HEADER_BYTES = 4;
 
 const methods: ServerMethods = {
   start: async (peerPort): Promise<Place> => {
-    const front = await open();
+    const front = await openUdp('127.0.0.1', 0);
     const relayed = new Map<number, Promise<Socket>>();
     const answer = async (port: number, header: Buffer): Promise<Socket> => {
-      const socket = await open();
+      const socket = await openUdp('127.0.0.1', 0);
       socket.on('message', (bytes) => {
         const framed = Buffer.allocUnsafe(HEADER_BYTES + bytes.length);
         header.copy(framed);

@@ -1,15 +1,19 @@
 // The program of the load: clients with an allocation each, and the peer that sends everything back to them, in one process.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { createSocket, type Socket } from 'node:dgram';
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type * as Attributes from '../../relay/turn/attribute.js';
+import type * as Credentials from '../../relay/turn/credential.js';
 import type * as Messages from '../../relay/turn/message.js';
+import type * as Sockets from '../../relay/turn/socket.js';
 import { obey } from '../process.js';
 import { shipped } from '../shipped.js';
 import type { Place } from './place.js';
 
 const attribute = await shipped<typeof Attributes>('relay/turn/attribute.js');
+const { longTermKey } = await shipped<typeof Credentials>('relay/turn/credential.js');
+const { openUdp } = await shipped<typeof Sockets>('relay/turn/socket.js');
 const message = await shipped<typeof Messages>('relay/turn/message.js');
 
 /** As in the published comparisons: eight clients with sixteen packets each under way. */
@@ -21,12 +25,11 @@ const LOST_MS = 100;
 
 const CHANNEL = 0x4000;
 const HOST = '127.0.0.1';
-const BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** How data is sent: under a channel, as an indication, under a channel that nobody was asked for, or to the peer itself. */
 export type Manner = 'channel' | 'send' | 'bare' | 'direct';
 
-const peer = await open();
+const peer = await openUdp(HOST, 0);
 peer.on('message', (bytes, { port }) => peer.send(bytes, port, HOST));
 
 class Client {
@@ -50,11 +53,11 @@ class Client {
   async prepare(): Promise<void> {
     if (this.#manner === 'bare' || this.#manner === 'direct') return;
     const { ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION } = message;
-    const transport = { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(17, 0, 0, 0) };
+    const transport = { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(attribute.UDP, 0, 0, 0) };
     const refused = await this.#ask(ALLOCATE, () => [transport]);
     const [realm, nonce] = [attribute.REALM, attribute.NONCE].map((type) => ({ type, value: message.valueOf(refused, type)!.slice() }));
     const { username, password } = this.#place;
-    const key = createHash('md5').update(`${username}:${attribute.readText(realm!.value)}:${password}`).digest();
+    const key = longTermKey(username, realm!.value, password);
     const long = [{ type: attribute.USERNAME, value: attribute.text(username) }, realm!, nonce!];
     await this.#ask(ALLOCATE, () => [transport, ...long], key);
     const to = (transaction: Uint8Array) => ({ type: attribute.XOR_PEER_ADDRESS, value: attribute.xorAddress({ address: HOST, port: peer.address().port }, transaction) });
@@ -138,14 +141,6 @@ class Client {
   }
 }
 
-async function open(): Promise<Socket> {
-  const socket = createSocket({ type: 'udp4', recvBufferSize: BUFFER_BYTES, sendBufferSize: BUFFER_BYTES, lookup: (host, _options, callback) => callback(null, host, 4) });
-  const listening = once(socket, 'listening');
-  socket.bind(0, HOST);
-  await listening;
-  return socket;
-}
-
 const groups = new Map<string, Client[]>();
 
 const methods = {
@@ -153,7 +148,7 @@ const methods = {
   peerPort: () => peer.address().port,
   /** Opens clients at a server, under a name. */
   open: async (name: string, place: Place, manner: Manner): Promise<void> => {
-    const clients = await Promise.all(Array.from({ length: CLIENTS }, async (_, index) => new Client(await open(), place, index, manner)));
+    const clients = await Promise.all(Array.from({ length: CLIENTS }, async (_, index) => new Client(await openUdp(HOST, 0), place, index, manner)));
     for (const client of clients) await client.prepare();
     groups.set(name, clients);
   },

@@ -23,6 +23,9 @@ export const RESERVATION_TOKEN = 0x0022;
 export const RESPONSE_ORIGIN = 0x802b;
 export const OTHER_ADDRESS = 0x802c;
 
+/** The only transport that is relayed, by IANA's number (RFC 8656 §18.7). */
+export const UDP = 17;
+
 /** The address families of RFC 8489 §14.1. */
 export type Family = 4 | 6;
 const FAMILY_V4 = 0x01;
@@ -51,6 +54,11 @@ export function readXorAddress(value: Uint8Array, transaction: Uint8Array): Endp
 /** ERROR-CODE (RFC 8489 §14.8) with an empty reason, which keeps answers short. */
 export function errorCode(code: number): Uint8Array {
   return Uint8Array.of(0, 0, Math.floor(code / 100), code % 100);
+}
+
+/** The code of an ERROR-CODE. */
+export function readErrorCode(value: Uint8Array): number {
+  return ((value[2] ?? 0) & 7) * 100 + (value[3] ?? 0);
 }
 
 /** UNKNOWN-ATTRIBUTES (RFC 8489 §14.9). */

@@ -6,9 +6,13 @@ import type { Family } from './attribute.js';
 /** Threads beside the main one. No machine that relays has more cores to spare. */
 export const WORKERS_MAX = 64;
 
+/** Each server has two ports, and workers follow the main one: 3478 and 3479, 3480 and 3481, … where they are free. */
+export const PORTS_EACH = 2;
+
 const PORTS = 65_536;
 const LIVE_BYTES = 2 * PORTS;
-const BYTES = LIVE_BYTES + (WORKERS_MAX + 1) * Float64Array.BYTES_PER_ELEMENT;
+const THREADS = WORKERS_MAX + 1;
+const COUNTS_BYTES = THREADS * Float64Array.BYTES_PER_ELEMENT;
 
 export interface TurnTotals {
   /** That live now. */
@@ -22,20 +26,22 @@ export class Commons {
   readonly memory: SharedArrayBuffer;
   readonly #live: Uint8Array;
   /** One place per thread, in which nobody else writes. */
+  readonly #allocations: Float64Array;
   readonly #relayed: Float64Array;
   readonly #thread: number;
 
   /** @param thread 0 for the main one. */
-  constructor(memory = new SharedArrayBuffer(BYTES), thread = 0) {
+  constructor(memory = new SharedArrayBuffer(LIVE_BYTES + 2 * COUNTS_BYTES), thread = 0) {
     this.memory = memory;
     this.#live = new Uint8Array(memory, 0, LIVE_BYTES);
-    this.#relayed = new Float64Array(memory, LIVE_BYTES);
+    this.#allocations = new Float64Array(memory, LIVE_BYTES, THREADS);
+    this.#relayed = new Float64Array(memory, LIVE_BYTES + COUNTS_BYTES, THREADS);
     this.#thread = thread;
   }
 
   get totals(): TurnTotals {
     const add = (total: number, one: number): number => total + one;
-    return { allocations: this.#live.reduce(add), relayedBytes: this.#relayed.reduce(add) };
+    return { allocations: this.#allocations.reduce(add), relayedBytes: this.#relayed.reduce(add) };
   }
 
   /** Whether an allocation of any thread is reached at this port. */
@@ -45,6 +51,7 @@ export class Commons {
 
   setLive(family: Family, port: number, isLive: boolean): void {
     Atomics.store(this.#live, placeOf(family, port), isLive ? 1 : 0);
+    this.#allocations[this.#thread]! += isLive ? 1 : -1;
   }
 
   addRelayed(bytes: number): void {

@@ -41,11 +41,16 @@ export function mintCredential(secrets: Secrets, now: number, random: Uint8Array
   return { username, password: passwordOf(secrets, expiresAt, username), ttlSeconds: CREDENTIAL_SECONDS };
 }
 
-/** The key of MESSAGE-INTEGRITY that belongs to a user name, be it expired or not; null if it is none of ours (RFC 8489 §9.2.2). */
+/** The key of MESSAGE-INTEGRITY that belongs to a user name, be it expired or not; null if it is none of ours. */
 export function credentialKey(secrets: Secrets, username: string): Uint8Array | null {
   const expiresAt = expiryOf(username);
   if (expiresAt === null) return null;
-  return createHash('md5').update(`${username}:${REALM_NAME}:${passwordOf(secrets, expiresAt, username)}`).digest();
+  return longTermKey(username, REALM_NAME, passwordOf(secrets, expiresAt, username));
+}
+
+/** The key of MESSAGE-INTEGRITY (RFC 8489 §9.2.2). @param realm as the server has written it */
+export function longTermKey(username: string, realm: string | Uint8Array, password: string): Uint8Array {
+  return createHash('md5').update(`${username}:`).update(realm).update(`:${password}`).digest();
 }
 
 export function isExpired(username: string, now: number): boolean {

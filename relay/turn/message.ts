@@ -49,6 +49,7 @@ export interface ReadMessage extends StunMessage {
 }
 
 export const HEADER_BYTES = 20;
+export const TRANSACTION_BYTES = 12;
 export const MAGIC_COOKIE = 0x2112a442;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const DIGEST_BYTES = 20;

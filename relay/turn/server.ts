@@ -44,6 +44,8 @@ export interface TurnServer {
   readonly otherPort: number;
   /** Whether TCP has the same port; it may be somebody else's. */
   readonly tcp: boolean;
+  /** Ports of allocations, first and last. */
+  readonly relayPorts: readonly [number, number];
   /** Takes over a stream that speaks STUN. */
   accept(stream: Stream): void;
   /** A client of the relay has connected from this address. */
@@ -98,6 +100,7 @@ export async function startTurn(options: TurnServerOptions): Promise<TurnServer>
     port: bound,
     otherPort: ears[1]!.address().port,
     tcp: tcp !== null,
+    relayPorts,
     accept: (stream) => loop.accept(stream),
     came: (from) => loop.meet('came', from),
     went: (from) => loop.meet('went', from),

@@ -21,6 +21,7 @@ import {
   REFRESH,
   SEND_INDICATION,
   SUCCESS,
+  TRANSACTION_BYTES,
   valueOf,
   writeMessage,
   type Attribute,
@@ -67,8 +68,6 @@ export interface TurnOptions extends PeerPolicy, ReachOptions {
 
 /** The answer to a request: attributes of a success, the code of an error, or null if there is nothing to say yet. */
 type Reply = readonly Attribute[] | number | null;
-
-const TRANSACTION_BYTES = 12;
 
 /** Attributes that requests and indications may carry (RFC 8656 §18); of others, those that must be understood are refused. */
 const KNOWN: ReadonlySet<number> = new Set([

@@ -11,6 +11,7 @@ import {
   REQUESTED_ADDRESS_FAMILY,
   REQUESTED_TRANSPORT,
   RESERVATION_TOKEN,
+  UDP,
   type Family,
 } from './attribute.js';
 import { LIFETIME_MAX_SECONDS, LIFETIME_SECONDS } from './limits.js';
@@ -27,8 +28,6 @@ export interface Wish {
   readonly token: string | null;
 }
 
-/** IANA's number of the only transport that is relayed. */
-const UDP = 17;
 const TOKEN_BYTES = 8;
 
 /** Reads an Allocate request; an error code if it cannot be meant so. */

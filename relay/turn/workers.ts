@@ -3,7 +3,8 @@
 
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { Commons, type TurnTotals } from './commons.js';
+import { SottoError } from '../../crypto/error.js';
+import { Commons, PORTS_EACH, type TurnTotals } from './commons.js';
 import { rotatingSecrets } from './credential.js';
 import { LIMITS, type Limits } from './limits.js';
 import { startTurn, type TurnServer, type TurnServerOptions } from './server.js';
@@ -22,9 +23,13 @@ export interface TurnPorts {
 }
 
 export interface TurnThreads extends Omit<TurnServer, 'close'> {
-  /** The ports for one more client: those of the workers in turn, if there are any, so that bulk keeps nobody's messages waiting. */
+  /** Where clients are pointed to: the workers, if there are any, so that bulk keeps nobody's messages waiting. */
+  readonly offered: readonly TurnPorts[];
+  /** Those for one more client, each in its turn. */
   nextPorts(): TurnPorts;
   readonly totals: TurnTotals;
+  /** Resolves with what to tell the operator when a worker has ended unasked: its clients are without TURN, and others are still pointed to it. */
+  readonly failed: Promise<SottoError>;
   close(): Promise<void>;
 }
 
@@ -45,21 +50,21 @@ export interface WorkerNews {
 interface Crew {
   readonly worker: Worker;
   readonly ports: TurnPorts;
+  readonly ended: Promise<SottoError>;
 }
 
-/** Each server has two ports, and workers follow the main one: 3478 and 3479, 3480 and 3481, … where they are free. */
-const PORTS_EACH = 2;
-
 /**
- * Starts the main thread's server, then those of the workers. A worker that fails later ends the process, as the main thread would.
- * @throws SottoError `option-invalid` if the address is not of this machine.
+ * Starts the main thread's server, then those of the workers.
+ * @throws SottoError `option-invalid` if the address is not of this machine, `internal` if a worker does not start.
  */
 export async function startTurnThreads({ workers, secret, limits = LIMITS, ...rest }: TurnThreadsOptions): Promise<TurnThreads> {
   const options = { ...rest, limits: partOf(limits, workers + 1) };
   const commons = new Commons();
   const main = await startTurn({ ...options, secrets: rotatingSecrets(secret), commons });
   const crew: Crew[] = [];
+  let isClosing = false;
   const close = async (): Promise<void> => {
+    isClosing = true;
     main.close();
     await Promise.all(crew.map(({ worker }) => worker.terminate()));
   };
@@ -75,16 +80,20 @@ export async function startTurnThreads({ workers, secret, limits = LIMITS, ...re
     main[news.kind](news.address);
     for (const { worker } of crew) worker.postMessage(news, []);
   };
-  const all: readonly TurnPorts[] = crew.length > 0 ? crew.map(({ ports }) => ports) : [{ udp: main.port, tcp: main.tcp ? main.port : null }];
+  const offered: readonly TurnPorts[] = crew.length > 0 ? crew.map(({ ports }) => ports) : [{ udp: main.port, tcp: main.tcp ? main.port : null }];
   let pointed = 0;
   return {
     ...main,
-    nextPorts: () => all[pointed++ % all.length]!,
+    offered,
+    nextPorts: () => offered[pointed++ % offered.length]!,
     came: (address) => tell({ kind: 'came', address }),
     went: (address) => tell({ kind: 'went', address }),
     get totals() {
       return commons.totals;
     },
+    failed: new Promise((resolve) => {
+      for (const { ended } of crew) void ended.then((why) => isClosing || resolve(why));
+    }),
     close,
   };
 }
@@ -97,8 +106,23 @@ function partOf({ allocations, allocationsPerSource, strangersPerSecond, ...each
 
 async function startWorker(task: WorkerTask): Promise<Crew> {
   const worker = new Worker(program(), { workerData: task });
-  const [ports] = await once(worker, 'message') as [TurnPorts];
-  return { worker, ports };
+  const ended = new Promise<SottoError>((resolve) => {
+    worker.once('error', (error) => resolve(failure(causeOf(error), error)));
+    worker.once('exit', () => resolve(failure('it ended by itself')));
+  });
+  const first = await Promise.race([once(worker, 'message'), ended]);
+  if (first instanceof SottoError) throw first;
+  return { worker, ports: first[0] as TurnPorts, ended };
+}
+
+function failure(why: string, cause?: unknown): SottoError {
+  return new SottoError('internal', `A thread of the TURN server has failed (${why}), so the relay has ended; what it accepted is kept. Start it again; if that happens often, start it with --turn-workers 0, and report it.`, cause);
+}
+
+/** What somebody who mends it needs to know. Its message may hold a client's address, which nobody writes down. */
+function causeOf(error: Error): string {
+  const [place] = /(?<=^ *at ).+$/m.exec(error.stack ?? '') ?? [];
+  return `${(error as NodeJS.ErrnoException).code ?? error.name}${place === undefined ? '' : ` at ${place}`}`;
 }
 
 // Built, the thread's file stands beside this one. Run from the source (tests), a thread has no loader but the one that it registers.

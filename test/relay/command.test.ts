@@ -62,6 +62,12 @@ describe('sotto relay', () => {
     }
   });
 
+  test('refuses a port of metrics that is taken where it was chosen by hand, and names the flag for that', async () => {
+    const { port } = await startRelay();
+    const refused = await story.run(['relay', '--stun-port', '0', '--metrics-port', String(port), '--data', newFolder()]);
+    expect(refused).toMatchObject({ code: 2, out: '', err: `sotto: Another program uses port ${port}; choose another with --metrics-port.\n` });
+  });
+
   test('refuses a port of STUN that is taken where it was chosen by hand, and ends', async () => {
     const udp = createSocket('udp4').bind(0, '127.0.0.1');
     await once(udp, 'listening');
@@ -82,7 +88,7 @@ describe('sotto relay', () => {
   test('listens for STUN and TURN at another address where it is told to, as behind a proxy', async () => {
     const { process } = await startRelay('--stun-host', '127.0.0.2');
     const { stunPort } = JSON.parse(process.lines[0]!) as { stunPort: number };
-    expect(await tryStun({ address: '127.0.0.2', port: stunPort })).toMatchObject({ address: '127.0.0.1' });
+    expect(await tryStun('127.0.0.2', stunPort)).toMatchObject({ address: '127.0.0.1' });
     await process.kill('SIGTERM');
   });
 

@@ -2,11 +2,12 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { printConfig, readConfig } from '../../relay/config.js';
 import { LIMITS } from '../../relay/core/limits.js';
-import { flagOf, NAMES, SETTINGS } from '../../relay/settings.js';
+import { addSettings, flagOf, NAMES, SETTINGS, type Setting } from '../../relay/settings.js';
 import { temporaryFolder } from './support.js';
 
 function fileWith(settings: unknown): string {
@@ -43,7 +44,7 @@ test('a value that a setting cannot take is an error that says what it takes', (
   }
   expect(() => read({ config: fileWith({ port: 1.5 }) })).toThrow('"port" in');
   expect(() => read({ config: fileWith({ lan: 'yes' }) })).toThrow('takes true or false');
-  for (const file of [fileWith('{'), fileWith('[]'), '/nowhere/at/all']) expect(() => read({ config: file })).toThrow('cannot be read as JSON');
+  for (const [file, why] of [[fileWith('{"admissionToken": "secret"'), 'no JSON'], [fileWith('[]'), 'no object'], ['/nowhere/at/all', 'ENOENT']] as const) expect(() => read({ config: file })).toThrow(new RegExp(`cannot be read as JSON with settings \\((it is )?${why}\\)\\.$`));
 });
 
 test('settings that belong together are asked for together', () => {
@@ -68,4 +69,16 @@ test('no text makes a setting of another kind of value', () => {
       expect(error).toMatchObject({ code: 'option-invalid' });
     }
   }), { numRuns: 300 });
+});
+
+test('--help shows what a choice may be, and the default of whatever has one', () => {
+  const command = new Command();
+  addSettings(command);
+  const help = command.configureHelp({ helpWidth: 1_000 }).helpInformation();
+  for (const name of NAMES) {
+    const { form, initial }: Setting<unknown> = SETTINGS[name];
+    const line = help.split('\n').find((each) => each.includes(`${flagOf(name)} `))!;
+    if (form.kind === 'choice') expect(line).toContain(`<${form.values.join('|')}>`);
+    if (typeof initial !== 'boolean' && String(initial) !== '') expect(line).toContain(`(default: ${String(initial)})`);
+  }
 });

@@ -48,7 +48,7 @@ describe('settings', () => {
 });
 
 describe('metrics', () => {
-  test('in the alerts and on the dashboard are all told by a relay that has worked', async () => {
+  test('in the alerts and on the dashboard are all told by a relay that has worked, and all of ours are on the dashboard', async () => {
     const relay = await testRelay({ metrics: { host: '127.0.0.1', port: 0, orAny: false } });
     const [owner, sender, mailbox] = [await TestClient.connect(relay.port, 'collect'), await TestClient.connect(relay.port, 'deposit'), newMailbox()];
     await owner.collect(mailbox);
@@ -58,10 +58,12 @@ describe('metrics', () => {
     expect(panels.length).toBeGreaterThan(5);
     const alerts = [...read('deploy/alerts.yml').matchAll(/expr: (.+)$/gm)].map(([, expr]) => expr!);
     expect(alerts.length).toBe(read('deploy/alerts.yml').match(/- alert:/g)!.length);
-    for (const expr of [...alerts, ...panels.flatMap(({ targets }) => targets.map((target) => target.expr))]) {
+    const shown = panels.flatMap(({ targets }) => targets.map((target) => target.expr));
+    for (const [, name] of told.matchAll(/^# TYPE (sotto_\w+) /gm)) expect(shown.some((expr) => new RegExp(`\\b${name}(_bucket)?\\b`).test(expr)), `${name} on the dashboard`).toBe(true);
+    for (const expr of [...alerts, ...shown]) {
       const names = expr.match(/\b(?:sotto|nodejs|process)_[a-z0-9_]+/g) ?? [];
       if (!expr.startsWith('up{')) expect(names.length, expr).toBeGreaterThan(0);
-      for (const name of names) expect(told, `${name} of ${expr}`).toMatch(new RegExp(`^(# TYPE )?${name}[ {]`, 'm'));
+      for (const name of names) expect(told, `${name} of ${expr}`).toMatch(new RegExp(`^${name}[ {]|^# TYPE ${name} (?!histogram)`, 'm'));
       expect([expr, [...expr].filter((letter) => letter === '(').length]).toEqual([expr, [...expr].filter((letter) => letter === ')').length]);
     }
   });

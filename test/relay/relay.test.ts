@@ -307,3 +307,11 @@ describe('what a relay shows', () => {
     expect([mailbox.token, '127.0.0.1', Buffer.of(127, 0, 0, 1)].map(isThere)).toEqual([false, false, false]);
   });
 });
+
+test('two who end a relay both wait until its data is free', async () => {
+  const data = temporaryFolder();
+  const { relay } = await pair({ data });
+  void relay.close();
+  await relay.close();
+  await testRelay({ data });
+});

@@ -54,7 +54,7 @@ export function gist(bytes: Uint8Array | null): number | string | null {
   return (message.type & ERROR) === ERROR && code !== undefined ? code[2]! * 100 + code[3]! : message.type.toString(16).padStart(4, '0');
 }
 
-export const UDP_TRANSPORT: Attribute = { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(17, 0, 0, 0) };
+export const UDP_TRANSPORT: Attribute = { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(attribute.UDP, 0, 0, 0) };
 export const V6_FAMILY: Attribute = { type: attribute.REQUESTED_ADDRESS_FAMILY, value: Uint8Array.of(2, 0, 0, 0) };
 
 let lastTransaction = 0;
