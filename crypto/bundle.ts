@@ -9,7 +9,7 @@ import { isName } from './name.js';
 import { relayOrigin } from './origin.js';
 import { type Identity, packPublicIdentity, PUBLIC_IDENTITY_BYTES, type PublicIdentity, unpackPublicIdentity } from './identity.js';
 import { sign, verify } from './signature.js';
-import { XWING_PUBLIC_BYTES } from './sodium.js';
+import { SIGNATURE_BYTES, XWING_PUBLIC_BYTES } from './sodium.js';
 
 /** The one suite so far: X25519, X-Wing, Ed25519, XChaCha20-Poly1305, BLAKE2b. */
 export const SUITE = 1;
@@ -18,7 +18,6 @@ export const SUITE = 1;
 const FLAGS_ONE_TIME = 0;
 const FLAGS_REUSABLE = 1;
 const LABEL = 'bundle';
-const SIGNATURE_BYTES = 64;
 
 /** What is signed, without name, relay and device list. */
 const FIXED_BYTES = 1 + 1 + PUBLIC_IDENTITY_BYTES + 32 + XWING_PUBLIC_BYTES + 6 + 16 + 16 + 1 + 1 + 2;

@@ -7,6 +7,7 @@ import { SottoError } from './error.js';
 import { hash } from './hash.js';
 import type { Identity, PublicIdentity } from './identity.js';
 import { sign, verify } from './signature.js';
+import { SIGNATURE_BYTES } from './sodium.js';
 
 /** Most devices of one identity: each is sealed to on its own. */
 export const DEVICES_MAX = 5;
@@ -14,7 +15,6 @@ export const DEVICES_MAX = 5;
 const LABEL = 'devices';
 const ID_BYTES = 8;
 const HASH_BYTES = 32;
-const SIGNATURE_BYTES = 64;
 const DEVICE_BYTES = ID_BYTES + 32 + 32 + 6;
 
 /** One device of an identity. */

@@ -34,7 +34,7 @@ export interface Invitation {
   readonly spkSecret: Uint8Array;
   /** Seed of the X-Wing key, 32 bytes. */
   readonly pqSeed: Uint8Array;
-  /** Secret that only those who have the link know, 32 bytes. */
+  /** Secret of the link or, in a reset, of an earlier session: pskOf(…), 32 bytes. */
   readonly psk: Uint8Array;
   /** Stands for the bundle in the handshake, 32 bytes. */
   readonly bundleHash: Uint8Array;
@@ -64,7 +64,7 @@ export interface InvitationLink extends CardKeys {
 
 /** An opened card. */
 export interface Bundle extends BundleContents {
-  /** Secret that only those who have the link know, 32 bytes. */
+  /** Secret of the link or, in a reset, of an earlier session: pskOf(…), 32 bytes. */
   readonly psk: Uint8Array;
   /** Stands for the bundle in the handshake, 32 bytes. */
   readonly hash: Uint8Array;
@@ -183,8 +183,9 @@ function invitationKeys(linkKey: Uint8Array): CardKeys {
   return { linkKey, lookup: hash('lookup', linkKey).slice(0, LOOKUP_BYTES), cardKey: derive(linkKey, 'card').left, reusable: false };
 }
 
-function pskOf(linkKey: Uint8Array): Uint8Array {
-  return derive(linkKey, 'psk').left;
+/** The secret that goes into the handshake (PROTOCOL.md §3.1, §4.1), 32 bytes. @param shared what both have had before: the key in a link, or RS. */
+export function pskOf(shared: Uint8Array): Uint8Array {
+  return derive(shared, 'psk').left;
 }
 
 function refusedAs<T>(code: ErrorCode, read: () => T): T {

@@ -5,6 +5,7 @@ import { concat, equal, fromHex } from './bytes.js';
 
 export const NONCE_BYTES = 24;
 export const TAG_BYTES = 16;
+export const SIGNATURE_BYTES = 64;
 export const XWING_PUBLIC_BYTES = 1216;
 export const XWING_CIPHERTEXT_BYTES = 1120;
 export const XWING_RANDOM_BYTES = 64;

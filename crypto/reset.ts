@@ -7,7 +7,7 @@ import { concat, equal, Reader, utf8, Writer } from './bytes.js';
 import { SottoError } from './error.js';
 import { derive } from './hash.js';
 import { identityId } from './identity.js';
-import { type Bundle, createKeys, type Invitation, type InvitationTerms, packInvitation, unpackInvitation } from './invitation.js';
+import { type Bundle, createKeys, type Invitation, type InvitationTerms, packInvitation, pskOf, unpackInvitation } from './invitation.js';
 import { pad, unpad } from './padding.js';
 import type { Random } from './random.js';
 import type { Position } from './session.js';
@@ -141,10 +141,6 @@ export function unpackPendingReset(packed: Uint8Array): PendingReset {
 
 function keyOf(resumption: Uint8Array, maker: Uint8Array): Uint8Array {
   return derive(resumption, 'reset', maker).left;
-}
-
-function pskOf(resumption: Uint8Array): Uint8Array {
-  return derive(resumption, 'psk').left;
 }
 
 function malformed(): never {

@@ -11,6 +11,7 @@ import {
   type Encapsulated,
   INPUT_MAX_BYTES,
   type Primitives,
+  SIGNATURE_BYTES,
   TAG_BYTES,
   XWING_CIPHERTEXT_BYTES,
   XWING_PUBLIC_BYTES,
@@ -59,7 +60,6 @@ interface Functions {
 }
 
 const KEY_BYTES = 32;
-const SIGNATURE_BYTES = 64;
 const SIGN_SECRET_BYTES = 64;
 
 /** What the engine keeps with the object itself: cheaper than any piece of a larger memory. */

@@ -11,6 +11,7 @@ import {
   INPUT_MAX_BYTES,
   NONCE_BYTES,
   type Primitives,
+  SIGNATURE_BYTES,
   TAG_BYTES,
   XWING_CIPHERTEXT_BYTES,
   XWING_PUBLIC_BYTES,
@@ -19,10 +20,9 @@ import {
 import { openArena } from './sodium-arena.js';
 import { wrapper } from './sodium-wrapper.js';
 
-export { INPUT_MAX_BYTES, NONCE_BYTES, TAG_BYTES, XWING_CIPHERTEXT_BYTES, XWING_PUBLIC_BYTES, XWING_RANDOM_BYTES } from './primitives.js';
+export { INPUT_MAX_BYTES, NONCE_BYTES, SIGNATURE_BYTES, TAG_BYTES, XWING_CIPHERTEXT_BYTES, XWING_PUBLIC_BYTES, XWING_RANDOM_BYTES } from './primitives.js';
 
 const KEY_BYTES = 32;
-const SIGNATURE_BYTES = 64;
 
 /** Least bytes of a key or a result of BLAKE2b, so that none is short enough to guess; the most are its own. */
 const BLAKE2B_MIN_BYTES = 16;

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { askBindings, readAnswer } from '../../client/binding.js';
 import { diagnose } from '../../client/doctor.js';
+import { freePort } from '../support/port.js';
 
 const COOKIE = Buffer.from('2112a442', 'hex');
 
@@ -82,14 +83,14 @@ describe('the doctor', () => {
     const url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
     const foreign = await diagnose(url);
     site.close();
-    await once(site, 'close');
-    const silent = await diagnose(url);
+    const nowhere = `http://127.0.0.1:${await freePort()}`;
+    const silent = await diagnose(nowhere);
     expect(foreign).toMatchObject({ obstacle: 'relay', findings: [
       { ok: false, text: `Something answers at ${url}, but it is no Sotto relay; check the address.` },
       { ok: false, text: 'No messages get through: something answers there that does not speak as a relay.' },
     ] });
     expect(silent).toMatchObject({ obstacle: 'network', findings: [
-      { ok: false, text: `The relay ${url} does not answer: nothing listens there. Check the address, and that the relay runs.` },
+      { ok: false, text: `The relay ${nowhere} does not answer: nothing listens there. Check the address, and that the relay runs.` },
       { ok: false, text: 'No messages get through: nothing listens there.' },
     ] });
   });

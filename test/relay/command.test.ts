@@ -124,12 +124,13 @@ describe('sotto relay', () => {
 
   test('guides two people with the port that it really has, if the default ones are taken', async () => {
     // Whoever has these ports, they are taken now.
-    const blocker = createServer().listen(8080, '127.0.0.1').on('error', () => {});
-    const udp = createSocket('udp4').on('error', () => {}).bind(3478, '127.0.0.1');
+    const blocker = createServer().listen(8080, '127.0.0.1');
+    const udp = createSocket('udp4').bind(3478, '127.0.0.1');
     onTestFinished(() => {
       blocker.close();
       udp.close();
     });
+    for (const socket of [blocker, udp]) await once(socket, 'listening').catch((error: { code: string }) => expect(error.code).toBe('EADDRINUSE'));
     const relay = story.start(['relay', '--guide', '--data', newFolder()]);
     await relay.line((line) => line.includes('sotto chat') && line.includes('Bob'));
     const text = relay.lines.join('\n');

@@ -33,7 +33,7 @@ async function pair() {
   return { client, socket, stream, connection, frames, closed: () => closed, stalled: () => stalled };
 }
 
-const PATIENCE = { timeout: 20_000, interval: 20 };
+const PATIENCE = { timeout: 60_000, interval: 20 };
 
 test('frames go both ways, and a text is a frame that nobody can read', async () => {
   const { client, connection, frames } = await pair();

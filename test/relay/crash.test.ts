@@ -4,18 +4,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
+import { chanceOf } from '../support/chance.js';
 import { Story, type Running } from '../support/command.js';
 import { acknowledge, newMailbox, put, random, TestClient, type Mailbox } from './support.js';
 
 /** More of them than a test run has patience for: SOTTO_KILLS=100. */
 const ROUNDS = Number(process.env['SOTTO_KILLS'] ?? 20);
 /** A round takes a start of the relay, a few times that on a busy machine. */
-const ROUND_MAX_MS = 15_000;
+const ROUND_MAX_MS = 30_000;
 const MAILBOXES = 3;
 /** Requests that each sender has in flight. */
 const IN_FLIGHT = 8;
 const ENVELOPE_BYTES = 700;
 
+const chance = chanceOf('kills of the relay');
 const story = new Story();
 beforeAll(ready);
 afterAll(() => story.end());
@@ -85,7 +87,7 @@ async function load(ledger: Ledger, { owner, sender }: { owner: TestClient; send
   };
   const collecting = async (): Promise<void> => {
     const [delivery] = await Promise.race([owner.deliveries(1), dead]);
-    if (Math.random() < 0.7) await ledger.acknowledge(owner, delivery!.envelope, delivery!.sequence);
+    if (chance() < 0.7) await ledger.acknowledge(owner, delivery!.envelope, delivery!.sequence);
   };
   await Promise.all([untilDead(collecting), ...Array.from({ length: IN_FLIGHT }, () => untilDead(() => ledger.put(sender)))]);
   await dead.catch(() => {});
@@ -117,7 +119,7 @@ test(`${ROUNDS} kills at random moments lose nothing that was accepted and bring
   for (let round = 0; round < ROUNDS; round += 1) {
     const clients = await Promise.all(ledgers.map((ledger) => connect(relay.port, ledger)));
     const loads = ledgers.map((ledger, index) => load(ledger, clients[index]!));
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 250));
+    await new Promise((resolve) => setTimeout(resolve, chance() * 250));
     await relay.process.kill('SIGKILL');
     await Promise.all(loads);
     relay = await startRelay();

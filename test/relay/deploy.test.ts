@@ -9,7 +9,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { ready } from '../../crypto/sodium.js';
 import { readConfig } from '../../relay/config.js';
 import { flagOf, NAMES } from '../../relay/settings.js';
-import { freePort, SOTTO } from '../support/command.js';
+import { SOTTO } from '../support/command.js';
+import { freePort } from '../support/port.js';
 import { newMailbox, put, random, temporaryFolder, TestClient, testRelay } from './support.js';
 
 beforeAll(ready);

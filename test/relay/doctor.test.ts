@@ -9,7 +9,8 @@ import { WebSocketServer } from 'ws';
 import { ready } from '../../crypto/sodium.js';
 import { examine, type Finding } from '../../relay/doctor.js';
 import { LIMITS as TURN_LIMITS } from '../../relay/turn/limits.js';
-import { freePort, Story } from '../support/command.js';
+import { Story } from '../support/command.js';
+import { freePort } from '../support/port.js';
 import { temporaryFolder, testRelay } from './support.js';
 import { CERTIFICATE } from './turn/certificate.js';
 

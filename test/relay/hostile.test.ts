@@ -3,13 +3,14 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toHex } from '../../crypto/bytes.js';
 import { ready } from '../../crypto/sodium.js';
 import { examine } from '../../relay/doctor.js';
 import { inspect } from '../../relay/stores/upkeep.js';
-import { Running, SOTTO, Story } from '../support/command.js';
+import { eventually, Running, SOTTO, Story } from '../support/command.js';
 import { COLLECT_PATH } from '../../relay/wire/limits.js';
 import { collect, newMailbox, put, random, TestClient, type Mailbox } from './support.js';
 
@@ -102,7 +103,7 @@ test.skipIf(process.platform !== 'linux')('a store that is larger than the memor
     const outcomes = await Promise.all(Array.from({ length: 100 }, () => sender.try(put(mailbox, random(60_000), 3_600))));
     expect(new Set(outcomes)).toEqual(new Set(['done']));
   }
-  // What it has read of its file stays in the memory for as long as nobody else wants that.
+  // What it has read of its file stays in the memory for as long as nobody else wants that: so the most that it ever was counts.
   const later = await TestClient.connect(port, 'collect');
   await later.collect(mailbox);
   for (let left = 2_000; left > 0;) {
@@ -110,7 +111,7 @@ test.skipIf(process.platform !== 'linux')('a store that is larger than the memor
     left -= deliveries.length;
     await later.try({ case: 'acknowledge', value: { mailbox: mailbox.mailbox, sequences: deliveries.map(({ sequence }) => sequence) } });
   }
-  expect(memoryOf(relay)).toBeGreaterThan(MEMORY_MAX_MIB);
+  expect(mostMemoryOf(relay)).toBeGreaterThan(MEMORY_MAX_MIB);
   expect(await (await fetch(`http://127.0.0.1:${port}/ready`)).json()).toEqual({ status: 'ready', problems: [] });
 });
 
@@ -142,10 +143,10 @@ test.skipIf(process.platform === 'win32')('a clock that jumps a year ahead, and 
     await expect.poll(async () => {
       await decent.isServed();
       return relay.err.match(/the clock has jumped/g)?.length ?? 0;
-    }, { timeout: 20_000 }).toBe(jump);
+    }, { timeout: 60_000 }).toBe(jump);
     // What is due is looked for after a second.
     expect(await sender.try(put(mailbox, random(100), 1))).toBe('done');
-    await expect.poll(async () => (await inspect(story.home('jumpy'), Date.now())).totals.envelopes, { timeout: 20_000 }).toBe(jump);
+    await expect.poll(async () => (await inspect(story.home('jumpy'), Date.now())).totals.envelopes, { timeout: 60_000 }).toBe(jump);
     const findings = await examine({ url: `http://127.0.0.1:${port}`, data: '/nowhere', connections: 1, diskReserve: 1 });
     expect(findings.filter(({ what, state }) => ['mailbox', 'STUN', 'TURN'].includes(what) && state !== 'good')).toEqual([]);
   }
@@ -164,8 +165,9 @@ test.skipIf(process.platform !== 'linux')('too many open files keep new clients 
     await Promise.all(crowd.slice(0, 20).map((socket) => once(socket, 'connect')));
     for (let count = 0; count < 5; count += 1) await decent.isServed();
     for (const socket of crowd) socket.destroy();
-    await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/health`).catch(() => ({ status: 0 }))).status, { timeout: 20_000 }).toBe(200);
-    await (await Decent.at(port)).isServed();
+    await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/health`).catch(() => ({ status: 0 }))).status, { timeout: 60_000 }).toBe(200);
+    const again = await eventually(() => Decent.at(port).catch(() => null), (newcomer) => newcomer !== null);
+    await again!.isServed();
     expect(child.exitCode).toBeNull();
   } finally {
     await relay.kill('SIGKILL');
@@ -188,7 +190,7 @@ test.skipIf(!canMount)('a disk that fills up: new envelopes are refused in time,
       const refusals: string[] = [];
       while (refusals.length < 20) {
         const envelope = random(60_000);
-        const outcome = await sender.try(put(mailbox, envelope));
+        const outcome = await sender.try(put(mailbox, envelope, 3_600));
         if (outcome === 'done') accepted.add(toHex(envelope.subarray(0, 16)));
         else refusals.push(outcome);
       }
@@ -204,12 +206,17 @@ test.skipIf(!canMount)('a disk that fills up: new envelopes are refused in time,
         expect(await later.try({ case: 'acknowledge', value: { mailbox: mailbox.mailbox, sequences: deliveries.map(({ sequence }) => sequence) } })).toBe('done');
       }
       expect(accepted.size).toBe(0);
-      await expect.poll(() => sender.try(put(mailbox, random(1_000))), { timeout: 20_000 }).toBe('done');
+      await expect.poll(() => sender.try(put(mailbox, random(1_000))), { timeout: 60_000 }).toBe('done');
     } finally {
       await relay.kill('SIGKILL');
     }
   }
 });
+
+/** In MiB, since the process began. */
+function mostMemoryOf(relay: Running): number {
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${relay.child.pid}/status`, 'utf8'))![1]) / 1024;
+}
 
 function memoryOf(relay: Running): number {
   const status = spawnSync('ps', ['-o', 'rss=', '-p', String(relay.child.pid)], { encoding: 'utf8' }).stdout;

@@ -37,7 +37,7 @@ async function fullForASecond(owner: TestClient, sender: TestClient): Promise<Ma
 
 async function canPutAgain(port: number, mailbox: Mailbox): Promise<void> {
   const sender = await TestClient.connect(port, 'deposit');
-  await vi.waitFor(async () => expect(await sender.try(put(mailbox, random(9), 60))).toBe('done'), { timeout: 20_000, interval: 100 });
+  await vi.waitFor(async () => expect(await sender.try(put(mailbox, random(9), 60))).toBe('done'), { timeout: 60_000, interval: 100 });
 }
 
 const bytes = (data: Uint8Array) => Buffer.from(data);
@@ -115,7 +115,7 @@ describe('envelopes', () => {
       await later.collect(mailbox);
       const [delivery] = await later.deliveries(1);
       expect(delivery!.envelope).toHaveLength(9);
-    }, { timeout: 20_000, interval: 100 });
+    }, { timeout: 60_000, interval: 100 });
   });
 
   test('what expired while the relay was away is swept when it is back', async () => {

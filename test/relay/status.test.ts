@@ -15,7 +15,7 @@ import { newMailbox, put, random, temporaryFolder, TestClient, testRelay } from 
 
 beforeAll(ready);
 
-const PATIENCE = { timeout: 30_000, interval: 50 };
+const PATIENCE = { timeout: 60_000, interval: 50 };
 const METRICS = { host: '127.0.0.1', port: 0, orAny: false };
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ready } from '../../crypto/sodium.js';
-import { freePort, Story, type Running } from '../support/command.js';
+import { Story, type Running } from '../support/command.js';
 import { newMailbox, put, random, TestClient } from './support.js';
 
 const CONNECTIONS = Number(process.env['SOTTO_STORM'] ?? 1_000);
@@ -45,10 +45,9 @@ function memoryOf(relay: Running): number {
 }
 
 test.skipIf(process.platform !== 'linux')(`${CONNECTIONS} idle connections, which come back at once after a restart`, async () => {
-  const port = await freePort();
-  const args = ['relay', '--port', String(port), '--stun-port', '0', '--metrics', 'off', '--data', story.home('relay'), '--json'];
-  let relay = story.start(args);
-  await relay.line((line) => line.includes('listening'));
+  const start = (port: number, ...more: readonly string[]): Running => story.start(['relay', '--port', String(port), '--stun-port', '0', '--metrics', 'off', '--data', story.home('relay'), '--json', ...more]);
+  let relay = start(0);
+  const { port } = JSON.parse(await relay.line((line) => line.includes('listening'))) as { port: number };
   const alone = memoryOf(relay);
   const crowd = spawn(process.execPath, ['--input-type=module', '-e', CROWD, String(port), String(CONNECTIONS)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const told: string[] = [];
@@ -67,7 +66,7 @@ test.skipIf(process.platform !== 'linux')(`${CONNECTIONS} idle connections, whic
     process.stdout.write(`${CONNECTIONS} idle: ${((memoryOf(relay) - alone) / CONNECTIONS).toFixed(1)} KiB each; ${told[0]} ms from the first to the last\n`);
 
     const old = relay;
-    relay = story.start([...args, '--take-over']);
+    relay = start(port, '--take-over');
     await relay.line((line) => line.includes('listening'), MAX_MS);
     const since = performance.now();
     await old.finished();

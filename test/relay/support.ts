@@ -104,7 +104,8 @@ export class TestClient {
   static async connect(port: number, role: 'collect' | 'deposit'): Promise<TestClient> {
     const client = new TestClient(port, role);
     onTestFinished(() => client.socket.terminate());
-    await client.welcome;
+    // Whom the system does not let in is closed without a word.
+    await Promise.race([client.welcome, client.closed.then(() => { throw new Error('closed'); })]);
     return client;
   }
 

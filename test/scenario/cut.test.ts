@@ -21,12 +21,14 @@ beforeEach(async () => {
 });
 afterEach(() => neighbourhood.end());
 
-/** Sends all numbers; half way, when some are on the wire and some are not, something happens. */
+/** Sends all numbers; half way, when some have come, some are on the wire and some are not, something happens. */
 async function stream(atHalf: () => void): Promise<void> {
   for (const number of NUMBERS) {
     await alice.client.send('Bob', number);
     await nextTurn();
-    if (Number(number) === MESSAGES / 2) atHalf();
+    if (Number(number) !== MESSAGES / 2) continue;
+    await until(() => bob.shown().length > 0, 'a first text');
+    atHalf();
   }
 }
 

@@ -34,7 +34,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function examined(rule: string): Record<string, Finding> {
   const env = { ...process.env, RULE: rule, NODE: process.execPath, SOTTO, FOLDER: folder };
   // With its first process every other in its namespace ends.
-  const { status, stderr } = spawnSync('unshare', ['-nmpf', '--mount-proc', '--kill-child', 'bash', '-c', SCRIPT], { env, encoding: 'utf8', timeout: 60_000 });
+  const { status, stderr } = spawnSync('unshare', ['-nmpf', '--mount-proc', '--kill-child', 'bash', '-c', SCRIPT], { env, encoding: 'utf8', timeout: 200_000, killSignal: 'SIGKILL' });
   expect(status, stderr).toBe(0);
   const findings = JSON.parse(readFileSync(join(folder, 'findings'), 'utf8')) as Finding[];
   return Object.fromEntries(findings.map((finding) => [finding.what, finding]));

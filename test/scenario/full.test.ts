@@ -6,7 +6,7 @@ import { eventually, type Json, Story } from '../support/command.js';
 
 const TEXTS = 8;
 /** Three fillings of the mailbox, each with the relay's advice before it, on a busy machine. */
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 180_000;
 
 const story = new Story();
 afterAll(() => story.end());

@@ -4,8 +4,9 @@ import { cpSync, rmSync, statSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, type Connection } from '../../client/cli/rpc.js';
 import { socketPath } from '../../client/cli/socket.js';
-import { Story, eventually, freePort } from '../support/command.js';
+import { Story, eventually } from '../support/command.js';
 import type { Json, Running } from '../support/command.js';
+import { freePort } from '../support/port.js';
 
 let story: Story;
 let port: number;
@@ -52,7 +53,7 @@ async function history(home: string, contact: string): Promise<string[]> {
 }
 
 function noticed(running: Running, code: string): Promise<string> {
-  return running.line((line) => line.includes(`"code":"${code}"`), 60_000);
+  return running.line((line) => line.includes(`"code":"${code}"`));
 }
 
 describe('a home that is lost', () => {
@@ -79,7 +80,7 @@ describe('a home that is lost', () => {
     await noticed(atBob, 'restored');
     await say(alice, 'Bob', 'back again');
     await say(bob, 'Alice', 'welcome');
-    await atAlice.line((line) => line.includes('welcome'));
+    await Promise.all([atAlice.line((line) => line.includes('welcome')), atBob.line((line) => line.includes('back again'))]);
     expect(atAlice.texts()).toEqual(['welcome']);
     expect(atBob.texts()).toEqual(['one', 'since 3', 'since 4', 'since 5', 'back again']);
     expect([await number(alice, 'Bob'), await number(bob, 'Alice')]).toEqual([before, before]);
@@ -103,8 +104,8 @@ describe('a home that is lost', () => {
     const again = listen(bob);
     const atAlice = listen(alice);
     await noticed(again, 'restored');
-    await again.line((line) => line.includes('are you there?'), 60_000);
-    await atAlice.line((line) => line.includes('never collected'), 60_000);
+    await again.line((line) => line.includes('are you there?'));
+    await atAlice.line((line) => line.includes('never collected'));
     expect(again.texts()).toEqual(['are you there?']);
     expect(atAlice.texts()).toEqual(['never collected']);
     await eventually(() => history(alice, 'Bob'), (lines) => lines.includes('out are you there? delivered'));
@@ -139,9 +140,9 @@ describe('a home that is lost', () => {
     for (const { id } of requests as Json[]) await story.json(['approve', String(id), '--home', alice]);
     // What the backup did not know is asked for on approval.
     listen(carol);
-    for (const text of ['before', 'again']) await after.line((line) => line.includes('"message"') && line.includes(text), 60_000);
+    for (const text of ['before', 'again']) await after.line((line) => line.includes('"message"') && line.includes(text));
     expect(after.texts().toSorted()).toEqual(['again', 'before', 'by the printed link']);
-  }, 180_000);
+  });
 
   it('comes from no other key, no other file and over no other home', async () => {
     const file = story.home('alice.backup');
@@ -190,7 +191,7 @@ describe('an old copy of a home that is put back', () => {
     await noticed(atAlice, 'rolled-back');
     await noticed(atBob, 'session-reset');
     await say(bob, 'Alice', 'to the copy');
-    await atAlice.line((line) => line.includes('to the copy'));
+    await Promise.all([atAlice.line((line) => line.includes('to the copy')), atBob.line((line) => line.includes('from the copy'))]);
     expect(atBob.texts()).toEqual(['one', ...[3, 4, 5, 6, 7, 8, 9].map((turn) => `since ${turn}`), 'from the copy']);
     expect(atAlice.texts()).toEqual(['to the copy']);
     expect(await history(alice, 'Bob')).toEqual(['out one delivered', 'in two received', 'out from the copy delivered', 'in to the copy received']);

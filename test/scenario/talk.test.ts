@@ -3,8 +3,9 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Story, eventually, freePort } from '../support/command.js';
+import { Story, eventually } from '../support/command.js';
 import type { Json } from '../support/command.js';
+import { freePort } from '../support/port.js';
 
 let story: Story;
 let port: number;
@@ -42,6 +43,7 @@ describe('two people', () => {
     const [here, there] = [await story.json(['verify', 'Bob', '--home', alice]), await story.json(['verify', 'Alice', '--home', bob])];
     expect(here['number']).toMatch(/^[\d ]{60,}$/);
     expect(here['number']).toBe(there['number']);
+    await atBob.line((line) => line.includes('by the direct path'));
     expect(atBob.texts()).toEqual(['hello Bob', 'by the direct path']);
     expect(atAlice.texts()).toEqual(['hello Alice']);
   });

@@ -42,9 +42,9 @@ describe.skipIf(!canMakeNetworks)('the doctor (skipped where no networks can be 
     ['masquerade', { translated: true, portKept: true, mapping: 'endpoint-independent' }, 'alike towards both ports of the relay (endpoint-independent mapping): direct paths are likely'],
     ['masquerade fully-random', { translated: true, mapping: 'dependent' }, 'differently for each destination (dependent mapping): a direct path opens only to people in easier networks'],
     ['', { translated: false, portKept: null, mapping: null }, 'no address translation before the relay'],
-  ])('behind "%s" says what it does to direct paths', { timeout: 90_000 }, (nat, expected, sentence) => {
+  ])('behind "%s" says what it does to direct paths', (nat, expected, sentence) => {
     const env = { ...process.env, NAT: nat, NODE: process.execPath, SOTTO, FOLDER: folder };
-    const { status, stderr } = spawnSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL' });
+    const { status, stderr } = spawnSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 200_000, killSignal: 'SIGKILL' });
     expect(status, stderr).toBe(0);
     const found = JSON.parse(readFileSync(join(folder, 'found'), 'utf8'));
     expect(found).toMatchObject({ obstacle: null, ...expected });

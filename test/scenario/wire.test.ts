@@ -52,8 +52,11 @@ describe('the wire', () => {
     await until(() => bob.shown().length === 1, 'the direct text');
 
     const identities = [(await alice.client.status()).identity.id, (await bob.client.status()).identity.id];
-    const [pair] = (await alice.client.status()).contacts.map((contact) => contact.pair);
-    const port = /:(\d+)/.exec(pair!.local)![1]!;
+    let port: string | undefined;
+    await until(async () => {
+      port = /:(\d+)/.exec((await alice.client.status()).contacts[0]!.pair?.local ?? '')?.[1];
+      return port !== undefined;
+    }, 'a pair of addresses');
     const secrets = [
       'text-marker', 'Alice-marker', 'Bob-marker', 'candidate:', 'ice-ufrag', 'fingerprint', `127.0.0.1 ${port}`, `127.0.0.1:${port}`,
       ...identities, ...identities.map((id) => Buffer.from(id, 'hex')),

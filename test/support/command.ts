@@ -4,9 +4,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,8 +13,8 @@ import { fileURLToPath } from 'node:url';
 
 /** The built command. */
 export const SOTTO = fileURLToPath(new URL('../../dist/bin/sotto.js', import.meta.url));
-/** Generous bound on anything that is waited for. */
-const PATIENCE_MS = 30_000;
+/** Generous bound on anything that is waited for: nothing takes so long but what will not come. */
+const PATIENCE_MS = 60_000;
 
 export type Json = Record<string, unknown>;
 
@@ -60,7 +59,7 @@ export class Story {
   /** A relay on a fixed port, so that it can be killed and started again. */
   async relay(port: number): Promise<Running> {
     const relay = this.start(['relay', '--port', String(port), '--stun-port', '0', '--data', join(this.folder, 'relay'), '--json']);
-    await relay.line((line) => line.includes(`${port}`));
+    await relay.line((line) => line.includes('listening'));
     return relay;
   }
 
@@ -81,7 +80,7 @@ export class Story {
       await exit;
     });
     await Promise.all(ended);
-    rmSync(this.folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
   }
 }
 
@@ -140,16 +139,6 @@ export class Running {
     this.child.kill(signal);
     await this.#closed;
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Waits until something holds, asking again and again. */

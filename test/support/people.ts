@@ -18,7 +18,7 @@ import { startRelay } from '../../relay/run.js';
 import type { RunningRelay } from '../../relay/run.js';
 
 /** Generous bound on anything that is waited for. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** One person's client, with what happened at it. */
 export interface Person {

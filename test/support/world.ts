@@ -1,5 +1,5 @@
-// A virtual world for cores: clients with a disk, a relay, direct channels, and a clock that jumps from event to event.
-// Delays, losses and crashes come from one seed, so that hours run in milliseconds and every run can be had again.
+// A virtual world for cores: clients with a disk, direct channels between them, and a network (network.ts) with a relay and a clock
+// that jumps, so that hours run in milliseconds. It knows nothing that a client could not know of itself.
 
 import { SottoError } from '../../crypto/error.js';
 import { firstDevices } from '../../crypto/devices.js';
@@ -7,130 +7,11 @@ import { createIdentity, packIdentity } from '../../crypto/identity.js';
 import { Core } from '../../client/core/core.js';
 import type { Input } from '../../client/core/input.js';
 import type { Output, Result } from '../../client/core/output.js';
-import { RECENT_MAX } from '../../client/core/records.js';
-import type {
-  AddressRecord, Change, ContactRecord, FlightRecord, InvitationRecord, MessageRecord, OutgoingRecord, OwnMailbox, PastRecord, RequestRecord, SelfRecord, Snapshot, WeekRecord,
-} from '../../client/core/records.js';
-
-/** A small seeded generator (mulberry32): numbers in [0, 1). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
+import type { Change, MessageRecord } from '../../client/core/records.js';
+import { Disk } from './disk.js';
+import { Network } from './network.js';
 
 export const RELAY = 'https://relay.test';
-
-/** What a client has on its disk: what a store would give back after a crash. */
-export class Disk {
-  self: SelfRecord;
-  readonly contacts: Map<string, ContactRecord>;
-  readonly past: Map<string, PastRecord>;
-  readonly invitations: Map<string, InvitationRecord>;
-  address: AddressRecord | null;
-  readonly weeks: Map<string, WeekRecord>;
-  readonly flights: Map<string, FlightRecord>;
-  readonly requests: Map<string, RequestRecord>;
-  readonly closing: Map<string, OwnMailbox>;
-  readonly outgoing: Map<string, OutgoingRecord>;
-  readonly messages: Map<string, MessageRecord>;
-
-  constructor(self: SelfRecord, other?: Disk) {
-    this.self = self;
-    this.contacts = new Map(other?.contacts);
-    this.past = new Map(other?.past);
-    this.invitations = new Map(other?.invitations);
-    this.address = other?.address ?? null;
-    this.weeks = new Map(other?.weeks);
-    this.flights = new Map(other?.flights);
-    this.requests = new Map(other?.requests);
-    this.closing = new Map(other?.closing);
-    this.outgoing = new Map(other?.outgoing);
-    this.messages = new Map(other?.messages);
-  }
-
-  /** An old copy, to be put back later. */
-  copy(): Disk {
-    return new Disk(this.self, this);
-  }
-
-  commit(changes: readonly Change[]): void {
-    for (const change of changes) {
-      switch (change.kind) {
-        case 'self': this.self = change.record; break;
-        case 'contact': this.contacts.set(change.record.id, change.record); break;
-        case 'contact-removed': this.#removeContact(change.id); break;
-        case 'past': this.past.set(change.record.key, change.record); break;
-        case 'past-removed': this.past.delete(change.key); break;
-        case 'invitation': this.invitations.set(change.record.lookup, change.record); break;
-        case 'invitation-removed': this.invitations.delete(change.lookup); break;
-        case 'address': this.address = change.record; break;
-        case 'address-removed': this.address = null; break;
-        case 'week': this.weeks.set(change.record.lookup, change.record); break;
-        case 'week-removed': this.weeks.delete(change.lookup); break;
-        case 'flight-removed': this.flights.delete(change.flight); break;
-        case 'flight': this.flights.set(change.record.flight, change.record); break;
-        case 'request': this.requests.set(change.record.id, change.record); break;
-        case 'request-removed': this.requests.delete(change.id); break;
-        case 'closing': this.closing.set(change.record.mailbox, change.record); break;
-        case 'closing-removed': this.closing.delete(change.mailbox); break;
-        case 'outgoing': this.outgoing.set(change.record.envelope, change.record); break;
-        case 'outgoing-removed': this.outgoing.delete(change.envelope); break;
-        case 'message': this.messages.set(`${change.record.direction} ${change.record.id}`, change.record); break;
-        case 'renumbered': {
-          const { contact, from, to } = change;
-          const message = [...this.messages.values()].find((one) => one.direction === 'out' && one.contact === contact && one.number === from)!;
-          this.messages.set(`out ${message.id}`, { ...message, number: to });
-        }
-      }
-    }
-  }
-
-  #removeContact(id: string): void {
-    this.contacts.delete(id);
-    for (const [key, { contact }] of this.outgoing) if (contact === id) this.outgoing.delete(key);
-    for (const [key, { contact }] of this.messages) if (contact === id) this.messages.delete(key);
-  }
-
-  snapshot(): Snapshot {
-    const messages = [...this.messages.values()];
-    return {
-      self: this.self,
-      contacts: [...this.contacts.values()],
-      past: [...this.past.values()],
-      invitations: [...this.invitations.values()],
-      address: this.address,
-      weeks: [...this.weeks.values()],
-      flights: [...this.flights.values()],
-      requests: [...this.requests.values()],
-      closing: [...this.closing.values()],
-      outgoing: [...this.outgoing.values()],
-      pending: messages.filter(({ direction, state }) => direction === 'out' && ['queued', 'accepted', 'delivered', 'failed'].includes(state)),
-      held: messages.filter(({ direction, position }) => direction === 'in' && position === null),
-      recent: messages.filter(({ direction, position }) => direction === 'in' && position !== null).toSorted((a, b) => a.number - b.number).slice(-RECENT_MAX),
-    };
-  }
-}
-
-interface Envelope {
-  readonly sequence: number;
-  readonly bytes: Uint8Array;
-  readonly at: number;
-  readonly expiresAt: number;
-}
-
-/** What can go wrong, as probabilities per event, and how long things take. */
-export interface Weather {
-  readonly delayMs: number;
-  readonly crash: number;
-  readonly cut: number;
-  /** Chance that a direct call opens. */
-  readonly direct: number;
-}
 
 /** Where a process can die while it handles one input: before the commit, after it, or in the middle of the sending. */
 export type Death = 'before-commit' | 'after-commit' | 'while-sending';
@@ -145,83 +26,14 @@ export interface Observer {
   shown(client: VirtualClient, message: MessageRecord): void;
 }
 
-export const FAIR: Weather = { delayMs: 10, crash: 0, cut: 0, direct: 1 };
-
-export class World {
-  now = 1_800_000_000_000;
-  weather: Weather;
-  /** Envelopes that a mailbox holds, and the advice that comes with the refusal of more. */
-  mailboxMax = Infinity;
-  adviceMs = 0;
-  readonly chance: () => number;
+export class World extends Network {
   readonly clients: VirtualClient[] = [];
-  /** Mailboxes by id: who collects, and what waits. */
-  readonly mailboxes = new Map<string, { token: string; owner: VirtualClient; envelopes: Map<number, Envelope> }>();
-  readonly cards = new Map<string, Uint8Array>();
-  readonly cardsExpireAt = new Map<string, number>();
-  /** Every byte string that a relay or network saw. */
-  readonly seen: Uint8Array[] = [];
   observer: Observer | null = null;
-  #queue: { at: number; order: number; act: () => void }[] = [];
-  #order = 0;
-  #sequence = 0;
-
-  constructor(seed: number, weather: Weather = FAIR) {
-    this.chance = seeded(seed);
-    this.weather = weather;
-  }
-
-  random = (length: number): Uint8Array => Uint8Array.from({ length }, () => Math.floor(this.chance() * 256));
 
   client(name: string, live = true): VirtualClient {
     const client = new VirtualClient(this, name, live);
     this.clients.push(client);
     return client;
-  }
-
-  later(delayMs: number, act: () => void): void {
-    this.#order += 1;
-    this.#queue.push({ at: this.now + delayMs, order: this.#order, act });
-  }
-
-  delay(): number {
-    return Math.round(this.chance() * this.weather.delayMs);
-  }
-
-  /** Runs events until nothing is left before the given time. */
-  run(ms: number): void {
-    const end = this.now + ms;
-    for (;;) {
-      this.#queue.sort((a, b) => a.at - b.at || a.order - b.order);
-      const next = this.#queue[0];
-      if (next === undefined || next.at > end) break;
-      this.#queue.shift();
-      this.now = Math.max(this.now, next.at);
-      next.act();
-    }
-    this.now = end;
-  }
-
-  put(mailbox: string, token: Uint8Array, bytes: Uint8Array, ttlSeconds: number): SottoError['code'] | null {
-    this.seen.push(bytes);
-    const box = this.mailboxes.get(mailbox);
-    if (box === undefined) return 'mailbox-unknown';
-    if (box.token !== token.join()) return 'token-wrong';
-    if (box.envelopes.size >= this.mailboxMax) return 'mailbox-full';
-    this.#sequence += 1;
-    const envelope = { sequence: this.#sequence, bytes, at: this.now, expiresAt: this.now + ttlSeconds * 1000 };
-    box.envelopes.set(envelope.sequence, envelope);
-    this.deliver(mailbox, envelope);
-    return null;
-  }
-
-  deliver(mailbox: string, envelope: Envelope): void {
-    const { owner } = this.mailboxes.get(mailbox)!;
-    const { life } = owner;
-    this.later(this.weather.delayMs, () => {
-      if (envelope.expiresAt <= this.now || !this.mailboxes.get(mailbox)?.envelopes.has(envelope.sequence)) return;
-      if (life === owner.life && owner.isOnline('collect')) owner.input({ type: 'delivery', mailbox, sequence: envelope.sequence, envelope: envelope.bytes, ageMs: this.now - envelope.at });
-    });
   }
 
   /** The relay dies and comes back: connections are gone, what is on its disk is not. */

@@ -14,7 +14,8 @@ import type { Store } from '../../../client/stores/store.js';
 import { ARCHIVE_HEADER_BYTES, CHUNK_BYTES, openArchive, openChunk, readArchiveHeader, sealChunk, SEALED_CHUNK_BYTES } from '../../../crypto/archive.js';
 import { text as textOf, utf8, Writer } from '../../../crypto/bytes.js';
 import { ready } from '../../../crypto/sodium.js';
-import { FAIR, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 let folder: string;

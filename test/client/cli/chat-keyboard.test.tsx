@@ -3,6 +3,9 @@ import { describe, expect, it, vi } from 'vitest';
 import { createKeyboard, type Press } from '../../../client/cli/chat/keyboard.js';
 import { PAUSE_MS } from '../../../client/cli/chat/paste.js';
 
+/** Generous bound on anything that is waited for. */
+const PATIENCE_MS = 60_000;
+
 /** What comes out of some readings, each reading a list. */
 function presses(...chunks: readonly string[]): Press[][] {
   const keyboard = createKeyboard();
@@ -18,7 +21,7 @@ async function pressesLater(expected: readonly Press[], ...chunks: readonly stri
   const read: Press[] = [];
   keyboard.subscribe((given) => read.push(...given));
   for (const chunk of chunks) keyboard.read(chunk);
-  await vi.waitFor(() => expect(read).toEqual(expected));
+  await vi.waitFor(() => expect(read).toEqual(expected), PATIENCE_MS);
 }
 
 const text = (typed: string): Press => ({ type: 'text', text: typed });
@@ -58,7 +61,7 @@ describe('the keyboard', () => {
     port2.postMessage('two\r');
     const end = performance.now() + 4 * PAUSE_MS;
     while (performance.now() < end);
-    await vi.waitFor(() => expect(read).toContainEqual(expect.objectContaining({ text: expect.stringContaining('two') })));
+    await vi.waitFor(() => expect(read).toContainEqual(expect.objectContaining({ text: expect.stringContaining('two') })), PATIENCE_MS);
     expect(read.some((press) => press.type === 'key')).toBe(false);
     port1.close();
   });

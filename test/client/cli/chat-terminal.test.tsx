@@ -8,7 +8,7 @@ import { serve, type Served } from '../../../client/cli/rpc.js';
 import { createKey, homeFiles } from '../../../client/home.js';
 import { MemoryClient } from '../../support/memory-client.js';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const COMMAND = `stty rows 24 cols 80; '${process.execPath}' '${join(import.meta.dirname, '../../../dist/bin/sotto.js')}' chat Bob; echo "code $?"; stty -a`;
 /** What gives a terminal back: pastes without marks, long lines wrapped, the first screen. */
 const GIVEN_BACK = '\u001b[?2004l\u001b[?7h\u001b[?1049l';
@@ -16,7 +16,7 @@ const GIVEN_BACK = '\u001b[?2004l\u001b[?7h\u001b[?1049l';
 // util-linux's script gives a command a terminal of its own.
 const hasTerminals = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false;
 
-describe.skipIf(!hasTerminals)('a conversation on a real terminal', { timeout: 3 * PATIENCE_MS }, () => {
+describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
   let client: MemoryClient;
   let home: string;
   let served: Served;
@@ -69,6 +69,7 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', { timeout: 3
   });
 
   it('ends with a sentence and the code of the disk when the store fails', async () => {
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
     client.tell({ type: 'notice', contact: null, code: 'store-failed', text: 'The disk is full.' });
     expect(await after()).toMatch(/^[^ ]+sotto: The disk is full\.\r\ncode 6\r\n[^]* icanon [^]* echo /);
   });

@@ -241,7 +241,7 @@ describe('a command', () => {
     const child = spawn(process.execPath, [SCRIPT, 'send', 'Bob', 'long wait', '--wait', 'read'], { env: { ...process.env, SOTTO_HOME: home, SOTTO_PASSPHRASE: '' } });
     let err = '';
     child.stderr.on('data', (bytes) => (err += String(bytes)));
-    await vi.waitFor(() => expect(client.calls.at(-1)?.slice(0, 3)).toEqual(['send', 'Bob', 'long wait']), { timeout: 30_000 });
+    await vi.waitFor(() => expect(client.calls.at(-1)?.slice(0, 3)).toEqual(['send', 'Bob', 'long wait']), { timeout: 60_000 });
     const [message] = client.messages;
     client.tell({ type: 'state', message: { ...message!, id: 'another', state: 'delivered' } });
     for (const state of ['queued', 'accepted'] as const) client.tell({ type: 'state', message: { ...message!, text: 'long wait', state } });
@@ -261,9 +261,9 @@ describe('a command', () => {
       let [out, err] = ['', ''];
       child.stdout.on('data', (bytes) => (out += String(bytes)));
       child.stderr.on('data', (bytes) => (err += String(bytes)));
-      await vi.waitFor(() => expect(err).toContain('ends.'), { timeout: 30_000 });
+      await vi.waitFor(() => expect(err).toContain('ends.'), { timeout: 60_000 });
       client.receive(BOB, last);
-      await vi.waitFor(() => expect(out).toContain(last), { timeout: 30_000 });
+      await vi.waitFor(() => expect(out).toContain(last), { timeout: 60_000 });
       const ended = once(child, 'close');
       child.kill('SIGINT');
       await ended;

@@ -7,6 +7,9 @@ import { programWord } from '../../../client/cli/hint.js';
 import { show } from '../../../client/cli/listen.js';
 import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
 
+/** Generous bound on anything that is waited for. */
+const PATIENCE_MS = 60_000;
+
 let folder: string;
 let path: string;
 
@@ -77,7 +80,7 @@ describe('a listener', () => {
     for (let i = 1; i <= 250; i++) client.receive(BOB, `${i}`);
     const listening = listen(client, 252);
     client.receive(BOB, '251');
-    await vi.waitFor(() => expect(client.listeners.size).toBe(1));
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
     client.receive(BOB, '252');
     expect(texts(await listening)).toEqual(Array.from({ length: 252 }, (_, i) => `${i + 1}`));
   });
@@ -106,7 +109,7 @@ describe('a listener', () => {
   it('shows what happens beside the messages as its own kind of line', async () => {
     const client = new MemoryClient();
     const listening = listen(client, 1);
-    await vi.waitFor(() => expect(client.listeners.size).toBe(1));
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
     client.tell({ type: 'contact', contact: BOB });
     client.tell({ type: 'relay', relay: client.relay });
     client.tell({ type: 'notice', contact: null, code: 'gap', text: 'Messages are missing.' });
@@ -137,11 +140,11 @@ describe('a listener', () => {
     let stop: (() => void) | undefined;
     const stopped = new Promise<void>((resolve) => (stop = resolve));
     const showing = show({ client, gone: never }, cursor, { home: '/bob' }, stopped, async (line) => void lines.push(line));
-    await vi.waitFor(() => expect(client.listeners.size).toBe(1));
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
     const tellPath = (where: 'direct' | 'relay', who = BOB) => client.tell({ type: 'path', contact: { ...client.contactStatus(who), path: where, why: `why ${where}` } });
     const paths = () => lines.filter((line) => line.includes('why'));
     for (let i = 0; i < 20; i++) tellPath(i % 2 === 0 ? 'relay' : 'direct');
-    await vi.waitFor(() => expect(paths()).toHaveLength(1), { timeout: 30_000 });
+    await vi.waitFor(() => expect(paths()).toHaveLength(1), PATIENCE_MS);
     tellPath('relay');
     tellPath('direct');
     client.tell({ type: 'contact', contact: CAROL });
@@ -151,9 +154,9 @@ describe('a listener', () => {
     client.tell({ type: 'state', message: { ...message, state: 'queued' } });
     client.tell({ type: 'state', message: { ...message, state: 'delivered' } });
     tellPath('relay', CAROL);
-    await vi.waitFor(() => expect(paths().at(-1)).toContain('Carol'), { timeout: 30_000 });
+    await vi.waitFor(() => expect(paths().at(-1)).toContain('Carol'), PATIENCE_MS);
     tellPath('relay');
-    await vi.waitFor(() => expect(paths().at(-1)).toContain('Bob: by the relay'), { timeout: 30_000 });
+    await vi.waitFor(() => expect(paths().at(-1)).toContain('Bob: by the relay'), PATIENCE_MS);
     stop?.();
     await showing.finally(() => cursor.close());
     expect(lines.map((line) => line.replace(/^\d\d:\d\d {2}/, ''))).toEqual([

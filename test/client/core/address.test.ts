@@ -6,7 +6,8 @@ import { WEEK_MS, weekOf } from '../../../crypto/address.js';
 import { FLIGHT_BYTES } from '../../../crypto/handshake.js';
 import { ready } from '../../../crypto/sodium.js';
 import { REQUEST_BYTES_MAX, REQUEST_TEXTS_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
-import { FAIR, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 beforeAll(ready);

@@ -4,7 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { isName } from '../../../crypto/name.js';
 import { ready } from '../../../crypto/sodium.js';
 import { isThisMachine } from '../../../client/core/sdp.js';
-import { FAIR, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 beforeAll(ready);

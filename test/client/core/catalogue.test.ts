@@ -4,7 +4,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import { answerAnything, believesSignaling, HastyChain, PublicPool, ResettableMailbox, resetTo } from '../../support/naive.js';
-import { FAIR, type VirtualClient, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { type VirtualClient, World } from '../../support/world.js';
 import { newMailbox, random, TestClient, testRelay } from '../../relay/support.js';
 
 beforeAll(ready);

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
-import { FAIR, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 beforeAll(ready);

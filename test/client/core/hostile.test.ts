@@ -5,7 +5,8 @@ import { SottoError } from '../../../crypto/error.js';
 import { ready } from '../../../crypto/sodium.js';
 import { decodeBody, encodeBody } from '../../../client/core/body.js';
 import type { Input } from '../../../client/core/input.js';
-import { FAIR, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 beforeAll(ready);

@@ -7,7 +7,9 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { toHex } from '../../../crypto/bytes.js';
 import { ready } from '../../../crypto/sodium.js';
 import { Law, tailOf } from '../../support/law.js';
-import { type Disk, FAIR, type VirtualClient, World } from '../../support/world.js';
+import type { Disk } from '../../support/disk.js';
+import { FAIR } from '../../support/network.js';
+import { type VirtualClient, World } from '../../support/world.js';
 
 /** The law that hears of what is sealed now. */
 const court: { law: Law | null } = vi.hoisted(() => ({ law: null }));

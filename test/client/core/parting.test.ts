@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../../crypto/bytes.js';
 import { sessionId } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
-import { FAIR, RELAY, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 beforeAll(ready);

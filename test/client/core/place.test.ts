@@ -7,7 +7,8 @@ import { onAnswered } from '../../../client/core/contacts.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Body } from '../../../client/core/message_pb.js';
 import { checkPlace, mayForward, placeOf } from '../../../client/core/place.js';
-import { FAIR, RELAY, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 import { meet } from './support.js';
 

@@ -3,8 +3,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { equal } from '../../../crypto/bytes.js';
 import { ready } from '../../../crypto/sodium.js';
-import { FAIR, World } from '../../support/world.js';
-import type { VirtualClient, Weather } from '../../support/world.js';
+import { FAIR, type Weather } from '../../support/network.js';
+import { type VirtualClient, World } from '../../support/world.js';
 
 beforeAll(ready);
 

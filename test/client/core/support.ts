@@ -4,7 +4,8 @@ import { hash } from '../../../crypto/hash.js';
 import { onText } from '../../../client/core/conversation.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Output } from '../../../client/core/output.js';
-import { FAIR, World } from '../../support/world.js';
+import { FAIR } from '../../support/network.js';
+import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 
 /** The fields of a text. */

@@ -10,10 +10,14 @@ import { expect, test } from 'vitest';
 import { NodeVfs } from '../../../client/stores/node-vfs.js';
 import { openNodeStore } from '../../../client/stores/node.js';
 import { openStore } from '../../../client/stores/sql.js';
+import { chanceOf } from '../../support/chance.js';
 import { contentOf, databaseThrough, newFolder } from './folder.js';
 import { ALICE, bobAfter, KEY, sending } from './records.js';
 
 const KILLS = 24;
+/** A kill takes a start of a process that commits, several times that on a busy machine. */
+const KILL_MAX_MS = 15_000;
+const chance = chanceOf('kills of a committer');
 
 /** A disk that changes as often as it is allowed to, and then fails until it is allowed more. */
 class FailingVfs extends NodeVfs {
@@ -124,7 +128,7 @@ test(`every commit that was reported durable is there after ${KILLS} kills at ra
   const path = join(newFolder(), 'store.db');
   let last = 0;
   for (let kill = 0; kill < KILLS; kill++) {
-    const durable = Math.max(last, await commitUntilKilled(path, Math.floor(Math.random() ** 2 * 100)));
+    const durable = Math.max(last, await commitUntilKilled(path, Math.floor(chance() ** 2 * 100), chance() * 5));
 
     const store = await openNodeStore(path, KEY);
     const snapshot = await store.load();
@@ -140,17 +144,17 @@ test(`every commit that was reported durable is there after ${KILLS} kills at ra
     expect(found.length).toBe(last);
   }
   expect(last).toBeGreaterThan(KILLS);
-});
+}, KILLS * KILL_MAX_MS);
 
-/** Kills a committer some time after it has reported a number of commits, and resolves with what it reported last. */
-async function commitUntilKilled(path: string, commits: number): Promise<number> {
+/** Kills a committer a while after it has reported a number of commits, and resolves with what it reported last. */
+async function commitUntilKilled(path: string, commits: number, delayMs: number): Promise<number> {
   const committer = spawn(process.execPath, ['--import', 'tsx', fileURLToPath(new URL('committer.ts', import.meta.url)), path], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   let reported = 0;
   committer.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     output += chunk;
     reported = output.split('\n').length - 1;
-    if (reported > commits) setTimeout(() => committer.kill('SIGKILL'), Math.random() * 5);
+    if (reported > commits) setTimeout(() => committer.kill('SIGKILL'), delayMs);
   });
   const [, signal] = await once(committer, 'close');
   expect(signal).toBe('SIGKILL');

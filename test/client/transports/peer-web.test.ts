@@ -10,7 +10,7 @@ import type { openWebPeer } from '../../../client/transports/peer-web.js';
 import type { Peer, PeerOptions } from '../../../client/transports/peer.js';
 import { CHROMIUM, hasChromium } from '../../support/chromium.js';
 
-const WAIT = { timeout: 20_000, interval: 10 };
+const WAIT = { timeout: 60_000, interval: 10 };
 /** What a client gives one call (client/core/direct.ts). */
 const CALL_MS = 8_000;
 const PAGE = '<!doctype html><meta charset="utf-8"><title>peer-web</title>';

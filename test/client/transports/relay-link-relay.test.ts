@@ -11,8 +11,9 @@ import { openRelayLink } from '../../../client/transports/relay-link.js';
 import { NodeSocket } from '../../../client/transports/socket-node.js';
 import { admissionHash } from '../../../relay/core/admission.js';
 import { startRelay, type RunningRelay } from '../../../relay/run.js';
+import { freePort } from '../../support/port.js';
 
-const WAIT = { timeout: 20_000, interval: 5 };
+const WAIT = { timeout: 60_000, interval: 5 };
 const data = mkdtempSync(join(tmpdir(), 'sotto-link-'));
 const openLink = openRelayLink({ WebSocket: NodeSocket, now: () => performance.now(), random: Math.random });
 
@@ -35,7 +36,7 @@ function newMailbox(): OwnMailbox {
 const refused = (code: string): unknown => expect.objectContaining({ code });
 
 beforeAll(async () => {
-  relay = await startRelay({ host: '127.0.0.1', port: 0, stunPort: 0, data });
+  relay = await startRelay({ host: '127.0.0.1', port: await freePort(), stunPort: 0, data });
 });
 
 afterEach(() => {

@@ -40,7 +40,7 @@ const canBuild = process.platform === 'linux' && spawnSync('unshare', [...inside
 
 test.skipIf(!canBuild).each(NATS)('tells a mapping that is $mapping (skipped where no namespaces can be made)', ({ nat, addresses }) => {
   const env = { ...process.env, NAT: nat, NODE: process.execPath, TSX: import.meta.resolve('tsx'), PROGRAM };
-  const said = JSON.parse(execFileSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 50_000, killSignal: 'SIGKILL' })) as string[];
+  const said = JSON.parse(execFileSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 200_000, killSignal: 'SIGKILL' })) as string[];
   expect(said.every((address) => address.startsWith('198.51.100.1:'))).toBe(true);
   expect(new Set(said).size).toBe(addresses);
 });

@@ -19,7 +19,7 @@ import { hex, KEY, NOW } from './support.js';
 
 const OFFER: TurnOffer = { urls: ['turn:relay.example:3478?transport=udp'], username: '1:a', password: 'b', ttlSeconds: 600 };
 /** How long coturn may take to answer for the first time. */
-const COTURN_START_MS = 10_000;
+const COTURN_START_MS = 30_000;
 
 const story = new Story();
 beforeAll(ready);

@@ -29,7 +29,7 @@ describe.skipIf(!canBuild)('where there is IPv6 alone (skipped where no namespac
   const stacks = ['libdatachannel', ...hasChromium ? ['chromium'] : []];
   test.each(stacks.flatMap((stack) => [[stack, 'fd00:9:'], [stack, '2600:9:']] as const))('%s relays at %s:1, relay candidates on both sides', (stack, network) => {
     const env = { ...process.env, NETWORK: network, STACK: stack, NODE: process.execPath, TSX: import.meta.resolve('tsx'), SERVER, CLIENT };
-    const types: unknown = JSON.parse(execFileSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 50_000, killSignal: 'SIGKILL' }));
+    const types: unknown = JSON.parse(execFileSync('unshare', [...inside, SCRIPT], { env, encoding: 'utf8', timeout: 200_000, killSignal: 'SIGKILL' }));
     expect(types).toEqual(['relay', 'relay', 'relay', 'relay']);
   });
 });
