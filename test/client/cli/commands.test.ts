@@ -52,6 +52,18 @@ function sotto(args: readonly string[], input: string | Uint8Array = '', at = ho
   });
 }
 
+/** Runs the command on a terminal of its own, and types when it is asked. */
+async function onTerminal(line: string, question: string, typed: string): Promise<{ readonly code: number; readonly shown: string }> {
+  const child = spawn('script', ['-qfec', `'${process.execPath}' '${SCRIPT}' ${line}`, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh' } });
+  let shown = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    if (!shown.includes(question) && (shown + chunk).includes(question)) child.stdin.write(typed);
+    shown += chunk;
+  });
+  const [code] = await once(child, 'close') as [number];
+  return { code, shown };
+}
+
 describe('a command', () => {
   it('sends a text from its argument or its input, and says how far it came', async () => {
     const [plain, json, piped] = await Promise.all([
@@ -108,16 +120,21 @@ describe('a command', () => {
   });
 
   it.skipIf(!hasTerminals).each([['yes', 0, []], ['no', 130, [BOB]]] as const)('removes a contact after a question on a terminal: %s', async (answer, code, left) => {
-    const child = spawn('script', ['-qfec', `'${process.execPath}' '${SCRIPT}' contacts remove Bob`, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh' } });
-    let shown = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      if (!shown.includes('Type yes or no:') && (shown + chunk).includes('Type yes or no:')) child.stdin.write(`${answer}\n`);
-      shown += chunk;
-    });
-    const [ended] = await once(child, 'exit') as [number];
+    const { code: ended, shown } = await onTerminal('contacts remove Bob', 'Type yes or no:', `${answer}\n`);
     expect([ended, client.people]).toEqual([code, left]);
     expect(shown).toContain('Remove Bob (b0b0b0b0)? All messages with them go');
     client.people = [BOB];
+  });
+
+  it.skipIf(!hasTerminals)('takes the words of a backup on a terminal as they were printed, in several lines', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sotto-words-'));
+    const [old, file] = [join(folder, 'old'), join(folder, 'backup')];
+    await sotto(['init', '--name', 'Ann', '--relay', 'http://127.0.0.1:9', '--home', old]);
+    const { stdout } = await sotto(['backup', file, '--home', old]);
+    const words = stdout.slice(stdout.indexOf('\n\n') + 1, stdout.lastIndexOf('\n\n') + 1);
+    expect(words.trim().split('\n')).toHaveLength(4);
+    expect(await onTerminal(`restore ${file} --home ${join(folder, 'new')}`, 'recovery key', words)).toMatchObject({ code: 0, shown: expect.stringContaining('You are Ann again') });
+    rmSync(folder, { recursive: true });
   });
 
   it('approves and refuses by the id alone, and says whom', async () => {

@@ -106,6 +106,24 @@ describe('a listener', () => {
     expect(lines.map(({ again }) => again)).toEqual([true, undefined]);
   });
 
+  it('says so to a person as well', async () => {
+    const client = new MemoryClient();
+    const cursor = openCursor(path);
+    for (const text of ['one', 'two']) client.receive(BOB, text);
+    cursor.intend(1);
+    cursor.close();
+    const again = openCursor(path);
+    const lines: string[] = [];
+    let stop: (() => void) | undefined;
+    const stopped = new Promise<void>((resolve) => (stop = resolve));
+    const showing = show({ client, gone: never }, again, { home: '/bob' }, stopped, async (line) => void lines.push(line));
+    await vi.waitFor(() => expect(lines).toHaveLength(2), PATIENCE_MS);
+    stop?.();
+    await showing;
+    again.close();
+    expect(lines).toEqual([expect.stringMatching(/Bob: one {2}\[perhaps shown before\]$/), expect.stringMatching(/Bob: two$/)]);
+  });
+
   it('shows what happens beside the messages as its own kind of line', async () => {
     const client = new MemoryClient();
     const listening = listen(client, 1);
