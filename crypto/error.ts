@@ -35,7 +35,7 @@ export const ERRORS = {
   'too-slow': { fault: 'network', sentence: 'The connection was too slow for what the relay had to send; it will be tried again.' },
   'relay-busy': { fault: 'relay', sentence: 'The relay is at its limit; a message is tried again by itself, anything else you may try again later.' },
   'relay-closing': { fault: 'relay', sentence: 'The relay is shutting down; it will be tried again.' },
-  'relay-failed': { fault: 'relay', sentence: 'The relay could not store this; it will be tried again.' },
+  'relay-failed': { fault: 'relay', sentence: 'The relay could not store this; a message is tried again by itself, anything else you may try again later.' },
 
   // The client.
   'relay-unreachable': { fault: 'network', sentence: 'The relay cannot be reached; check the network and the address, then try again.' },

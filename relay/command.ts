@@ -1,6 +1,7 @@
 // The command `sotto relay`: options in, a relay that runs until it is told to end, and where it is in words or JSON. The relay
 // itself is loaded only when the command runs, so that `sotto --help` need not wait for it.
 
+import { writeSync } from 'node:fs';
 import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -117,7 +118,15 @@ async function openLog({ log, guide: guided }: Flags, level: Config['logLevel'])
   const { pino } = await import('pino');
   // Synchronous, so that the last line before an end is not lost; without the name of the machine.
   const lines: Log = pino({ base: null, level: guided && !log && level === 'info' ? 'warn' : level }, pino.destination({ fd: 2, sync: true }));
-  return lines;
+  return {
+    info: (fields, text) => lines.info(fields, text),
+    warn: (fields, text) => lines.warn(fields, text),
+    error: (fields, text) => {
+      // The database says by itself that a disk is full, and leaves its line open.
+      writeSync(2, '\n');
+      lines.error(fields, text);
+    },
+  };
 }
 
 function terseLog(): Log {

@@ -186,7 +186,7 @@ export class Loop {
     const { store, clock, log, metrics } = this.#parts;
     const since = performance.now();
     const answers = await store.run(operations, clock.now()).catch((error: unknown): Answer[] => {
-      log.error({ code: error instanceof SottoError ? error.code : 'internal' }, 'the store failed');
+      log.error({ code: error instanceof SottoError ? error.code : 'internal', cause: causeOf(error) }, 'the store failed');
       return operations.map(() => ({ kind: 'refused', code: 'relay-failed' }));
     });
     this.#hasFailed = answers.every((answer) => answer.kind === 'refused' && answer.code === 'relay-failed');
@@ -202,6 +202,11 @@ export class Loop {
     });
     clearTimeout(impatience);
   }
+}
+
+/** What the database says of a failure, which names nobody; null if it says nothing. */
+function causeOf(error: unknown): string | null {
+  return error instanceof SottoError && error.cause instanceof Error ? error.cause.message : null;
 }
 
 // Out here, as a function made beside a request would hold it for as long as the connection lasts.

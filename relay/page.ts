@@ -10,7 +10,7 @@ const STYLE = `
 :root { color-scheme: light dark; }
 body { max-width: 38rem; margin: 12vh auto; padding: 0 1.25rem; font: 1.05rem/1.6 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; font-weight: 600; }
-pre { padding: .9rem 1.1rem; overflow-x: auto; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; }
+pre { padding: .9rem 1.1rem; white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .5rem; }
 small { opacity: .75; }
 `;
 

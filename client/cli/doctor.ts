@@ -1,5 +1,6 @@
 // `sotto doctor`: what this network lets through, in plain words.
 
+import { SottoError } from '../../crypto/error.js';
 import { homeExists } from '../home.js';
 import { relayOrigin } from '../../crypto/origin.js';
 import { DEFAULT_RELAY } from './command.js';
@@ -19,7 +20,10 @@ export async function doctor(options: HomeOptions & { readonly relay?: string })
 }
 
 async function relayOfHome(options: HomeOptions): Promise<string> {
-  if (!homeExists(homeOf(options))) return DEFAULT_RELAY;
+  if (!homeExists(homeOf(options))) {
+    if (options.home !== undefined) throw new SottoError('home-missing');
+    return DEFAULT_RELAY;
+  }
   const { relays } = await withClient(options, 'offline', ({ client }) => client.status());
   return relays[0]?.url ?? DEFAULT_RELAY;
 }
