@@ -98,10 +98,12 @@ function endRefused({ code, exitCode, message }: CommanderError, command: Comman
   if (exitCode === 0) process.exit(0);
   // The help was shown in place of a command.
   if (code === 'commander.help') process.exit(2);
+  // A command that does something without a word takes a wrong one for one too many.
+  const [word] = code === 'commander.excessArguments' && command.commands.length > 0 ? command.args : [];
   // Commander guesses too freely: of what it thinks of, only what is near is said.
-  const [subject = '', guesses] = [/'(.*)'/.exec(message)?.[1], /Did you mean (?:one of )?(.+)\?/.exec(message)?.[1]];
-  const guess = guesses === undefined ? null : nearest(subject, guesses.split(', '));
-  const sentence = REFUSALS[code]?.(subject, command) ?? message;
+  const [subject = '', guesses = ''] = [word ?? /'(.*)'/.exec(message)?.[1], /Did you mean (?:one of )?(.+)\?/.exec(message)?.[1]];
+  const guess = nearest(subject, word === undefined ? guesses.split(', ') : command.commands.map((each) => each.name()));
+  const sentence = word === undefined ? REFUSALS[code]?.(subject, command) ?? message : `There is no command ${command.name()} ${word}`;
   const help = `sotto ${wordsOf(command)}--help`;
   const error = new SottoError('option-invalid', `${sentence}${guess === null ? '' : ` (did you mean ${guess}?)`}; see "${help}".`);
   // Commander wants no promise here, and a line this short is written before tell() first waits.

@@ -152,6 +152,8 @@ describe('a command', () => {
   it('says what is wrong with a command line, and where its help is', async () => {
     const wrong = [
       [['sned', 'Bob', 'x'], 'There is no command sned (did you mean send?); see "npx sotto --help".'],
+      [['contacts', 'remve', 'Bob'], 'There is no command contacts remve (did you mean remove?); see "npx sotto contacts --help".'],
+      [['relay', 'nonsense'], 'There is no command relay nonsense; see "npx sotto relay --help".'],
       [['send', '-Bob', 'x'], 'There is no option -Bob; a name or text that begins with - goes behind all options and --; see "npx sotto send --help".'],
       [['relay', '--wat'], 'There is no option --wat; see "npx sotto relay --help".'],
       [['contacts', '--jsno'], 'There is no option --jsno (did you mean --json?); see "npx sotto contacts --help".'],
