@@ -130,7 +130,7 @@ describe('sotto relay', () => {
       blocker.close();
       udp.close();
     });
-    for (const socket of [blocker, udp]) await once(socket, 'listening').catch((error: { code: string }) => expect(error.code).toBe('EADDRINUSE'));
+    await Promise.all([blocker, udp].map((socket) => once(socket, 'listening').catch((error: { code: string }) => expect(error.code).toBe('EADDRINUSE'))));
     const relay = story.start(['relay', '--guide', '--data', newFolder()]);
     await relay.line((line) => line.includes('sotto chat') && line.includes('Bob'));
     const text = relay.lines.join('\n');
