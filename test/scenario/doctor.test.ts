@@ -31,30 +31,33 @@ let folder: string;
 beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'sotto-doctor-')); });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function examined(rule: string): Record<string, Finding> {
+/** What was found of STUN, at its first and second port, and of TURN, by UDP and TCP. */
+function examined(rule: string): { readonly stun: readonly Finding[]; readonly turn: readonly Finding[] } {
   const env = { ...process.env, RULE: rule, NODE: process.execPath, SOTTO, FOLDER: folder };
   // With its first process every other in its namespace ends.
   const { status, stderr } = spawnSync('unshare', ['-nmpf', '--mount-proc', '--kill-child', 'bash', '-c', SCRIPT], { env, encoding: 'utf8', timeout: 200_000, killSignal: 'SIGKILL' });
   expect(status, stderr).toBe(0);
   const findings = JSON.parse(readFileSync(join(folder, 'findings'), 'utf8')) as Finding[];
-  return Object.fromEntries(findings.map((finding) => [finding.what, finding]));
+  return { stun: findings.filter(({ what }) => what === 'STUN'), turn: findings.filter(({ what }) => what === 'TURN' || what === 'TURN by TCP') };
 }
 
 describe.skipIf(!canMakeNetworks)('the doctor', () => {
   it('has a packet carried by TURN where the ports are open', () => {
-    const { STUN, TURN } = examined('accept');
-    expect(STUN).toMatchObject({ state: 'good', sentence: expect.stringContaining('sees this machine as 5.9.1.3') });
-    expect(TURN).toMatchObject({ state: 'good', sentence: expect.stringMatching(/a packet came through UDP port \d+ of 5\.9\.1\.2 in \d+ ms/) });
+    const { stun, turn } = examined('accept');
+    expect(stun).toMatchObject([{ state: 'good', sentence: expect.stringContaining('sees this machine as 5.9.1.3') }, { state: 'good' }]);
+    expect(turn).toMatchObject([{ state: 'good', sentence: expect.stringMatching(/a packet came through UDP port \d+ of 5\.9\.1\.2 in \d+ ms/) }, { state: 'good' }]);
   });
 
   it('finds the ports of relayed connections closed by a firewall that lets TURN itself through', () => {
-    const { STUN, TURN } = examined('udp dport 49152-65535 drop');
-    expect(STUN?.state).toBe('good');
-    expect(TURN).toMatchObject({ state: 'bad', sentence: expect.stringMatching(/^Nothing that is sent to UDP port \d+ of 5\.9\.1\.2 comes through\. Open .*--turn-ports/) });
+    const { stun, turn } = examined('udp dport 49152-65535 drop');
+    expect(stun.map(({ state }) => state)).toEqual(['good', 'good']);
+    expect(turn[0]).toMatchObject({ state: 'bad', sentence: expect.stringMatching(/^Nothing that is sent to UDP port \d+ of 5\.9\.1\.2 comes through\. Open .*--turn-ports/) });
   });
 
-  it('finds TURN silent where its own port is closed', () => {
-    const { STUN, TURN } = examined('udp dport 3478 drop');
-    expect([STUN?.state, TURN?.state]).toEqual(['bad', 'bad']);
+  it('finds TURN silent where its own port is closed, by UDP or by TCP', () => {
+    const closed = examined('udp dport 3478 drop');
+    expect([closed.stun, closed.turn].map((findings) => findings.map(({ state }) => state))).toEqual([['bad', 'good'], ['bad', 'good']]);
+    const streams = examined('tcp dport 3478 drop');
+    expect([streams.stun, streams.turn].map((findings) => findings.map(({ state }) => state))).toEqual([['good', 'good'], ['good', 'bad']]);
   });
 });
