@@ -77,12 +77,23 @@ const OWN_ADDRESSES_MS = 30_000;
 const TOKEN_BYTES = 8;
 const KEY_BYTES = 32;
 
+/** Ports that nobody has chosen: how many are tried for one that UDP and TCP both have free. A busy machine uses thousands. */
+const PORTS_TRIED = 10;
+
 /**
  * Starts a server at an IP address of this machine; for `::` at its IPv4 addresses, too, where it has any. A port that is taken
  * is replaced by a free one, since clients are told the port in any case.
  * @throws SottoError `option-invalid` if the address is not of this machine.
  */
 export async function startTurn(options: TurnServerOptions): Promise<TurnServer> {
+  for (let tries = 1; ; tries += 1) {
+    const server = await open(options);
+    if (server.tcp || server.port === options.port || tries === PORTS_TRIED) return server;
+    server.close();
+  }
+}
+
+async function open(options: TurnServerOptions): Promise<TurnServer> {
   const { address, port, announced = [], relayPorts = RELAY_PORTS, ...rest } = options;
   const ears = await openEars(address, port);
   const relayed = { 4: relayedAddress(4, address, announced), 6: relayedAddress(6, address, announced) };
