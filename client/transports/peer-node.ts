@@ -36,6 +36,21 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
     ...(bindAddress !== null && { bindAddress }),
   });
   let channel: DataChannel | null = null;
+  let closed = false;
+
+  // The library calls handlers also with what had waited when the connection was closed, and ends the whole process where
+  // one throws: what is thrown becomes an ordinary uncaught error, with its stack.
+  function heard<Args extends unknown[]>(handler: (...args: Args) => void): (...args: Args) => void {
+    return (...args) => {
+      try {
+        if (!closed) handler(...args);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    };
+  }
 
   // Every object of the library gets a handler for its end, because it is freed in the call of that handler.
   function attach(opened: DataChannel): void {
@@ -46,14 +61,14 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
       open = true;
       events.onOpen({ local: localFingerprint(), remote: remoteFingerprint() });
     };
-    opened.onOpen(announce);
-    opened.onMessage((message) => {
+    opened.onOpen(heard(announce));
+    opened.onMessage(heard((message) => {
       if (typeof message === 'string') return;
       announce(); // a message can overtake the notice that its channel is open
       events.onMessage(message instanceof ArrayBuffer ? new Uint8Array(message) : message);
-    });
-    opened.onError(() => events.onEnd('failed'));
-    opened.onClosed(() => events.onEnd('left'));
+    }));
+    opened.onError(heard(() => events.onEnd('failed')));
+    opened.onClosed(heard(() => events.onEnd('left')));
     if (opened.isOpen()) announce();
   }
 
@@ -61,17 +76,17 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
   // Of the certificate that the library saw in the handshake, not of the description.
   const remoteFingerprint = (): Uint8Array => fromHex(connection.remoteFingerprint().value.replaceAll(':', ''));
 
-  connection.onLocalDescription((sdp) => events.onLocalDescription(sdp));
-  connection.onLocalCandidate((candidate) => events.onLocalCandidate(candidate));
-  connection.onGatheringStateChange((state) => {
+  connection.onLocalDescription(heard((sdp) => events.onLocalDescription(sdp)));
+  connection.onLocalCandidate(heard((candidate) => events.onLocalCandidate(candidate)));
+  connection.onGatheringStateChange(heard((state) => {
     if (state === 'complete') events.onGathered();
-  });
-  connection.onStateChange((state) => {
+  }));
+  connection.onStateChange(heard((state) => {
     if (state === 'failed') events.onEnd('failed');
     if (state === 'closed') events.onEnd('left');
-  });
+  }));
   connection.onDataChannel((opened) => {
-    if (channel === null) return attach(opened);
+    if (channel === null && !closed) return attach(opened);
     opened.onClosed(() => {});
     opened.close();
   });
@@ -95,7 +110,10 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
       const pair = connection.getSelectedCandidatePair();
       return pair && { local: text(pair.local), remote: text(pair.remote) };
     },
-    close: () => connection.close(),
+    close: () => {
+      closed = true;
+      connection.close();
+    },
   };
 };
 

@@ -133,6 +133,22 @@ test('a close is told once on both sides, never from within the call, and nothin
   expect(answerer.peer.send(Uint8Array.of(1))).toBe(false);
 });
 
+test('what had waited for a handler when the connection was closed is not told, and does not end the process', async () => {
+  const [offerer, answerer] = [open('offerer'), open('answerer')];
+  answerer.peer.setRemote(await described(offerer), 'server');
+  offerer.peer.setRemote(await described(answerer));
+  // The library connects on its own threads while this one stands still; every handler is called after the close.
+  const idle = new Int32Array(new SharedArrayBuffer(4));
+  for (let waits = 0; waits < 300 && offerer.peer.pair() === null; waits += 1) Atomics.wait(idle, 0, 0, 20);
+  expect(offerer.peer.pair()).not.toBeNull();
+  Atomics.wait(idle, 0, 0, 1_000);
+  expect(offerer.opened).toEqual([]);
+  offerer.peer.close();
+  answerer.peer.close();
+  await vi.waitFor(() => expect([offerer.closed, answerer.closed]).toEqual([['closed'], ['closed']]), WAIT);
+  expect([offerer.opened, answerer.opened]).toEqual([[], []]);
+});
+
 test('before the channel is open nothing is sent', () => {
   expect(open('offerer').peer.send(Uint8Array.of(1))).toBe(false);
 });
