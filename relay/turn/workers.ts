@@ -14,6 +14,14 @@ export interface TurnThreadsOptions extends Omit<TurnServerOptions, 'secrets' | 
   readonly secret: Uint8Array;
   /** Threads beside the main one, WORKERS_MAX at most. */
   readonly workers: number;
+  readonly patience?: Patience;
+}
+
+/** With a worker that says nothing. */
+export interface Patience {
+  readonly askedEveryMs: number;
+  /** Questions in a row that it may leave unanswered. */
+  readonly unansweredMax: number;
 }
 
 /** Where a client is pointed to: UDP, and TCP where the same port was free. */
@@ -28,7 +36,7 @@ export interface TurnThreads extends Omit<TurnServer, 'close'> {
   /** Those for one more client, each in its turn. */
   nextPorts(): TurnPorts;
   readonly totals: TurnTotals;
-  /** Resolves with what to tell the operator when a worker has ended unasked: its clients are without TURN, and others are still pointed to it. */
+  /** Resolves with what to tell the operator when a worker has ended unasked or hangs: its clients are without TURN, and others are still pointed to it. */
   readonly failed: Promise<SottoError>;
   close(): Promise<void>;
 }
@@ -41,23 +49,29 @@ export interface WorkerTask {
   readonly thread: number;
 }
 
-/** What a worker is told: a client of the relay has connected from an address, or is gone. */
-export interface WorkerNews {
-  readonly kind: 'came' | 'went';
-  readonly address: string;
-}
+/** What a worker is told: a client of the relay has connected from an address, or is gone; or that it is to answer. */
+export type WorkerNews = { readonly kind: 'came' | 'went'; readonly address: string } | { readonly kind: 'asked' };
 
 interface Crew {
   readonly worker: Worker;
   readonly ports: TurnPorts;
-  readonly ended: Promise<SottoError>;
+  readonly failed: Promise<SottoError>;
 }
+
+/**
+ * A minute: no load keeps a thread from one answer for so long. Questions are counted and not time, for a process that was stopped, or a
+ * machine that slept, has asked no more than one meanwhile.
+ */
+const PATIENCE: Patience = { askedEveryMs: 5_000, unansweredMax: 12 };
+
+/** How long a worker may take to end. One that runs, even in an endless loop, does so at once. */
+const END_MS = 5_000;
 
 /**
  * Starts the main thread's server, then those of the workers.
  * @throws SottoError `option-invalid` if the address is not of this machine, `internal` if a worker does not start.
  */
-export async function startTurnThreads({ workers, secret, limits = LIMITS, ...rest }: TurnThreadsOptions): Promise<TurnThreads> {
+export async function startTurnThreads({ workers, secret, limits = LIMITS, patience = PATIENCE, ...rest }: TurnThreadsOptions): Promise<TurnThreads> {
   const options = { ...rest, limits: partOf(limits, workers + 1) };
   const commons = new Commons();
   const main = await startTurn({ ...options, secrets: rotatingSecrets(secret), commons });
@@ -66,18 +80,19 @@ export async function startTurnThreads({ workers, secret, limits = LIMITS, ...re
   const close = async (): Promise<void> => {
     isClosing = true;
     main.close();
-    await Promise.all(crew.map(({ worker }) => worker.terminate()));
+    await Promise.all(crew.map(({ worker }) => end(worker)));
   };
   try {
     for (let thread = 1; thread <= workers; thread += 1) {
-      crew.push(await startWorker({ options: { ...options, port: main.port + PORTS_EACH * thread }, secret, memory: commons.memory, thread }));
+      crew.push(await startWorker({ options: { ...options, port: main.port + PORTS_EACH * thread }, secret, memory: commons.memory, thread }, patience));
     }
   } catch (error) {
     await close();
     throw error;
   }
-  const tell = (news: WorkerNews): void => {
-    main[news.kind](news.address);
+  const tell = (kind: 'came' | 'went', address: string): void => {
+    main[kind](address);
+    const news: WorkerNews = { kind, address };
     for (const { worker } of crew) worker.postMessage(news, []);
   };
   const offered: readonly TurnPorts[] = crew.length > 0 ? crew.map(({ ports }) => ports) : [{ udp: main.port, tcp: main.tcp ? main.port : null }];
@@ -86,13 +101,13 @@ export async function startTurnThreads({ workers, secret, limits = LIMITS, ...re
     ...main,
     offered,
     nextPorts: () => offered[pointed++ % offered.length]!,
-    came: (address) => tell({ kind: 'came', address }),
-    went: (address) => tell({ kind: 'went', address }),
+    came: (address) => tell('came', address),
+    went: (address) => tell('went', address),
     get totals() {
       return commons.totals;
     },
     failed: new Promise((resolve) => {
-      for (const { ended } of crew) void ended.then((why) => isClosing || resolve(why));
+      for (const { failed } of crew) void failed.then((why) => isClosing || resolve(why));
     }),
     close,
   };
@@ -104,15 +119,50 @@ function partOf({ allocations, allocationsPerSource, strangersPerSecond, ...each
   return { ...each, allocations: part(allocations), allocationsPerSource: part(allocationsPerSource), strangersPerSecond: part(strangersPerSecond) };
 }
 
-async function startWorker(task: WorkerTask): Promise<Crew> {
+async function startWorker(task: WorkerTask, patience: Patience): Promise<Crew> {
   const worker = new Worker(program(), { workerData: task });
-  const ended = new Promise<SottoError>((resolve) => {
+  const failed = new Promise<SottoError>((resolve) => {
     worker.once('error', (error) => resolve(failure(causeOf(error), error)));
     worker.once('exit', () => resolve(failure('it ended by itself')));
+    watch(worker, patience, () => resolve(failure('it does not answer')));
   });
-  const first = await Promise.race([once(worker, 'message'), ended]);
-  if (first instanceof SottoError) throw first;
-  return { worker, ports: first[0] as TurnPorts, ended };
+  const first = await Promise.race([once(worker, 'message'), failed]);
+  if (first instanceof SottoError) {
+    await end(worker);
+    throw first;
+  }
+  return { worker, ports: first[0] as TurnPorts, failed };
+}
+
+/** Asks a worker now and then whether it is there; whatever it says is an answer. */
+function watch(worker: Worker, { askedEveryMs, unansweredMax }: Patience, onSilence: () => void): void {
+  let unanswered = 0;
+  worker.on('message', () => {
+    unanswered = 0;
+  });
+  const asking = setInterval(() => {
+    if (unanswered === unansweredMax) return onSilence();
+    unanswered += 1;
+    worker.postMessage({ kind: 'asked' } satisfies WorkerNews, []);
+  }, askedEveryMs).unref();
+  worker.once('exit', () => clearInterval(asking));
+}
+
+/** Ends a worker. One that hangs in a call of the system does not end, and Node would wait for it at the end of the process: that one is killed. */
+async function end(worker: Worker): Promise<void> {
+  const kill = (): void => void process.kill(process.pid, 'SIGKILL');
+  await new Promise<void>((resolve) => {
+    const impatience = setTimeout(() => {
+      process.once('exit', kill);
+      worker.unref();
+      resolve();
+    }, END_MS);
+    void worker.terminate().then(() => {
+      clearTimeout(impatience);
+      process.off('exit', kill);
+      resolve();
+    });
+  });
 }
 
 function failure(why: string, cause?: unknown): SottoError {

@@ -13,6 +13,9 @@ afterAll(() => story.end());
 
 const ENVELOPES = 40;
 
+/** They outlive a minute of waiting. */
+const HOUR_SECONDS = 3_600;
+
 /** What is loaded into every thread of the relay, and does something in those of the TURN server. */
 function inThreads(what: string): NodeJS.ProcessEnv {
   const program = `import { isMainThread, parentPort } from 'node:worker_threads'; if (!isMainThread) ${what};`;
@@ -23,6 +26,7 @@ function inThreads(what: string): NodeJS.ProcessEnv {
 const WAYS = [
   ['throws', `throw new TypeError('send EINVAL 192.0.2.7:9')`, /TypeError/],
   ['ends by itself', 'process.exit(0)', /it ended by itself/],
+  ['hangs', 'for (;;);', /it does not answer/],
   ['leaves a promise to nobody', `void Promise.reject(Object.assign(new Error('192.0.2.7'), { code: 'EMFILE' }))`, /EMFILE/],
 ] as const;
 
@@ -35,9 +39,11 @@ test.each(WAYS)('a relay one of whose TURN threads %s ends with a sentence and 1
   expect(await owner.collect(mailbox)).toBe('done');
   const accepted: string[] = [];
   const write = async (): Promise<void> => {
-    for (;;) {
+    // Until it is gone, or the mailbox full: a thread that hangs is waited for.
+    for (let outcome = 'done'; outcome === 'done';) {
       const envelope = random(500);
-      if (await sender.try(put(mailbox, envelope)) === 'done') accepted.push(toHex(envelope));
+      outcome = await sender.try(put(mailbox, envelope, HOUR_SECONDS));
+      if (outcome === 'done') accepted.push(toHex(envelope));
     }
   };
   const writing = write().catch((error: Error) => expect(error.message).toBe('closed'));
