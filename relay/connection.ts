@@ -45,8 +45,10 @@ export class Connection {
     socket.on('pong', () => {
       this.#alive = true;
     });
-    // 'close' follows; ws has told the client why.
-    socket.on('error', () => {});
+    // 'close' follows; ws has told the client why. A frame that it does not take, as too large, is one that nobody can read, too.
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith('WS_ERR_')) events.frame(NO_FRAME);
+    });
     socket.on('close', events.closed);
   }
 

@@ -32,7 +32,7 @@ export const GATE: GateOptions = {
 };
 
 /** Why somebody does not come in, as HTTP says it. */
-export type Status = 403 | 404 | 429 | 503;
+export type Status = 400 | 403 | 404 | 429 | 503;
 
 const ROLE_OF_PATH: ReadonlyMap<string, Role> = new Map([[COLLECT_PATH, 'collect'], [DEPOSIT_PATH, 'deposit']]);
 
@@ -65,7 +65,7 @@ export class Gate {
   }
 
   /** The role that a request for a WebSocket asks for, or why it is refused. @param open connections that there are */
-  async judge(request: IncomingMessage, open: number): Promise<Role | Status> {
+  async judge(request: IncomingMessage, open: number): Promise<Role | Exclude<Status, 400>> {
     const role = ROLE_OF_PATH.get(request.url ?? '');
     if (role === undefined) return 404;
     if (!this.#isNear(request)) return 403;

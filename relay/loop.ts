@@ -11,7 +11,7 @@ import type { Clock } from './clock.js';
 import { Connection } from './connection.js';
 import type { Answer, Operation } from './core/operation.js';
 import type { Input, Output, Relay, Role, TurnOffer } from './core/relay.js';
-import type { Gate } from './gate.js';
+import type { Gate, Status } from './gate.js';
 import type { Guard, Shortage } from './guard.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
@@ -154,6 +154,7 @@ export class Loop {
       case 'send': return this.#connections.get(output.connection)?.send(output.frame);
       case 'close': return this.#connections.get(output.connection)?.close();
       case 'hold': return this.#connections.get(output.connection)?.hold(output.held || this.#closing);
+      case 'refused': return this.#parts.metrics.refused(output.code);
       case 'offer': return this.#input({ ...output, kind: 'offered', offer: this.#offer(output.connection) });
       case 'store':
         this.#waiting.push(output.connection, output);
@@ -214,13 +215,18 @@ const ignore = (): void => {};
 
 export function serveSockets(server: Server, loop: Loop, gate: Gate, metrics: Metrics): void {
   const sockets = new WebSocketServer({ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: FRAME_MAX_BYTES });
+  const refuse = (socket: Duplex, status: Status, more = ''): void => {
+    metrics.refused(`http-${status}`);
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n${more}\r\n`, () => socket.destroy());
+  };
+  // Who asks for another version hears of ours (RFC 6455 §4.4).
+  sockets.on('wsClientError', (_, socket) => refuse(socket, 400, 'Sec-WebSocket-Version: 13\r\n'));
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', ignore);
     void gate.judge(request, loop.connections).then((judged) => {
       const caller = { source: gate.sourceOf(request), address: gate.addressOf(request), name: request.headers.host ?? '' };
       if (typeof judged === 'string') return sockets.handleUpgrade(request, socket, head, (accepted) => loop.open(accepted, socket, { ...caller, role: judged }));
-      metrics.refused(judged);
-      socket.end(`HTTP/1.1 ${judged} ${STATUS_CODES[judged]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
+      refuse(socket, judged);
     });
   });
 }

@@ -2,7 +2,9 @@
 // anything that a client chose.
 
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ErrorCode } from '../crypto/error.js';
 import type { Answer, Operation } from './core/operation.js';
+import type { Status } from './gate.js';
 import type { Totals } from './stores/store.js';
 import type { TurnTotals } from './turn/commons.js';
 
@@ -17,12 +19,16 @@ export interface Standing {
   readonly certificateEndsAt: number | null;
 }
 
+/** By code, the most frequent first. */
+export type Refusals = readonly (readonly [code: string, times: number])[];
+
 /** What the relay has done since it started. */
 export interface Work {
   /** Envelopes that were taken. */
   readonly taken: number;
-  /** Operations that were refused, by code, the most frequent first. */
-  readonly refused: readonly (readonly [code: string, times: number])[];
+  /** Operations that were refused by the store, and what was refused before it was asked. */
+  readonly refused: Refusals;
+  readonly refusedBefore: Refusals;
   /** Within which time 99 of 100 groups became durable, as in "5 ms"; null if there was none. */
   readonly durableWithin: string | null;
 }
@@ -36,15 +42,18 @@ export class Metrics {
   readonly #operations: Counter<'operation' | 'outcome'>;
   readonly #groupSeconds: Histogram<'le'>;
   readonly #groupSizes: Histogram;
-  readonly #refused: Counter<'status'>;
+  readonly #look: () => Standing;
+  readonly #refused = new Map<string, number>();
 
   constructor(version: string, look: () => Standing) {
+    this.#look = look;
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     this.#operations = new Counter({ name: 'sotto_operations_total', help: 'Operations of the store by their outcome', labelNames: ['operation', 'outcome'], registers });
     this.#groupSeconds = new Histogram({ name: 'sotto_group_seconds', help: 'Time until a group of operations was durable', buckets: GROUP_SECONDS, registers });
     this.#groupSizes = new Histogram({ name: 'sotto_group_operations', help: 'Operations in a group', buckets: GROUP_SIZES, registers });
-    this.#refused = new Counter({ name: 'sotto_refused_connections_total', help: 'Requests for a connection that were refused, by HTTP status', labelNames: ['status'], registers });
+    const refusals = (): Refusals => this.#refusals();
+    this.registry.registerMetric(new Counter({ name: 'sotto_refused_total', help: 'What was refused before the store was asked, by code', labelNames: ['code'], registers: [], collect() { this.reset(); for (const [code, times] of refusals()) this.inc({ code }, times); } }));
     new Gauge({ name: 'sotto_build_info', help: 'Always 1', labelNames: ['version'], registers }).set({ version }, 1);
     this.#gauge('sotto_connections', 'Connections of clients', () => look().connections);
     this.#gauge('sotto_waiting_operations', 'Operations that wait for the store', () => look().waiting);
@@ -74,8 +83,9 @@ export class Metrics {
     }
   }
 
-  refused(status: number): void {
-    this.#refused.inc({ status: String(status) });
+  /** Somebody was refused before the store was asked. A flood of it costs no more than a number in a map. */
+  refused(code: ErrorCode | `http-${Status}`): void {
+    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
 
   async work(): Promise<Work> {
@@ -90,12 +100,23 @@ export class Metrics {
     const within = buckets.find(({ value }) => value >= 0.99 * groups)?.labels['le'];
     return {
       taken,
-      refused: [...refused].toSorted(([, a], [, b]) => b - a),
+      refused: [...refused].toSorted(byTimes),
+      refusedBefore: this.#refusals(),
       durableWithin: groups === 0 ? null : typeof within === 'number' ? `${within * 1_000} ms` : 'more than 5 s',
     };
+  }
+
+  /** TURN counts its own, in all its threads. */
+  #refusals(): Refusals {
+    const ofTurn = this.#look().turn.refused.map(([code, times]) => [`turn-${code}`, times] as const);
+    return [...this.#refused, ...ofTurn].toSorted(byTimes);
   }
 
   #gauge(name: string, help: string, read: () => number): void {
     this.registry.registerMetric(new Gauge({ name, help, registers: [], collect() { this.set(read()); } }));
   }
+}
+
+function byTimes([, a]: Refusals[number], [, b]: Refusals[number]): number {
+  return b - a;
 }

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { mkdirSync, statSync } from 'node:fs';
-import { createServer, type ServerOptions } from 'node:http';
+import { createServer, type IncomingMessage, type ServerOptions } from 'node:http';
 import type { AddressInfo, Server as Port } from 'node:net';
 import { dirname } from 'node:path';
 import type { Server as TlsServer } from 'node:tls';
@@ -139,7 +139,12 @@ export async function startRelay(options: RelayOptions): Promise<RunningRelay> {
     closers.push(() => loop.close());
 
     const gate = new Gate(gateOptions);
-    const http = createServer(HTTP_LIMITS, createPage(problems, (request) => gate.admits(request)));
+    const admits = async (request: IncomingMessage): Promise<boolean> => {
+      const admitted = await gate.admits(request);
+      if (!admitted) metrics.refused('http-429');
+      return admitted;
+    };
+    const http = createServer(HTTP_LIMITS, createPage(problems, admits));
     const door = createDoor(tls, { stun: turn.accept, http: (stream) => http.emit('connection', stream) });
     const certificate = tls === null ? null : watchTls(options.tls!, door.server as TlsServer, log);
     if (certificate !== null) closers.push(() => certificate.stop());

@@ -4,7 +4,7 @@
 import { createServer, type Server } from 'node:http';
 import { ownMemoryBytes } from './guard.js';
 import { History, LOOK_INTERVAL_MS, type Look } from './history.js';
-import type { Metrics, Standing, Work } from './metrics.js';
+import type { Metrics, Refusals, Standing, Work } from './metrics.js';
 
 export interface StatusParts {
   readonly metrics: Metrics;
@@ -89,7 +89,8 @@ function page({ look, version, limits, problems, upMs }: StatusParts, work: Work
     ['Envelopes kept', count(totals.envelopes)],
     ['Cards kept', count(totals.cards)],
     ['To the disk', work.durableWithin === null ? 'nothing was written yet' : `99 of 100 times within ${work.durableWithin}; ${count(waiting)} waiting`],
-    ['Refused by the store', work.refused.length === 0 ? 'nothing since the start' : work.refused.map(([code, times]) => `${count(times)} ${code}`).join(', ')],
+    ['Refused by the store', listed(work.refused)],
+    ['Refused before it', listed(work.refusedBefore)],
     ['TURN', `${count(turn.allocations)} allocations; ${size(turn.relayedBytes)} relayed`],
     ['Disk free', size(diskFreeBytes)],
     ['Memory', size(ownMemoryBytes())],
@@ -127,6 +128,10 @@ function curve(values: readonly number[], unit: string): string {
   const most = Math.max(...values);
   const points = values.map((value, index) => `${((index / (values.length - 1)) * CURVE_WIDTH).toFixed(1)} ${((1 - value / Math.max(1, most)) * CURVE_HEIGHT).toFixed(1)}`);
   return `<svg viewBox="0 0 ${CURVE_WIDTH} ${CURVE_HEIGHT}" preserveAspectRatio="none" aria-hidden="true"><path d="M${points.join('L')}"/></svg><small>in the last hour at most ${count(most)} ${unit}</small>`;
+}
+
+function listed(refusals: Refusals): string {
+  return refusals.length === 0 ? 'nothing since the start' : refusals.map(([code, times]) => `${count(times)} ${code}`).join(', ');
 }
 
 function count(value: number): string {

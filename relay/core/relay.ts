@@ -50,6 +50,8 @@ export type Output =
   | { readonly kind: 'store'; readonly reference: number; readonly connection: number; readonly operation: Operation }
   /** Make a new credential for TURN. */
   | { readonly kind: 'offer'; readonly connection: number; readonly request: number }
+  /** Somebody is refused, and not by the store. For whoever counts. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode }
   /** Give the input `wake` at this time instead of any asked for before. */
   | { readonly kind: 'wake'; readonly at: number };
 
@@ -175,7 +177,7 @@ export class Relay {
     const collecting = { mailboxes: new Map(), behind: new Set<Collection>(), listing: null, envelopes: 0, bytes: 0 };
     const connection: Connection = { id, role, challenge, source, touchedAt: now, unanswered: 0, held: false, turn: null, ...collecting };
     this.#connections.set(id, connection);
-    if (number !== null && source === null) return this.#dismiss(connection, 'relay-busy', RECONNECT_LATE_MS);
+    if (number !== null && source === null) return this.#turnAway(connection, 'relay-busy');
     const workBits = this.#admission.kind === 'work' ? this.#admission.bits : 0;
     this.#reply(connection, 0, { case: 'welcome', value: { version: WIRE_VERSION, challenge, stunPort: this.#stunPort, stunOtherPort: this.#stunOtherPort, workBits } });
   }
@@ -188,7 +190,7 @@ export class Relay {
     } catch (error) {
       if (!(error instanceof SottoError)) throw error;
       const request = readRequest(bytes);
-      if (request === 0) this.#dismiss(connection, error.code, RECONNECT_LATE_MS);
+      if (request === 0) this.#turnAway(connection, error.code);
       else this.#refuse(connection, request, error.code);
     }
   }
@@ -232,7 +234,7 @@ export class Relay {
     this.#work(connection, { kind: 'open', mailbox, owner, tokenHash, create }, (answer) => {
       if (create && !(answer.kind === 'opened' && answer.created)) connection.source?.mailboxes.giveBack(1);
       if (answer.kind === 'refused' && answer.code === 'mailbox-unknown') return this.#refuse(connection, request, refusal ?? 'relay-busy', wait);
-      if (answer.kind !== 'opened') return this.#refuse(connection, request, answer.kind === 'refused' ? answer.code : 'relay-failed');
+      if (answer.kind !== 'opened') return this.#tellRefusal(connection, request, answer.kind === 'refused' ? answer.code : 'relay-failed');
       this.#reply(connection, request, { case: 'done', value: { waiting: answer.waiting } });
       if (this.#isOpen(connection)) this.#collections.start(connection, mailbox, answer.waiting > 0);
     });
@@ -291,7 +293,7 @@ export class Relay {
   /** Has the store do what a client asked for and tells the client; `then` is for what follows once it is done. */
   #perform(connection: Connection, request: number, operation: Operation, then?: (answer: Answer, now: number) => void): void {
     this.#work(connection, operation, (answer, now) => {
-      if (answer.kind === 'refused') return this.#refuse(connection, request, answer.code, this.#adviceMs(operation, answer, now));
+      if (answer.kind === 'refused') return this.#tellRefusal(connection, request, answer.code, this.#adviceMs(operation, answer, now));
       if (answer.kind === 'card') this.#reply(connection, request, { case: 'card', value: { card: answer.card } });
       else this.#send(connection, encodeDone(request));
       then?.(answer, now);
@@ -352,8 +354,14 @@ export class Relay {
     this.#outputs.push({ kind: 'hold', connection: connection.id, held });
   }
 
-  /** @param waitMs advice that is better than the general one; 0 for none. */
+  /** Refuses a request where the store did not. @param waitMs as below */
   #refuse(connection: Connection, request: number, code: ErrorCode, waitMs = 0): void {
+    this.#outputs.push({ kind: 'refused', code });
+    this.#tellRefusal(connection, request, code, waitMs);
+  }
+
+  /** @param waitMs advice that is better than the general one; 0 for none. */
+  #tellRefusal(connection: Connection, request: number, code: ErrorCode, waitMs = 0): void {
     const retryAfterSeconds = waitMs === 0 ? RETRY_AFTER_SECONDS[code] ?? 0 : Math.min(RETRY_MAX_SECONDS, Math.ceil(waitMs / 1_000));
     this.#reply(connection, request, { case: 'refused', value: { code, retryAfterSeconds } });
   }
@@ -374,6 +382,12 @@ export class Relay {
   #closing(): void {
     const reconnectWithinMs = this.#connections.size * RETURN_MS_PER_CONNECTION;
     for (const connection of this.#connections.values()) this.#dismiss(connection, 'relay-closing', RESTART_MS, reconnectWithinMs);
+  }
+
+  /** Refuses a whole connection. */
+  #turnAway(connection: Connection, code: ErrorCode): void {
+    this.#outputs.push({ kind: 'refused', code });
+    this.#dismiss(connection, code, RECONNECT_LATE_MS);
   }
 
   #dismiss(connection: Connection, code: ErrorCode, reconnectAfterMs: number, reconnectWithinMs = 0): void {

@@ -5,6 +5,7 @@
 import type { Allocation, Flow } from './allocation.js';
 import { ERROR_CODE, errorCode, NONCE, readText, REALM, text, USERNAME } from './attribute.js';
 import { mayAnswer } from './binding.js';
+import type { ErrorNumber } from './commons.js';
 import { credentialKey, isExpired, Nonces, REALM_NAME, type Secrets } from './credential.js';
 import { ANSWER_MS, ANSWERS_MAX } from './limits.js';
 import { ALLOCATE, ERROR, isIntact, valueOf, writeMessage, type Attribute, type ReadMessage } from './message.js';
@@ -19,8 +20,8 @@ export interface Request {
 
 export type Verdict =
   | { readonly kind: 'admitted'; readonly request: Request }
-  /** Null where an answer would be larger than a stranger may be given. */
-  | { readonly kind: 'refused'; readonly bytes: Uint8Array | null };
+  /** `code` is null where a nonce is given and nothing else is wrong. No bytes where an answer would be larger than a stranger may be given. */
+  | { readonly kind: 'refused'; readonly code: ErrorNumber | null; readonly bytes: Uint8Array | null };
 
 export class Access {
   readonly #secrets: Secrets;
@@ -34,11 +35,12 @@ export class Access {
 
   /** Judges a request. `allocation` is that of its flow, if there is one. */
   judge(flow: Flow, bytes: Uint8Array, message: ReadMessage, allocation: Allocation | undefined, now: number): Verdict {
-    const refuse = (code: number): Verdict => ({ kind: 'refused', bytes: this.#refusal(flow, bytes, message, code, now) });
-    if (message.integrityAt === null) return refuse(401);
+    const refuse = (code: ErrorNumber): Verdict => ({ kind: 'refused', code, bytes: this.#refusal(flow, bytes, message, code, now) });
+    const challenge = (code: 401 | 438): Verdict => ({ kind: 'refused', code: null, bytes: this.#refusal(flow, bytes, message, code, now) });
+    if (message.integrityAt === null) return challenge(401);
     const [username, realm, nonce] = [USERNAME, REALM, NONCE].map((type) => valueOf(message, type));
     if (username === undefined || realm === undefined || nonce === undefined) return refuse(400);
-    if (!this.#nonces.isGood(readText(nonce), flow.source, now)) return refuse(438);
+    if (!this.#nonces.isGood(readText(nonce), flow.source, now)) return challenge(438);
     const name = readText(username);
     const key = name === allocation?.username ? allocation.key : credentialKey(this.#secrets, name);
     if (key === null || !isIntact(bytes, message, key)) return refuse(401);

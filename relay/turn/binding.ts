@@ -31,6 +31,8 @@ export interface Listener {
 export interface BindingAnswer {
   readonly listener: number;
   readonly bytes: Uint8Array;
+  /** Whether it is error 420. */
+  readonly refused: boolean;
 }
 
 /** Those that a Binding request may carry and that change nothing here: credentials, which are not asked for, and ICE's (RFC 8445 §16.1). */
@@ -59,13 +61,13 @@ export function answerBinding(request: StunMessage, requestBytes: number, { sour
   // A server with one address cannot answer from another one (RFC 5780 §6.1).
   if (change === null || change.ip || (change.port && other === null)) unknown.push(CHANGE_REQUEST);
   if (unknown.length > 0) {
-    return { listener, bytes: writeMessage({ type: BINDING_ERROR, transaction, attributes: unknownAnswer(unknown), fingerprint }) };
+    return { listener, bytes: writeMessage({ type: BINDING_ERROR, transaction, attributes: unknownAnswer(unknown), fingerprint }), refused: true };
   }
   const from = change?.port && other !== null ? other : listener;
   const mapped = { type: XOR_MAPPED_ADDRESS, value: xorAddress(source, transaction) };
   const write = (more: readonly Attribute[]): Uint8Array => writeMessage({ type: BINDING_SUCCESS, transaction, attributes: [mapped, ...more], fingerprint });
   const bytes = write(whereabouts(listeners, from, other));
-  return { listener: from, bytes: mayAnswer(source, requestBytes, bytes) ? bytes : write([]) };
+  return { listener: from, bytes: mayAnswer(source, requestBytes, bytes) ? bytes : write([]), refused: false };
 }
 
 /** Whether an answer is small enough for a stranger. */

@@ -1,5 +1,5 @@
 // What the threads of one server have in common: at which ports their allocations are reached, so that each knows the peers that are
-// no door into this machine, and how much is relayed. Memory and nothing else: no thread waits for another.
+// no door into this machine, and how much is relayed and refused. Memory and nothing else: no thread waits for another.
 
 import type { Family } from './attribute.js';
 
@@ -14,11 +14,18 @@ const LIVE_BYTES = 2 * PORTS;
 const THREADS = WORKERS_MAX + 1;
 const COUNTS_BYTES = THREADS * Float64Array.BYTES_PER_ELEMENT;
 
+/** Why something is refused: by an error code of RFC 8489 and RFC 8656, or without a word, where an address has had its share (`limit`). */
+export const REFUSALS = [400, 401, 403, 420, 437, 440, 441, 442, 443, 486, 508, 'limit'] as const;
+export type Refusal = (typeof REFUSALS)[number];
+export type ErrorNumber = Exclude<Refusal, 'limit'>;
+
 export interface TurnTotals {
   /** That live now. */
   readonly allocations: number;
   /** Since the start, both directions. */
   readonly relayedBytes: number;
+  /** Since the start; without those of which there were none. */
+  readonly refused: readonly (readonly [why: Refusal, times: number])[];
 }
 
 export class Commons {
@@ -28,20 +35,23 @@ export class Commons {
   /** One place per thread, in which nobody else writes. */
   readonly #allocations: Float64Array;
   readonly #relayed: Float64Array;
+  readonly #refused: Float64Array;
   readonly #thread: number;
 
   /** @param thread 0 for the main one. */
-  constructor(memory = new SharedArrayBuffer(LIVE_BYTES + 2 * COUNTS_BYTES), thread = 0) {
+  constructor(memory = new SharedArrayBuffer(LIVE_BYTES + (2 + REFUSALS.length) * COUNTS_BYTES), thread = 0) {
     this.memory = memory;
     this.#live = new Uint8Array(memory, 0, LIVE_BYTES);
     this.#allocations = new Float64Array(memory, LIVE_BYTES, THREADS);
     this.#relayed = new Float64Array(memory, LIVE_BYTES + COUNTS_BYTES, THREADS);
+    this.#refused = new Float64Array(memory, LIVE_BYTES + 2 * COUNTS_BYTES, THREADS * REFUSALS.length);
     this.#thread = thread;
   }
 
   get totals(): TurnTotals {
     const add = (total: number, one: number): number => total + one;
-    return { allocations: this.#allocations.reduce(add), relayedBytes: this.#relayed.reduce(add) };
+    const refused = REFUSALS.map((why, index) => [why, this.#refused.subarray(index * THREADS, (index + 1) * THREADS).reduce(add)] as const);
+    return { allocations: this.#allocations.reduce(add), relayedBytes: this.#relayed.reduce(add), refused: refused.filter(([, times]) => times > 0) };
   }
 
   /** Whether an allocation of any thread is reached at this port. */
@@ -56,6 +66,10 @@ export class Commons {
 
   addRelayed(bytes: number): void {
     this.#relayed[this.#thread]! += bytes;
+  }
+
+  addRefused(why: Refusal): void {
+    this.#refused[REFUSALS.indexOf(why) * THREADS + this.#thread]! += 1;
   }
 }
 

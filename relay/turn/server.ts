@@ -11,7 +11,7 @@ import type { Flow } from './allocation.js';
 import { familyOf, type Family } from './attribute.js';
 import type { Listener } from './binding.js';
 import { steadyNow } from './clock.js';
-import type { Commons } from './commons.js';
+import { Commons } from './commons.js';
 import type { Secrets } from './credential.js';
 import { Frames } from './frame.js';
 import type { Limits } from './limits.js';
@@ -94,7 +94,7 @@ export async function startTurn(options: TurnServerOptions): Promise<TurnServer>
 }
 
 async function open(options: TurnServerOptions): Promise<TurnServer> {
-  const { address, port, announced = [], relayPorts = RELAY_PORTS, ...rest } = options;
+  const { address, port, announced = [], relayPorts = RELAY_PORTS, commons = new Commons(), ...rest } = options;
   const ears = await openEars(address, port);
   const relayed = { 4: relayedAddress(4, address, announced), 6: relayedAddress(6, address, announced) };
   const listeners = ears.map((ear, index): Listener => ({
@@ -103,8 +103,8 @@ async function open(options: TurnServerOptions): Promise<TurnServer> {
     other: index % 2 === 0 ? index + 1 : index - 1,
   }));
   const within = { 4: addressWithin(4, address), 6: addressWithin(6, address) };
-  const turn = new Turn({ ...rest, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, within, listeners });
-  const loop = new Loop(turn, ears, { address, ports: relayPorts });
+  const turn = new Turn({ ...rest, commons, key: new Uint8Array(randomBytes(KEY_BYTES)), relayed, within, listeners });
+  const loop = new Loop(turn, ears, { address, ports: relayPorts }, commons);
   const bound = ears[0]!.address().port;
   const tcp = await listen(address, bound, loop);
   return {
@@ -126,6 +126,7 @@ class Loop {
   readonly #turn: Turn;
   readonly #ears: readonly Socket[];
   readonly #place: { readonly address: string; readonly ports: readonly [number, number] };
+  readonly #commons: Commons;
   readonly #relayed = new Map<number, Socket>();
   readonly #streams = new Map<number, Stream>();
   readonly #streamsFrom = new Tally();
@@ -134,10 +135,11 @@ class Loop {
   #lastStream = 0;
   #closed = false;
 
-  constructor(turn: Turn, ears: readonly Socket[], place: { readonly address: string; readonly ports: readonly [number, number] }) {
+  constructor(turn: Turn, ears: readonly Socket[], place: { readonly address: string; readonly ports: readonly [number, number] }, commons: Commons) {
     this.#turn = turn;
     this.#ears = ears;
     this.#place = place;
+    this.#commons = commons;
     this.#watch = setInterval(() => this.#lookAround(), OWN_ADDRESSES_MS);
     this.#lookAround();
     for (const [listener, ear] of ears.entries()) {
@@ -149,11 +151,14 @@ class Loop {
 
   accept(stream: Stream): void {
     const { remoteAddress, remotePort } = stream;
-    // Nobody is there any more, or everybody is.
-    if (remoteAddress === undefined || remotePort === undefined || this.#streams.size >= STREAMS_MAX || this.#closed) return void stream.destroy();
+    // Nobody is there any more.
+    if (remoteAddress === undefined || remotePort === undefined || this.#closed) return void stream.destroy();
     const source = { address: plain(remoteAddress), port: remotePort };
     const subscriber = subscriberOf(source.address);
-    if (this.#streamsFrom.of(subscriber) >= STREAMS_PER_SOURCE_MAX) return void stream.destroy();
+    if (this.#streams.size >= STREAMS_MAX || this.#streamsFrom.of(subscriber) >= STREAMS_PER_SOURCE_MAX) {
+      this.#commons.addRefused('limit');
+      return void stream.destroy();
+    }
     this.#streamsFrom.add(subscriber, 1);
     this.#lastStream -= 1;
     const flow: Flow = { listener: this.#lastStream, source };

@@ -7,6 +7,7 @@ import { Allocation, isStream, type Flow, type Permission } from './allocation.j
 import * as attribute from './attribute.js';
 import type { Family } from './attribute.js';
 import { answerBinding, unknownAnswer, unknownOf, type Listener } from './binding.js';
+import type { ErrorNumber, Refusal } from './commons.js';
 import type { Secrets } from './credential.js';
 import { CHANNEL_FIRST, CHANNEL_LAST, isChannelData, readChannel, readChannelData, writeChannelData } from './frame.js';
 import { BURST_MS, LIMITS, STRANGERS_BURST_MS, SWEEP_MS, type Limits } from './limits.js';
@@ -67,7 +68,7 @@ export interface TurnOptions extends PeerPolicy, ReachOptions {
 }
 
 /** The answer to a request: attributes of a success, the code of an error, or null if there is nothing to say yet. */
-type Reply = readonly Attribute[] | number | null;
+type Reply = readonly Attribute[] | ErrorNumber | null;
 
 /** Attributes that requests and indications may carry (RFC 8656 §18); of others, those that must be understood are refused. */
 const KNOWN: ReadonlySet<number> = new Set([
@@ -129,7 +130,7 @@ export class Turn {
       if (allocation !== undefined && channel !== undefined && data !== null) this.#toPeer(allocation, channel.permission, channel.peer, data, now);
       return;
     }
-    if (allocation === undefined && !this.#strangers.take(flow.source.address, now)) return;
+    if (allocation === undefined && !this.#strangers.take(flow.source.address, now)) return this.#count('limit');
     const message = parseMessage(bytes);
     switch (message?.type) {
       case BINDING_REQUEST: return this.#binding(flow, message, bytes.length);
@@ -142,7 +143,8 @@ export class Turn {
   }
 
   #binding(flow: Flow, message: ReadMessage, requestBytes: number): void {
-    const { listener, bytes } = answerBinding(message, requestBytes, flow, this.#listeners);
+    const { listener, bytes, refused } = answerBinding(message, requestBytes, flow, this.#listeners);
+    if (refused) this.#count(420);
     this.#tell({ ...flow, listener }, bytes);
   }
 
@@ -153,7 +155,9 @@ export class Turn {
       return again === undefined ? this.#reply(verdict.request, this.#decide(verdict.request, allocation, now), now) : this.#tell(flow, again);
     }
     // Somebody who knows where an allocation is, but not whose, is a stranger too.
-    if (verdict.bytes === null || (allocation !== undefined && !this.#strangers.take(flow.source.address, now))) return;
+    if (verdict.bytes === null) return;
+    if (allocation !== undefined && !this.#strangers.take(flow.source.address, now)) return this.#count('limit');
+    if (verdict.code !== null) this.#count(verdict.code);
     this.#tell(flow, verdict.bytes);
   }
 
@@ -273,7 +277,7 @@ export class Turn {
   }
 
   /** Why a peer cannot be let in; null if it can. Of this relay's own address, only live allocations are anybody's peers. */
-  #refusalOf(allocation: Allocation, peer: Endpoint | null): number | null {
+  #refusalOf(allocation: Allocation, peer: Endpoint | null): ErrorNumber | null {
     if (peer === null) return 400;
     if (attribute.familyOf(peer.address) !== allocation.family) return 443;
     return this.#reach.isLive(peer, allocation.family) || this.#peers.allows(peer.address) ? null : 403;
@@ -327,6 +331,7 @@ export class Turn {
 
   #reply({ flow, message, key }: Request, reply: Reply, now: number): void {
     if (reply === null) return;
+    if (typeof reply === 'number') this.#count(reply);
     const { type, transaction, fingerprint } = message;
     const answer = typeof reply === 'number'
       ? { type: type | ERROR, transaction, attributes: refusal(message, reply), fingerprint }
@@ -334,6 +339,10 @@ export class Turn {
     const bytes = writeMessage(answer, key);
     this.#answers.set(flow, transaction, bytes, now);
     this.#tell(flow, bytes);
+  }
+
+  #count(why: Refusal): void {
+    this.#reach.commons.addRefused(why);
   }
 
   #tell(flow: Flow, bytes: Uint8Array): void {

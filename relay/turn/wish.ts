@@ -14,6 +14,7 @@ import {
   UDP,
   type Family,
 } from './attribute.js';
+import type { ErrorNumber } from './commons.js';
 import { LIFETIME_MAX_SECONDS, LIFETIME_SECONDS } from './limits.js';
 import { valueOf, type StunMessage } from './message.js';
 
@@ -31,7 +32,7 @@ export interface Wish {
 const TOKEN_BYTES = 8;
 
 /** Reads an Allocate request; an error code if it cannot be meant so. */
-export function readWish(message: StunMessage): Wish | number {
+export function readWish(message: StunMessage): Wish | ErrorNumber {
   const transport = readTransport(valueOf(message, REQUESTED_TRANSPORT) ?? new Uint8Array(0));
   if (transport === null) return 400;
   if (transport !== UDP) return 442;

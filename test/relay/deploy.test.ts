@@ -77,7 +77,7 @@ describe('metrics', () => {
       ['SottoStoreFails', 'sotto_operations_total{operation="put",outcome="relay-failed"}', '0+1x60'],
       ['SottoLoopSlow', 'nodejs_eventloop_lag_p99_seconds', '0.7x60'],
       ['SottoCertificateEnds', 'sotto_certificate_end_seconds', '604800x60'],
-      ['SottoFull', 'sotto_refused_connections_total{status="503"}', '0+60x60'],
+      ['SottoFull', 'sotto_refused_total{code="http-503"}', '0+60x60'],
       ['SottoStoreSlow', 'sotto_group_seconds_bucket{le="0.5"}', '0+1x60'],
     ];
     const beside = [{ series: 'sotto_group_seconds_bucket{le="5"}', values: '0+100x60' }, { series: 'sotto_group_seconds_bucket{le="+Inf"}', values: '0+100x60' }];
@@ -85,14 +85,14 @@ describe('metrics', () => {
       ['up{job="sotto-relay"}', '1x60'], ['sotto_short_of_disk', '0x60'], ['sotto_short_of_memory', '0x60'], ['sotto_disk_free_bytes', '1e11x60'],
       ['sotto_operations_total{operation="put",outcome="relay-failed"}', '3x60'], ['sotto_operations_total{operation="put",outcome="mailbox-full"}', '0+9x60'],
       ['sotto_group_seconds_bucket{le="0.01"}', '0+100x60'], ['sotto_group_seconds_bucket{le="+Inf"}', '0+100x60'], ['nodejs_eventloop_lag_p99_seconds', '0.02x60'],
-      ['sotto_certificate_end_seconds', '0x60'], ['sotto_refused_connections_total{status="503"}', '7x60'],
+      ['sotto_certificate_end_seconds', '0x60'], ['sotto_refused_total{code="http-503"}', '7x60'],
     ].map(([series, values]) => ({ series, values }));
 
     function seen(series: readonly unknown[], expected: readonly string[]): string {
       const file = join(temporaryFolder(), 'alerts.test.yml');
       const rules = [...read('deploy/alerts.yml').matchAll(/alert: (\w+)\n[^]*?summary: "([^"]+)"/g)].map(([, alert, summary]) => ({ alert: alert!, summary: summary! }));
       const severity = (alert: string) => /severity: (\w+)/.exec(read('deploy/alerts.yml').split(`alert: ${alert}\n`)[1]!)![1];
-      const labels = (alert: string) => ({ severity: severity(alert), ...alert === 'SottoRelayDown' && { job: 'sotto-relay' }, ...alert === 'SottoStoreFails' && { operation: 'put', outcome: 'relay-failed' }, ...alert === 'SottoFull' && { status: '503' } });
+      const labels = (alert: string) => ({ severity: severity(alert), ...alert === 'SottoRelayDown' && { job: 'sotto-relay' }, ...alert === 'SottoStoreFails' && { operation: 'put', outcome: 'relay-failed' }, ...alert === 'SottoFull' && { code: 'http-503' } });
       const tests = [{
         interval: '1m', input_series: series, alert_rule_test: rules.map(({ alert, summary }) => ({
           eval_time: '30m', alertname: alert, exp_alerts: expected.includes(alert) ? [{ exp_labels: labels(alert), exp_annotations: { summary } }] : [],

@@ -78,8 +78,8 @@ export class TestClient {
   #arrived: () => void = () => {};
   #welcomed: (welcome: Welcome) => void = () => {};
 
-  constructor(port: number, role: 'collect' | 'deposit') {
-    this.socket = new WebSocket(`ws://127.0.0.1:${port}${role === 'collect' ? COLLECT_PATH : DEPOSIT_PATH}`);
+  constructor(port: number, role: 'collect' | 'deposit', headers: Readonly<Record<string, string>> = {}) {
+    this.socket = new WebSocket(`ws://127.0.0.1:${port}${role === 'collect' ? COLLECT_PATH : DEPOSIT_PATH}`, { headers });
     this.welcome = new Promise((resolve) => {
       this.#welcomed = resolve;
     });
@@ -101,8 +101,8 @@ export class TestClient {
     });
   }
 
-  static async connect(port: number, role: 'collect' | 'deposit'): Promise<TestClient> {
-    const client = new TestClient(port, role);
+  static async connect(port: number, role: 'collect' | 'deposit', headers: Readonly<Record<string, string>> = {}): Promise<TestClient> {
+    const client = new TestClient(port, role, headers);
     onTestFinished(() => client.socket.terminate());
     // Whom the system does not let in is closed without a word.
     await Promise.race([client.welcome, client.closed.then(() => { throw new Error('closed'); })]);

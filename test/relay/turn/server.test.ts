@@ -12,6 +12,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Endpoint } from '../../../relay/turn/address.js';
 import { REQUESTED_ADDRESS_FAMILY } from '../../../relay/turn/attribute.js';
+import { Commons } from '../../../relay/turn/commons.js';
 import type { Credential } from '../../../relay/turn/credential.js';
 import { decodeRelayFrame, encodeClientFrame } from '../../../relay/wire/frame.js';
 import { hasChromium } from '../../support/chromium.js';
@@ -59,7 +60,8 @@ describe('an allocation carries data to a peer and back', () => {
   });
 
   test('over TCP however many streams another address holds, which are so many and no more', async () => {
-    const server = await testServer({ address: '0.0.0.0' });
+    const commons = new Commons();
+    const server = await testServer({ address: '0.0.0.0', commons });
     const open = (localAddress: string): Promise<Socket> => new Promise((resolve, reject) => {
       const stream = connect({ port: server.port, host: '127.0.0.1', localAddress, allowHalfOpen: false }).on('error', reject);
       onTestFinished(() => void stream.destroy());
@@ -72,6 +74,7 @@ describe('an allocation carries data to a peer and back', () => {
       return Promise.race([once(stream, 'close').then(() => false, () => false), SocketClient.over(stream, credential()).allocate().then(() => true)]);
     };
     expect([await isTaken('127.0.0.2'), await isTaken('127.0.0.1')]).toEqual([false, true]);
+    expect(commons.totals.refused).toEqual([['limit', 1]]);
     expect(many.filter(({ destroyed }) => destroyed)).toEqual([]);
     many[0]!.destroy();
     await expect.poll(() => isTaken('127.0.0.2'), { timeout: 20_000 }).toBe(true);

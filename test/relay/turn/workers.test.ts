@@ -59,14 +59,14 @@ describe('the brains of two threads', () => {
 
   test('count together what lives and what was relayed', () => {
     const { near, far, commons } = threads();
-    expect(commons.totals).toEqual({ allocations: 0, relayedBytes: 0 });
+    expect(commons.totals).toEqual({ allocations: 0, relayedBytes: 0, refused: [] });
     near.allocate(50_000);
     far.allocate(50_001);
     near.permit({ address: SERVER, port: 50_001 });
     near.send({ address: SERVER, port: 50_001 }, new Uint8Array(100));
     far.permit({ address: SERVER, port: 50_000 });
     far.send({ address: SERVER, port: 50_000 }, new Uint8Array(11));
-    expect(commons.totals).toEqual({ allocations: 2, relayedBytes: 111 });
+    expect(commons.totals).toEqual({ allocations: 2, relayedBytes: 111, refused: [] });
     near.request(REFRESH, [END]);
     expect(commons.totals.allocations).toBe(1);
   });
