@@ -356,8 +356,8 @@ export class Relay {
 
   /** Refuses a request where the store did not. @param waitMs as below */
   #refuse(connection: Connection, request: number, code: ErrorCode, waitMs = 0): void {
-    this.#outputs.push({ kind: 'refused', code });
     this.#tellRefusal(connection, request, code, waitMs);
+    this.#outputs.push({ kind: 'refused', code });
   }
 
   /** @param waitMs advice that is better than the general one; 0 for none. */

@@ -65,7 +65,7 @@ interface Crew {
 const PATIENCE: Patience = { askedEveryMs: 5_000, unansweredMax: 12 };
 
 /** How long a worker may take to end. One that runs, even in an endless loop, does so at once. */
-const END_MS = 5_000;
+const END_MS = 3_000;
 
 /**
  * Starts the main thread's server, then those of the workers.

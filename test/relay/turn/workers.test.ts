@@ -14,7 +14,7 @@ import { startTurnThreads, type TurnThreadsOptions } from '../../../relay/turn/w
 import { TestClient, testRelay } from '../support.js';
 import { SocketClient } from './client.js';
 import { relayPair } from './pair.js';
-import { asHex, BrainClient, hex, KEY, NOW, SERVER, testTurn, toClient } from './support.js';
+import { asHex, BrainClient, gist, hex, KEY, NOW, SERVER, testTurn, toClient } from './support.js';
 
 const WITHIN = { 4: '127.0.0.1', 6: '::1' };
 const PATIENCE = { timeout: 60_000, interval: 50 };
@@ -69,6 +69,17 @@ describe('the brains of two threads', () => {
     expect(commons.totals).toEqual({ allocations: 2, relayedBytes: 111, refused: [] });
     near.request(REFRESH, [END]);
     expect(commons.totals.allocations).toBe(1);
+  });
+
+  test('count together what they refuse, once however often it is asked for', () => {
+    const { near, far, commons } = threads();
+    const refused = near.write(REFRESH, [END]);
+    expect([near.ask(refused), near.ask(refused)].map(gist)).toEqual([437, 437]);
+    expect(far.request(REFRESH, [END])).toBe(437);
+    expect(gist(far.ask(hex(`00010008 2112a442 ${'ab'.repeat(12)} 00030004 00000004`)))).toBe(420);
+    far.allocate(50_001);
+    expect(far.permit({ address: '10.0.0.1', port: 9 })).toBe(403);
+    expect(commons.totals.refused).toEqual([[403, 1], [420, 1], [437, 2]]);
   });
 });
 
