@@ -126,6 +126,7 @@ function sendDirect(memory: Memory, contact: Contact, outgoing: Outgoing, call: 
     remove(memory, contact, outgoing);
     return;
   }
+  setReason(memory, contact, outgoing, null);
   outgoing.via = memory.pathOf(contact);
   outgoing.sentAt = memory.now;
   contact.inFlight += 1;
@@ -149,6 +150,8 @@ export function reroute(memory: Memory, contact: Contact): void {
   for (const outgoing of contact.outgoing.values()) if (isByPeer(outgoing)) putBack(contact, outgoing);
   contact.waiting.sort((a, b) => a.record.order - b.record.order);
   flush(memory, contact);
+  const hold = holdOf(contact);
+  if (hold !== null) for (const outgoing of contact.waiting) setReason(memory, contact, outgoing, hold.code);
 }
 
 /**
@@ -162,11 +165,17 @@ export function race(memory: Memory, contact: Contact): boolean {
   const overdue = direct.filter((outgoing) => outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
   if (overdue.length === 0 || !isRelayReady(memory, contact)) return false;
   if (contact.heardDirectAt + DIRECT_PATIENCE_MS <= memory.now) return true;
-  for (const outgoing of overdue) {
+  for (const outgoing of overdue.slice(0, roomAtRelay(contact))) {
     contact.inFlight -= 1;
     sendByRelay(memory, contact, outgoing);
   }
   return false;
+}
+
+// After a refusal one envelope goes ahead here, too.
+function roomAtRelay(contact: Contact): number {
+  if (contact.hold === null) return IN_FLIGHT_MAX;
+  return [...contact.outgoing.values()].some(({ via }) => via === 'relay') ? 0 : 1;
 }
 
 function isByPeer({ via }: Outgoing): boolean {
@@ -217,10 +226,14 @@ function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: Er
   }
   putBack(contact, outgoing);
   contact.waiting.sort((a, b) => a.record.order - b.record.order);
-  const text = textOf(contact, outgoing);
-  if (text?.state === 'queued' && text.reason !== error) setText(memory, contact, { ...text, reason: error });
   // An unreachable relay is tried again when its link is back; a refusal after a while.
-  if (error === 'relay-unreachable' || (contact.hold?.until ?? 0) > memory.now) return;
+  if (error !== 'relay-unreachable' && (contact.hold?.until ?? 0) <= memory.now) holdBack(memory, contact, error, retryAfterMs);
+  // The path that has opened meanwhile, or was too slow, needs nothing of the relay.
+  if (contact.openCall === null) setReason(memory, contact, outgoing, error);
+  else flush(memory, contact);
+}
+
+function holdBack(memory: Memory, contact: Contact, error: ErrorCode, retryAfterMs: number): void {
   const waitMs = Math.max(Math.min(ADVICE_MAX_MS, retryAfterMs), Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** contact.putFailures));
   contact.putFailures += 1;
   const spreadMs = Math.floor((waitMs * SPREAD * memory.random(1)[0]!) / 256);
@@ -281,6 +294,12 @@ export function remove(memory: Memory, contact: Contact, outgoing: Outgoing): vo
 function setText(memory: Memory, contact: Contact, text: MessageRecord): void {
   contact.undelivered.set(text.number, text);
   memory.saveText(text, 'state');
+}
+
+/** Why a text is still here, where that has changed. */
+function setReason(memory: Memory, contact: Contact, outgoing: Outgoing, reason: ErrorCode | null): void {
+  const text = textOf(contact, outgoing);
+  if (text?.state === 'queued' && text.reason !== reason) setText(memory, contact, { ...text, reason });
 }
 
 function textOf(contact: Contact, outgoing: Outgoing): MessageRecord | undefined {

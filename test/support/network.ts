@@ -37,6 +37,8 @@ export class Network {
   /** Envelopes that a mailbox holds, and the advice that comes with the refusal of more. */
   mailboxMax = Infinity;
   adviceMs = 0;
+  /** Whether direct channels stay open and lose all that goes in. */
+  swallowing = false;
   readonly chance: () => number;
   /** Mailboxes by id: who collects, and what waits. */
   readonly mailboxes = new Map<string, { token: string; owner: Collector; envelopes: Map<number, Envelope> }>();

@@ -7,6 +7,7 @@ import { holdOf } from '../../../client/core/outbox.js';
 import { FAIR } from '../../support/network.js';
 import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
+import { acquaint } from './couple.js';
 
 beforeAll(ready);
 
@@ -105,6 +106,24 @@ describe('a full mailbox', () => {
     world.now -= 24 * HOUR_MS;
     alice.input({ type: 'wake' });
     expect(leftMs()).toBe(before);
+  });
+
+  it('is tried again soon after its owner collects again, also where a direct path swallows what they say', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(10, 1);
+    expect([alice.path(atAlice), bob.path(atBob)]).toEqual(['direct', 'direct']);
+    bob.lose('collect', 60_000);
+    world.mailboxMax = 0;
+    world.adviceMs = HOUR_MS;
+    world.swallowing = true;
+    alice.send(atAlice, 'swallowed');
+    // Bob is heard directly until the relay has refused.
+    const { contacts } = alice.core.memory;
+    for (let ms = 0; ms < 4_000; ms += 500) world.later(ms, () => { contacts.get(atAlice)!.heardDirectAt = world.now; });
+    world.run(10_000);
+    expect([alice.path(atAlice), alice.states(), contacts.get(atAlice)!.hold?.code]).toEqual(['direct', ['queued'], 'mailbox-full']);
+    world.mailboxMax = ROOM;
+    world.run(60_000);
+    expect([bob.shown(), alice.states()]).toEqual([['swallowed'], ['delivered']]);
   });
 
   it('holds nothing back from a direct path', () => {
