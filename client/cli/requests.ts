@@ -3,7 +3,7 @@
 import { SottoError } from '../../crypto/error.js';
 import type { RequestView } from '../client.js';
 import { SHORT_ID } from '../core/records.js';
-import { reference } from './contacts.js';
+import { reference, welcomeWords } from './contacts.js';
 import { command } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
@@ -31,11 +31,9 @@ export function requestWords({ id, name, isContact, text, messages }: RequestVie
 }
 
 export async function approve(id: string, options: HomeOptions): Promise<void> {
-  const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.approve(id)), all: await client.contacts() }));
-  if (options.json) return writeJson({ contact });
-  const call = reference(contact, all);
-  await writeLine(`${safeLine(contact.name)} is your contact now. Write with: ${command(`chat ${call}`, options.home)}`);
-  await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${call}`, options.home)}`);
+  const { accepted, all } = await withClient(options, 'brief', async ({ client }) => ({ accepted: await client.approve(id), all: await client.contacts() }));
+  if (options.json) return writeJson(accepted);
+  await writeLine(welcomeWords(accepted, reference(accepted.contact, all), options.home));
 }
 
 export async function refuse(id: string | undefined, options: HomeOptions & { readonly all?: boolean }): Promise<void> {

@@ -142,7 +142,9 @@ describe('a command', () => {
     expect(await sotto(['approve', 'Carol'])).toMatchObject({ code: 2, stderr: expect.stringContaining('sotto requests') });
     expect(await sotto(['refuse'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
     const { stdout } = await sotto(['approve', 'caca', '--json']);
-    expect(JSON.parse(stdout)).toEqual({ contact: { id: before!.id, name: 'Carol' } });
+    expect(JSON.parse(stdout)).toEqual({ contact: { id: before!.id, name: 'Carol' }, isBack: false });
+    client.waiting = [before!];
+    expect((await sotto(['approve', 'caca'])).stdout).toMatch(/^Carol is your contact now\. Write with: (npx )?sotto chat \w+\nThen compare numbers/);
     client.waiting = [before!, { ...before!, id: 'cb'.repeat(32) }];
     expect(JSON.parse((await sotto(['refuse', '--all', '--json'])).stdout)).toEqual({ refused: 2 });
     expect(client.waiting).toEqual([]);
@@ -232,7 +234,7 @@ describe('a command', () => {
       [['invite'], ['accept', 'sotto://invitation'], ['contacts'], ['verify', 'Bob'], ['status'], ['history', 'Bob', '--limit', '1'], ['policy', 'b0b0', 'relay-only']]
         .map(async (args) => JSON.parse((await sotto([...args, '--json'])).stdout)));
     expect(invite).toEqual({ link: 'sotto://invitation', expiresAt: expect.any(Number) });
-    expect(accept).toEqual({ contact: BOB });
+    expect(accept).toEqual({ contact: BOB, isBack: false });
     expect(contacts).toEqual({ contacts: [{ ...BOB, blocked: false }] });
     expect(verify).toEqual({ contact: BOB, number: '12345'.repeat(12) });
     expect(status).toMatchObject({ identity: { name: 'Alice' }, relays: [{ online: true }], contacts: [BOB] });
