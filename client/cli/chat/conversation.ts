@@ -25,12 +25,18 @@ export interface Conversation {
   /** What the person has to know and has not read yet, the oldest first. */
   readonly warnings: readonly Warning[];
   /** What happened last beside this conversation; null if nothing did. */
-  readonly news: string | null;
+  readonly news: News | null;
 }
 
-/** @property contact the id of whom it is about; null of nobody alone. */
 export interface Warning {
+  /** The id of whom it is about; null of nobody alone. */
   readonly contact: string | null;
+  readonly text: string;
+}
+
+export interface News {
+  /** The id of who asks for approval: once they have it, that is no news any more. */
+  readonly asks: string | null;
   readonly text: string;
 }
 
@@ -62,7 +68,7 @@ export function useConversation(client: Client | null, contact: ContactView, onF
       const error = toSottoError(thrown);
       if (error.fault === 'disk') failed.current(error);
       // Whoever has the home open has gone: it is opened again, and all of this is asked again.
-      else if (!ownerIsGone(thrown)) apply((before) => ({ ...before, news: error.message }));
+      else if (!ownerIsGone(thrown)) apply((before) => withNews(before, error.message));
     };
     const unsubscribe = client.subscribe((event) => {
       if (event.type === 'notice' && event.code === 'store-failed') failed.current(new SottoError('store-failed', event.text));
@@ -115,30 +121,36 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
     case 'message':
     case 'state':
       if (event.message.contact.id === contact.id) return { ...before, messages: merge(before.messages, [event.message]) };
-      return event.type === 'state' ? before : { ...before, news: `${event.message.contact.name} has written to you as well.` };
+      return event.type === 'state' ? before : withNews(before, `${event.message.contact.name} has written to you as well.`);
     case 'path':
       return event.contact.id === contact.id ? { ...before, status: event.contact } : before;
     case 'relay':
       return { ...before, relays: [...before.relays.filter(({ url }) => url !== event.relay.url), event.relay] };
     case 'contact':
-      return { ...before, news: `${event.contact.name} is your contact now.` };
+      return withNews(before, `${event.contact.name} is your contact now.`);
     case 'removed': {
       const warnings = before.warnings.filter((warning) => warning.contact !== event.contact.id);
       if (event.contact.id !== contact.id) return { ...before, warnings };
-      return { ...NOTHING, warnings, news: `${event.contact.name} is removed from your contacts, with all messages.` };
+      return withNews({ ...NOTHING, warnings }, `${event.contact.name} is removed from your contacts, with all messages.`);
     }
     case 'request':
-      return { ...before, news: `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".` };
+      return withNews(before, `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".`, event.request.id);
     case 'notice': {
       const isOfOther = event.contact !== null && event.contact.id !== contact.id;
+      const warning = { contact: event.contact?.id ?? null, text: isOfOther ? `${event.contact.name}: ${event.text}` : event.text };
       switch (event.code) {
         // The heading says it.
         case 'blocked': return isOfOther ? before : { ...before, blocked: true, status: null };
         case 'unblocked': return isOfOther ? before : { ...before, blocked: false };
-        default: return warned(before, { contact: event.contact?.id ?? null, text: isOfOther ? `${event.contact.name}: ${event.text}` : event.text });
+        case 'session-replaced': return warned({ ...before, news: before.news?.asks === event.contact?.id ? null : before.news }, warning);
+        default: return warned(before, warning);
       }
     }
   }
+}
+
+function withNews(before: Conversation, text: string, asks: string | null = null): Conversation {
+  return { ...before, news: { asks, text } };
 }
 
 function warned(before: Conversation, warning: Warning): Conversation {
@@ -147,13 +159,13 @@ function warned(before: Conversation, warning: Warning): Conversation {
 
 /** What is still to be read, in this order: no news stands before a warning. */
 export function unreadOf({ warnings, news }: Conversation): readonly string[] {
-  return [...warnings.map(({ text }) => text), ...(news === null ? [] : [news])];
+  return [...warnings.map(({ text }) => text), ...(news === null ? [] : [news.text])];
 }
 
 /** The person has read one of these; what came meanwhile is still to be read. */
 export function afterReading(before: Conversation, read: string): Conversation {
   const warnings = before.warnings.filter(({ text }) => text !== read);
-  return { ...before, warnings, news: before.news === read ? null : before.news };
+  return { ...before, warnings, news: before.news?.text === read ? null : before.news };
 }
 
 /** How far a message is: it never goes back (core/conversation.ts NEXT). */

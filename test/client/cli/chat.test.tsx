@@ -492,11 +492,19 @@ describe('what the screen keeps', () => {
     const client = new MemoryClient();
     const after = afterEvent(NOTHING, { type: 'message', message: client.receive(CAROL, 'secret') }, BOB);
     expect(after.messages).toEqual([]);
-    expect(after.news).toBe('Carol has written to you as well.');
+    expect(after.news?.text).toBe('Carol has written to you as well.');
   });
 
   it('mentions somebody who waits for approval, and shows nothing of them', () => {
     const after = afterEvent(NOTHING, { type: 'request', request: new MemoryClient().waiting[0]! }, BOB);
-    expect(after).toMatchObject({ messages: [], news: 'Carol asks to be your contact; see "sotto requests".' });
+    expect(after).toMatchObject({ messages: [], news: { text: 'Carol asks to be your contact; see "sotto requests".' } });
+  });
+
+  it('does not go on saying that a contact asks to begin anew who has done so', () => {
+    const asked = afterEvent(NOTHING, { type: 'request', request: { ...new MemoryClient().waiting[0]!, isContact: true } }, BOB);
+    expect(asked.news?.text).toBe('Carol asks to begin anew with you; see "sotto requests".');
+    const replaced = (contact: typeof BOB) => afterEvent(asked, { type: 'notice', contact, code: 'session-replaced', text: 'Begun anew.' }, BOB);
+    expect(replaced(CAROL)).toMatchObject({ news: null, warnings: [{ contact: CAROL.id, text: 'Carol: Begun anew.' }] });
+    expect(replaced(BOB).news).toBe(asked.news);
   });
 });
