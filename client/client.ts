@@ -67,6 +67,7 @@ export interface RelayStatus {
 
 export interface StatusView {
   readonly identity: ContactView;
+  /** Ours first. */
   readonly relays: readonly RelayStatus[];
   readonly contacts: readonly ContactStatus[];
 }

@@ -6,7 +6,7 @@ import { SHORT_ID } from '../core/records.js';
 import { reference, welcomeWords } from './contacts.js';
 import { command } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
-import { writeJson, writeLine } from './output.js';
+import { writeJson, writeLine, writeNote } from './output.js';
 import { safeLine } from './text.js';
 import { stamp } from './time.js';
 
@@ -14,8 +14,9 @@ import { stamp } from './time.js';
 const MANY = 20;
 
 export async function requests(options: HomeOptions): Promise<void> {
-  const list = await withClient(options, 'brief', ({ client }) => client.requests());
+  const { list, own } = await withClient(options, 'brief', async ({ client }) => ({ list: await client.requests(), own: (await client.status()).relays[0] }));
   if (options.json) return writeJson({ requests: list });
+  if (own !== undefined && own.reason !== null) await writeNote(`sotto: Whoever came lately may be missing: the relay ${safeLine(own.url)} brings nothing (${safeLine(own.reason)}).`);
   if (list.length === 0) return writeLine('Nobody waits for approval.');
   const now = Date.now();
   for (const request of list) await writeLine(`${stamp(request.at, now)}  ${requestWords(request)}`);

@@ -105,6 +105,17 @@ describe('a command', () => {
     expect(plain!.stdout).toMatch(/ {2}Carol \(cacacaca\) asks to be your contact: It is me {2}\(and 1 more\)\n/);
   });
 
+  it('says with the list of those who wait that some may be missing while the relay is away', async () => {
+    const { relay } = client;
+    client.relay = { ...relay, online: false, reason: 'nothing listens there' };
+    const [plain, json] = await Promise.all([sotto(['requests']), sotto(['requests', '--json'])]);
+    client.relay = relay;
+    expect(plain.stdout).toContain('Carol');
+    expect(plain.stderr).toBe('sotto: Whoever came lately may be missing: the relay http://127.0.0.1:8080 brings nothing (nothing listens there).\n');
+    expect(json).toMatchObject({ code: 0, stderr: '' });
+    expect(await sotto(['requests'])).toMatchObject({ stderr: '' });
+  });
+
   it('blocks a contact, takes them back, and removes none whom nobody has said yes to', async () => {
     expect(JSON.parse((await sotto(['contacts', 'block', 'Bob', '--json'])).stdout)).toEqual({ contact: BOB, blocked: true });
     expect((await sotto(['contacts'])).stdout).toBe('b0b0b0b0  Bob  (blocked)\n');
