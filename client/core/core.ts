@@ -278,8 +278,7 @@ function onCollected(memory: Memory, mailbox: MailboxId, error: ErrorCode | null
   reset.repeat(memory, contact);
   // Whoever has just been approved could not be greeted before there was a mailbox for the answer.
   if (contact.record.helloOwed) direct.greet(memory, contact);
-  // Receipts go by the direct path, which may swallow them; whoever waits for room in this mailbox is to hear by the relay that there is some.
-  else if (contact.openCall !== null) direct.greet(memory, contact, true);
+  else direct.tellCollected(memory, contact);
 }
 
 function collectAgain(memory: Memory, mailbox: MailboxId): void {

@@ -154,17 +154,25 @@ export function reroute(memory: Memory, contact: Contact): void {
   if (hold !== null) for (const outgoing of contact.waiting) setReason(memory, contact, outgoing, hold.code);
 }
 
+/** A receipt was asked for by the direct path, which is not believed any more if nothing comes back. */
+export function expectAnswer(memory: Memory, contact: Contact): void {
+  contact.askedDirectAt = memory.now;
+  memory.timers.start(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
+}
+
 /**
  * Timer `race:`: receipts are overdue on the direct path, so the relay gets the envelopes too. True if nothing at all has come from
  * the contact by that path meanwhile: it may carry pings and still swallow envelopes, and must not be believed any more.
  */
 export function race(memory: Memory, contact: Contact): boolean {
   const direct = [...contact.outgoing.values()].filter(isByPeer);
-  if (direct.length === 0) return false;
+  const isAsked = contact.openCall !== null && contact.askedDirectAt > contact.heardDirectAt;
+  if (direct.length === 0 && !isAsked) return false;
   memory.timers.set(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
-  const overdue = direct.filter((outgoing) => outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
-  if (overdue.length === 0 || !isRelayReady(memory, contact)) return false;
-  if (contact.heardDirectAt + DIRECT_PATIENCE_MS <= memory.now) return true;
+  const isOverdue = (at: number): boolean => at + DIRECT_PATIENCE_MS <= memory.now;
+  const overdue = direct.filter(({ sentAt }) => isOverdue(sentAt));
+  if ((overdue.length === 0 && !(isAsked && isOverdue(contact.askedDirectAt))) || !isRelayReady(memory, contact)) return false;
+  if (isOverdue(contact.heardDirectAt)) return true;
   for (const outgoing of overdue.slice(0, roomAtRelay(contact))) {
     contact.inFlight -= 1;
     sendByRelay(memory, contact, outgoing);

@@ -269,7 +269,7 @@ export class VirtualClient {
         const { contact, envelope, to, bytes, ttlSeconds } = output;
         world.observer?.left(this, bytes);
         const error = this.#online.has('deposit') ? world.put(to.mailbox, to.token, bytes, ttlSeconds) : 'relay-unreachable';
-        return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error, retryAfterMs: error === 'mailbox-full' ? world.adviceMs : 0 }));
+        return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error, retryAfterMs: error === 'mailbox-full' ? world.advice(to.mailbox) : 0 }));
       }
       case 'dial': return this.#dial(output.call);
       case 'peer-remote': return this.#remote(output.call, output.description.ufrag);
