@@ -67,6 +67,7 @@ export interface RelayStatus {
 
 export interface StatusView {
   readonly identity: ContactView;
+  /** Ours first. */
   readonly relays: readonly RelayStatus[];
   readonly contacts: readonly ContactStatus[];
 }
@@ -81,6 +82,13 @@ export interface RequestView extends ContactView {
   readonly text: string | null;
   /** How many messages of theirs are known to exist, from that one on. */
   readonly messages: number;
+}
+
+/** Who is a contact from now on. */
+export interface Accepted {
+  readonly contact: ContactView;
+  /** Whether they were one before: what was said stays, and goes on in a new session. */
+  readonly isBack: boolean;
 }
 
 export type Wait = 'queued' | 'accepted' | 'delivered' | 'read';
@@ -110,12 +118,12 @@ export interface Client {
   closeAddress(): Promise<void>;
   /** Who waits for approval, the longest waiting first. */
   requests(): Promise<readonly RequestView[]>;
-  /** Makes a contact of somebody who waits; `id` is as much of their id as tells them apart. */
-  approve(id: string): Promise<{ readonly contact: ContactView }>;
+  /** Makes a contact of somebody who waits, or goes on with one who comes back; `id` is as much of their id as tells them apart. */
+  approve(id: string): Promise<Accepted>;
   /** Forgets somebody who waits. They are told nothing. */
   refuse(id: string): Promise<void>;
   /** Makes a contact of an invitation link, or asks to be one where the link is an address. */
-  accept(link: string): Promise<{ readonly contact: ContactView }>;
+  accept(link: string): Promise<Accepted>;
   contacts(): Promise<readonly ListedContact[]>;
   /** Deletes a contact, the messages with them, what has not left yet, and their mailbox at the relay. They are told nothing. */
   remove(contact: string): Promise<void>;

@@ -8,7 +8,7 @@ import { createIdentity, packIdentity, unpackPublicIdentity } from '../crypto/id
 import { safetyNumber } from '../crypto/safety-number.js';
 import { ready } from '../crypto/sodium.js';
 import { contentOf } from './backup/backup.js';
-import type { Client, ClientEvent, ContactView, ListedContact, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
+import type { Accepted, Client, ClientEvent, ContactView, ListedContact, MessageView, RelayStatus, RequestView, StatusView, Wait } from './client.js';
 import { Core } from './core/core.js';
 import type { Contact } from './core/memory.js';
 import { refuseBlocked } from './core/parting.js';
@@ -147,11 +147,11 @@ class RunningClient implements Client {
     return [...memory.requests.values()].map(({ record }) => requestView(memory, record));
   }
 
-  async approve(id: string): Promise<{ readonly contact: ContactView }> {
+  async approve(id: string): Promise<Accepted> {
     await this.#synced();
     const whole = requestOf(this.#loop.memory, id);
-    const { contact } = await this.#loop.ask((request) => ({ type: 'approve', request, id: whole }), 'accepted');
-    return { contact: contactView(this.#loop.memory.known(contact)!) };
+    const { contact, isBack } = await this.#loop.ask((request) => ({ type: 'approve', request, id: whole }), 'accepted');
+    return { contact: contactView(this.#loop.memory.known(contact)!), isBack };
   }
 
   async refuse(id: string): Promise<void> {
@@ -160,11 +160,11 @@ class RunningClient implements Client {
     await this.#loop.ask((request) => ({ type: 'refuse', request, id: whole }), 'done');
   }
 
-  async accept(link: string): Promise<{ readonly contact: ContactView }> {
+  async accept(link: string): Promise<Accepted> {
     // What waits may be their own asking; two that cross are only mended afterwards.
     await this.#synced();
-    const { contact } = await this.#loop.ask((request) => ({ type: 'accept', request, link }), 'accepted');
-    return { contact: contactView(this.#loop.memory.known(contact)!) };
+    const { contact, isBack } = await this.#loop.ask((request) => ({ type: 'accept', request, link }), 'accepted');
+    return { contact: contactView(this.#loop.memory.known(contact)!), isBack };
   }
 
   async contacts(): Promise<readonly ListedContact[]> {

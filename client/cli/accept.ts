@@ -3,7 +3,7 @@
 import { SottoError } from '../../crypto/error.js';
 import { SHORT_ID } from '../core/records.js';
 import { homeExists } from '../home.js';
-import { reference } from './contacts.js';
+import { compareWords, reference, welcomeWords } from './contacts.js';
 import { command } from './hint.js';
 import { homeOf, type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
@@ -12,17 +12,18 @@ import { safeLine } from './text.js';
 export async function accept(link: string, options: HomeOptions): Promise<void> {
   const home = homeOf(options);
   if (!homeExists(home)) await refuseStranger(link, home);
-  const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.accept(link)), all: (await client.status()).contacts }));
-  if (options.json) return writeJson({ contact });
+  const { accepted, all } = await withClient(options, 'brief', async ({ client }) => ({ accepted: await client.accept(link), all: (await client.status()).contacts }));
+  if (options.json) return writeJson(accepted);
+  const { contact } = accepted;
   const [name, call] = [safeLine(contact.name), reference(contact, all)];
   const { isAddress } = await import('../../crypto/address.js');
   // Somebody who had asked us is a contact already.
   if (isAddress(link) && all.find(({ id }) => id === contact.id)?.heardAt === null) {
     await writeLine(`${name} answers only after approving you; until then what you write waits. Write with: ${command(`chat ${call}`, options.home)}`);
+    await writeLine(compareWords(call, options.home));
   } else {
-    await writeLine(`${name} is your contact now. Write with: ${command(`chat ${call}`, options.home)}`);
+    await writeLine(welcomeWords(accepted, call, options.home));
   }
-  await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${call}`, options.home)}`);
   const namesakes = all.filter((other) => other.id !== contact.id && other.name.toLowerCase() === contact.name.toLowerCase());
   if (namesakes.length === 0) return;
   const ids = namesakes.map(({ id }) => id.slice(0, SHORT_ID)).join(', ');

@@ -1,6 +1,6 @@
 // `sotto contacts`: who may write to us, how they are named in a command, and how one parts with them.
 
-import type { ContactView } from '../client.js';
+import type { Accepted, ContactView } from '../client.js';
 import { SHORT_ID } from '../core/records.js';
 import { command, quoted } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
@@ -39,6 +39,18 @@ export async function unblock(contact: string, options: HomeOptions): Promise<vo
   const taken = await part(contact, options, 'unblock');
   if (options.json) return writeJson({ contact: taken, blocked: false });
   await writeLine(`${safeLine(taken.name)} is not blocked any more. What they wrote meanwhile comes as far as the relay still has it; the rest is asked for.`);
+}
+
+/** What is told of whoever is a contact from now on, or again: the way to write to them and, of somebody new, to know them. */
+export function welcomeWords({ contact, isBack }: Accepted, call: string, home: string | undefined): string {
+  const name = safeLine(contact.name);
+  const write = `Write with: ${command(`chat ${call}`, home)}`;
+  if (isBack) return `${name} is back: what you have with them goes on in a new session. The safety number is the same. ${write}`;
+  return `${name} is your contact now. ${write}\n${compareWords(call, home)}`;
+}
+
+export function compareWords(call: string, home: string | undefined): string {
+  return `Then compare numbers, so that you know it is them: ${command(`verify ${call}`, home)}`;
 }
 
 async function part(contact: string, options: HomeOptions, wish: 'block' | 'unblock'): Promise<ContactView> {

@@ -3,10 +3,10 @@
 import { SottoError } from '../../crypto/error.js';
 import type { RequestView } from '../client.js';
 import { SHORT_ID } from '../core/records.js';
-import { reference } from './contacts.js';
+import { reference, welcomeWords } from './contacts.js';
 import { command } from './hint.js';
 import { type HomeOptions, withClient } from './open.js';
-import { writeJson, writeLine } from './output.js';
+import { writeJson, writeLine, writeNote } from './output.js';
 import { safeLine } from './text.js';
 import { stamp } from './time.js';
 
@@ -14,8 +14,9 @@ import { stamp } from './time.js';
 const MANY = 20;
 
 export async function requests(options: HomeOptions): Promise<void> {
-  const list = await withClient(options, 'brief', ({ client }) => client.requests());
+  const { list, own } = await withClient(options, 'brief', async ({ client }) => ({ list: await client.requests(), own: (await client.status()).relays[0] }));
   if (options.json) return writeJson({ requests: list });
+  if (own !== undefined && own.reason !== null) await writeNote(`sotto: Whoever came lately may be missing: the relay ${safeLine(own.url)} brings nothing (${safeLine(own.reason)}).`);
   if (list.length === 0) return writeLine('Nobody waits for approval.');
   const now = Date.now();
   for (const request of list) await writeLine(`${stamp(request.at, now)}  ${requestWords(request)}`);
@@ -31,11 +32,9 @@ export function requestWords({ id, name, isContact, text, messages }: RequestVie
 }
 
 export async function approve(id: string, options: HomeOptions): Promise<void> {
-  const { contact, all } = await withClient(options, 'brief', async ({ client }) => ({ ...(await client.approve(id)), all: await client.contacts() }));
-  if (options.json) return writeJson({ contact });
-  const call = reference(contact, all);
-  await writeLine(`${safeLine(contact.name)} is your contact now. Write with: ${command(`chat ${call}`, options.home)}`);
-  await writeLine(`Then compare numbers, so that you know it is them: ${command(`verify ${call}`, options.home)}`);
+  const { accepted, all } = await withClient(options, 'brief', async ({ client }) => ({ accepted: await client.approve(id), all: await client.contacts() }));
+  if (options.json) return writeJson(accepted);
+  await writeLine(welcomeWords(accepted, reference(accepted.contact, all), options.home));
 }
 
 export async function refuse(id: string | undefined, options: HomeOptions & { readonly all?: boolean }): Promise<void> {

@@ -278,6 +278,7 @@ function onCollected(memory: Memory, mailbox: MailboxId, error: ErrorCode | null
   reset.repeat(memory, contact);
   // Whoever has just been approved could not be greeted before there was a mailbox for the answer.
   if (contact.record.helloOwed) direct.greet(memory, contact);
+  else direct.tellCollected(memory, contact);
 }
 
 function collectAgain(memory: Memory, mailbox: MailboxId): void {

@@ -11,7 +11,7 @@ import { owe } from './conversation.js';
 import type { CallId } from './input.js';
 import type { Answer, Bind, Candidates, Description as WireDescription, Offer, Presence } from './message_pb.js';
 import { pathOfCall, type Call, type Contact, type Memory, type WhyRelay } from './memory.js';
-import { ASK_AFTER_MS, flush, reroute, sendTransient } from './outbox.js';
+import { ASK_AFTER_MS, expectAnswer, flush, reroute, sendTransient } from './outbox.js';
 import type { PathName } from './records.js';
 
 /** From dialing to an open, proven channel; libraries give up much later, by then a new call is better. */
@@ -20,6 +20,8 @@ const CALL_MS = 8_000;
 const REDIAL_MS = [1_000, 8_000, 30_000, 120_000, 600_000, 1_800_000] as const;
 /** Shortest time between two greetings that nobody asked for. */
 const GREET_INTERVAL_MS = 5_000;
+/** A greeting this old was heard, and its hearer has tried our mailbox again, before it was collected. */
+const JUST_GREETED_MS = 1_000;
 /** Longest time between two questions for a receipt. */
 const ASK_MAX_MS = 86_400_000;
 /** A difference between two round trips that is more than noise. */
@@ -47,6 +49,14 @@ export function greet(memory: Memory, contact: Contact, answer = false): void {
   sendTransient(memory, contact, { case: 'presence', value: { answer, last: contact.record.sentNumber } }, null);
 }
 
+/**
+ * A contact's mailbox is collected again: whoever waits for room in it is to hear so by the relay. Nothing else may say it: a receipt goes by
+ * the direct path, which may swallow it, or is not owed. A greeting of this moment serves as well.
+ */
+export function tellCollected(memory: Memory, contact: Contact): void {
+  if (memory.now >= contact.nextGreetAt - GREET_INTERVAL_MS + JUST_GREETED_MS) greet(memory, contact, true);
+}
+
 /** A fresh Presence. By a peer connection it only asks for a receipt. */
 export function onPresence(memory: Memory, contact: Contact, presence: Presence, path: PathName): void {
   owe(memory, contact);
@@ -65,6 +75,7 @@ export function onPresence(memory: Memory, contact: Contact, presence: Presence,
 export function askForReceipt(memory: Memory, contact: Contact): void {
   if (contact.undelivered.size === 0) return;
   sendTransient(memory, contact, { case: 'presence', value: { answer: false, last: contact.record.sentNumber } }, contact.openCall);
+  if (contact.openCall !== null) expectAnswer(memory, contact);
   const silentMs = memory.now - contact.record.heardAt;
   memory.timers.set(`ask:${contact.record.id}`, memory.now + Math.min(ASK_MAX_MS, Math.max(ASK_AFTER_MS, Math.floor(silentMs / 2))));
 }

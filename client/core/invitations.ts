@@ -135,7 +135,7 @@ function join(memory: Memory, request: RequestId, link: InvitationLink, card: Ui
   collect(memory, record.inbox);
   const contact = begin(memory, record, session);
   enqueue(memory, contact, null, null);
-  memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: record.id } });
+  memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: record.id, isBack: false } });
 }
 
 // A session that works is never given up for a link, and the same invitation makes no second one: its keys are gone at its maker.

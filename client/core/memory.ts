@@ -80,8 +80,9 @@ export interface Contact {
   hold: Hold | null;
   /** The bound, open call; null when the conversation uses the relay. */
   openCall: CallId | null;
-  /** When anything last came by a peer connection. */
+  /** When anything last came by a peer connection, and when a receipt was last asked for by one. */
   heardDirectAt: number;
+  askedDirectAt: number;
   callFailures: number;
   nextCallAt: number;
   nextGreetAt: number;
@@ -239,7 +240,7 @@ export class Memory {
       record, session,
       undelivered: new Map(), unread: new Map(), failed: new Map(), recent: new Map(), held: new Map(), outgoing: new Map(), byNumber: new Map(),
       waiting: [], inFlight: 0, putFailures: 0, hold: null,
-      openCall: null, heardDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
+      openCall: null, heardDirectAt: 0, askedDirectAt: 0, callFailures: 0, nextCallAt: 0, nextGreetAt: 0, pathSince: this.now, why: this.direct ? 'away' : 'short-lived',
       lastReceiptAt: 0, lastAgainAt: 0, lastRepeatedAt: 0, nextOfferAt: 0, gapAsked: 0, differs: false, nextTellAt: 0, nextOldAt: 0, resetFailed: false,
     };
     this.contacts.set(record.id, contact);
@@ -299,6 +300,7 @@ export class Memory {
       contact.lastAgainAt -= ms;
       contact.lastRepeatedAt -= ms;
       contact.heardDirectAt -= ms;
+      contact.askedDirectAt -= ms;
       contact.nextCallAt -= ms;
       contact.nextGreetAt -= ms;
       contact.nextOfferAt -= ms;

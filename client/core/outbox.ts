@@ -126,6 +126,7 @@ function sendDirect(memory: Memory, contact: Contact, outgoing: Outgoing, call: 
     remove(memory, contact, outgoing);
     return;
   }
+  setReason(memory, contact, outgoing, null);
   outgoing.via = memory.pathOf(contact);
   outgoing.sentAt = memory.now;
   contact.inFlight += 1;
@@ -149,6 +150,14 @@ export function reroute(memory: Memory, contact: Contact): void {
   for (const outgoing of contact.outgoing.values()) if (isByPeer(outgoing)) putBack(contact, outgoing);
   contact.waiting.sort((a, b) => a.record.order - b.record.order);
   flush(memory, contact);
+  const hold = holdOf(contact);
+  if (hold !== null) for (const outgoing of contact.waiting) setReason(memory, contact, outgoing, hold.code);
+}
+
+/** A receipt was asked for by the direct path, which is not believed any more if nothing comes back. */
+export function expectAnswer(memory: Memory, contact: Contact): void {
+  contact.askedDirectAt = memory.now;
+  memory.timers.start(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
 }
 
 /**
@@ -157,16 +166,24 @@ export function reroute(memory: Memory, contact: Contact): void {
  */
 export function race(memory: Memory, contact: Contact): boolean {
   const direct = [...contact.outgoing.values()].filter(isByPeer);
-  if (direct.length === 0) return false;
+  const isAsked = contact.openCall !== null && contact.askedDirectAt > contact.heardDirectAt;
+  if (direct.length === 0 && !isAsked) return false;
   memory.timers.set(`race:${contact.record.id}`, memory.now + DIRECT_PATIENCE_MS);
-  const overdue = direct.filter((outgoing) => outgoing.sentAt + DIRECT_PATIENCE_MS <= memory.now);
-  if (overdue.length === 0 || !isRelayReady(memory, contact)) return false;
-  if (contact.heardDirectAt + DIRECT_PATIENCE_MS <= memory.now) return true;
-  for (const outgoing of overdue) {
+  const isOverdue = (at: number): boolean => at + DIRECT_PATIENCE_MS <= memory.now;
+  const overdue = direct.filter(({ sentAt }) => isOverdue(sentAt));
+  if ((overdue.length === 0 && !(isAsked && isOverdue(contact.askedDirectAt))) || !isRelayReady(memory, contact)) return false;
+  if (isOverdue(contact.heardDirectAt)) return true;
+  for (const outgoing of overdue.slice(0, roomAtRelay(contact))) {
     contact.inFlight -= 1;
     sendByRelay(memory, contact, outgoing);
   }
   return false;
+}
+
+// After a refusal one envelope goes ahead here, too.
+function roomAtRelay(contact: Contact): number {
+  if (contact.hold === null) return IN_FLIGHT_MAX;
+  return [...contact.outgoing.values()].some(({ via }) => via === 'relay') ? 0 : 1;
 }
 
 function isByPeer({ via }: Outgoing): boolean {
@@ -217,10 +234,14 @@ function refused(memory: Memory, contact: Contact, outgoing: Outgoing, error: Er
   }
   putBack(contact, outgoing);
   contact.waiting.sort((a, b) => a.record.order - b.record.order);
-  const text = textOf(contact, outgoing);
-  if (text?.state === 'queued' && text.reason !== error) setText(memory, contact, { ...text, reason: error });
   // An unreachable relay is tried again when its link is back; a refusal after a while.
-  if (error === 'relay-unreachable' || (contact.hold?.until ?? 0) > memory.now) return;
+  if (error !== 'relay-unreachable' && (contact.hold?.until ?? 0) <= memory.now) holdBack(memory, contact, error, retryAfterMs);
+  // The path that has opened meanwhile, or was too slow, needs nothing of the relay.
+  if (contact.openCall === null) setReason(memory, contact, outgoing, error);
+  else flush(memory, contact);
+}
+
+function holdBack(memory: Memory, contact: Contact, error: ErrorCode, retryAfterMs: number): void {
   const waitMs = Math.max(Math.min(ADVICE_MAX_MS, retryAfterMs), Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** contact.putFailures));
   contact.putFailures += 1;
   const spreadMs = Math.floor((waitMs * SPREAD * memory.random(1)[0]!) / 256);
@@ -281,6 +302,12 @@ export function remove(memory: Memory, contact: Contact, outgoing: Outgoing): vo
 function setText(memory: Memory, contact: Contact, text: MessageRecord): void {
   contact.undelivered.set(text.number, text);
   memory.saveText(text, 'state');
+}
+
+/** Why a text is still here, where that has changed. */
+function setReason(memory: Memory, contact: Contact, outgoing: Outgoing, reason: ErrorCode | null): void {
+  const text = textOf(contact, outgoing);
+  if (text?.state === 'queued' && text.reason !== reason) setText(memory, contact, { ...text, reason });
 }
 
 function textOf(contact: Contact, outgoing: Outgoing): MessageRecord | undefined {

@@ -11,7 +11,8 @@ export type Result =
   | { readonly type: 'invited'; readonly link: string; readonly expiresAt: number }
   | { readonly type: 'address'; readonly link: string }
   | { readonly type: 'done' }
-  | { readonly type: 'accepted'; readonly contact: ContactId }
+  /** `isBack`: it was a contact before, and goes on in a new session. */
+  | { readonly type: 'accepted'; readonly contact: ContactId; readonly isBack: boolean }
   | { readonly type: 'sent'; readonly message: MessageRecord };
 
 export type Output =

@@ -133,6 +133,7 @@ export function approve(memory: Memory, request: RequestId, id: ContactId): void
   if (waiting === undefined) throw new SottoError('request-unknown');
   const { record, session } = waiting;
   const { name, outbox, flightKey, devices, begunAt } = record;
+  const isBack = memory.contacts.has(id);
   // The mailbox of the address is everybody's; this contact gets one of their own, and is told of it until they surely know.
   const contact = welcome(memory, { peer: unpackPublicIdentity(record.identity), name, outbox, flightKey, devices, begunAt }, createMailbox(memory), session);
   memory.update(contact, { heardAt: record.heardAt });
@@ -141,7 +142,7 @@ export function approve(memory: Memory, request: RequestId, id: ContactId): void
   for (const { number, id: textId, chain, text, sentAt } of record.texts) {
     onText(memory, contact, { id: fromHex(textId), number, chain: fromHex(chain), text }, sentAt, 'relay');
   }
-  memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: id } });
+  memory.emit({ type: 'answer', request, result: { type: 'accepted', contact: id, isBack } });
 }
 
 function welcome(memory: Memory, { peer, name, outbox, flightKey, devices, begunAt }: Omit<OpenedFlight, 'session' | 'first' | 'body'>, inbox: OwnMailbox, session: Session): Contact {

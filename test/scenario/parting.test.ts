@@ -69,12 +69,13 @@ test('who has removed a contact comes back by their address: they see it, approv
   };
   const { requests: [stranger] } = await ask('It is Dora') as { requests: Json[] };
   expect(stranger).toMatchObject({ name: 'Dora', isContact: false });
-  await story.json(['approve', String(stranger!['id']), '--home', alice]);
+  expect(await story.json(['approve', String(stranger!['id']), '--home', alice])).toMatchObject({ contact: { name: 'Dora' }, isBack: false });
   await story.json(['send', 'Alice', 'Thank you', '--wait', 'accepted', '--home', dora]);
   await story.json(['contacts', 'remove', 'Alice', '--yes', '--home', dora]);
   await ask('I am back');
   expect((await story.run(['requests', '--home', alice])).out).toMatch(/is your contact and asks to begin anew: I am back\n/);
-  await story.json(['approve', String(stranger!['id']), '--home', alice]);
+  const { out } = await story.run(['approve', String(stranger!['id']), '--home', alice]);
+  expect(out).toMatch(/^Dora is back: what you have with them goes on in a new session\. The safety number is the same\. Write with: .*chat Dora --home \S+$/);
   await eventually(() => story.json(['history', 'Alice', '--home', dora]), ({ messages }) => (messages as Json[]).every(({ state }) => state === 'delivered'));
   const texts = (await story.json(['history', 'Dora', '--home', alice]))['messages'] as Json[];
   expect(texts.map(({ text }) => text)).toEqual(['It is Dora', 'Thank you', 'I am back']);

@@ -62,7 +62,8 @@ export class MemoryClient implements Client {
   }
 
   async approve(id: string) {
-    return { contact: this.#take(id) };
+    const isBack = this.waiting.some((request) => request.id.startsWith(id) && request.isContact);
+    return { contact: this.#take(id), isBack };
   }
 
   async refuse(id: string) {
@@ -72,7 +73,7 @@ export class MemoryClient implements Client {
   async accept(link: string) {
     this.calls.push(['accept', link]);
     if (link !== 'sotto://invitation') throw new SottoError('link-invalid');
-    return { contact: BOB };
+    return { contact: BOB, isBack: false };
   }
 
   async contacts() {

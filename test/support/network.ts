@@ -31,12 +31,18 @@ export interface Weather {
 
 export const FAIR: Weather = { delayMs: 10, crash: 0, cut: 0, direct: 1 };
 
+/** What lives no longer has a tenth more of a mailbox; and the advice to whoever finds a mailbox full that is being collected. */
+const PASSING_SECONDS = 300;
+const COLLECTED_ADVICE_MS = 5_000;
+
 export class Network {
   now = 1_800_000_000_000;
   weather: Weather;
-  /** Envelopes that a mailbox holds, and the advice that comes with the refusal of more. */
+  /** Envelopes that a mailbox holds, and the advice that comes with the refusal of more while its owner is away. */
   mailboxMax = Infinity;
   adviceMs = 0;
+  /** Whether direct channels stay open and lose all that goes in. */
+  swallowing = false;
   readonly chance: () => number;
   /** Mailboxes by id: who collects, and what waits. */
   readonly mailboxes = new Map<string, { token: string; owner: Collector; envelopes: Map<number, Envelope> }>();
@@ -83,12 +89,17 @@ export class Network {
     const box = this.mailboxes.get(mailbox);
     if (box === undefined) return 'mailbox-unknown';
     if (box.token !== token.join()) return 'token-wrong';
-    if (box.envelopes.size >= this.mailboxMax) return 'mailbox-full';
+    if (box.envelopes.size >= this.mailboxMax * (ttlSeconds <= PASSING_SECONDS ? 1.1 : 1)) return 'mailbox-full';
     this.#sequence += 1;
     const envelope = { sequence: this.#sequence, bytes, at: this.now, expiresAt: this.now + ttlSeconds * 1000 };
     box.envelopes.set(envelope.sequence, envelope);
     this.deliver(mailbox, envelope);
     return null;
+  }
+
+  /** When somebody who was refused for lack of room is to try again. */
+  advice(mailbox: string): number {
+    return this.mailboxes.get(mailbox)!.owner.isOnline('collect') ? COLLECTED_ADVICE_MS : this.adviceMs;
   }
 
   deliver(mailbox: string, envelope: Envelope): void {

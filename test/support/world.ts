@@ -12,6 +12,7 @@ import { Disk } from './disk.js';
 import { Network } from './network.js';
 
 export const RELAY = 'https://relay.test';
+const RECONNECT_MS = 50;
 
 /** Where a process can die while it handles one input: before the commit, after it, or in the middle of the sending. */
 export type Death = 'before-commit' | 'after-commit' | 'while-sending';
@@ -96,11 +97,14 @@ export class VirtualClient {
   }
 
   disconnect(): void {
-    for (const role of this.#online) {
-      this.#online.delete(role);
-      this.input({ type: 'link', relay: RELAY, role: role as 'collect', online: false, rttMs: 0 });
-      this.#connect(role as 'collect');
-    }
+    for (const role of this.#online) this.lose(role as 'collect', RECONNECT_MS);
+  }
+
+  /** One connection to the relay ends, and another is there after a while. */
+  lose(role: 'collect' | 'deposit', downMs: number): void {
+    this.#online.delete(role);
+    this.input({ type: 'link', relay: RELAY, role, online: false, rttMs: 0 });
+    this.#connect(role, downMs);
   }
 
   cutDirect(): void {
@@ -213,8 +217,8 @@ export class VirtualClient {
     this.world.observer?.committed(this);
   }
 
-  #connect(role: 'collect' | 'deposit'): void {
-    this.#later(50, () => {
+  #connect(role: 'collect' | 'deposit', delayMs = RECONNECT_MS): void {
+    this.#later(delayMs, () => {
       if (this.#isDown || this.#online.has(role)) return;
       this.#online.add(role);
       this.input({ type: 'link', relay: RELAY, role, online: true, rttMs: 5 });
@@ -265,7 +269,7 @@ export class VirtualClient {
         const { contact, envelope, to, bytes, ttlSeconds } = output;
         world.observer?.left(this, bytes);
         const error = this.#online.has('deposit') ? world.put(to.mailbox, to.token, bytes, ttlSeconds) : 'relay-unreachable';
-        return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error, retryAfterMs: error === 'mailbox-full' ? world.adviceMs : 0 }));
+        return this.#later(world.weather.delayMs, () => this.input({ type: 'put', contact, envelope, error, retryAfterMs: error === 'mailbox-full' ? world.advice(to.mailbox) : 0 }));
       }
       case 'dial': return this.#dial(output.call);
       case 'peer-remote': return this.#remote(output.call, output.description.ufrag);
@@ -326,7 +330,7 @@ export class VirtualClient {
 
   #send(call: string, frame: Uint8Array): void {
     const state = this.calls.get(call);
-    if (state?.open !== true || state.peer === null) return;
+    if (state?.open !== true || state.peer === null || this.world.swallowing) return;
     const { peer } = state;
     peer.#later(this.world.weather.delayMs, () => {
       if (peer.calls.get(call) !== undefined && this.calls.get(call) !== undefined) peer.input({ type: 'peer-frame', call, frame });

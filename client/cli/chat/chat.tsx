@@ -10,7 +10,7 @@ import { withCommands } from '../hint.js';
 import { pathWords } from '../status.js';
 import { safeLine, safeText } from '../text.js';
 import { bytesOver, count } from './commands.js';
-import { type Conversation, useConversation } from './conversation.js';
+import { type Conversation, unreadOf, useConversation } from './conversation.js';
 import { type Draft, draftRows } from './draft.js';
 import type { Keyboard } from './keyboard.js';
 import { type Line, line, LineRow, type Piece } from './line.js';
@@ -25,8 +25,9 @@ const CLOCK_MS = 15_000;
 const TALL_ROWS = 14;
 /** Relays that are away are told of in so many lines at most; /status names all. */
 const TROUBLES_MAX = 3;
-/** Rows of the longest notice, with a command to type at its end. */
-const HINT_ROWS_MAX = 4;
+/** Rows of the longest warning, with a command to type at its end; and those that it leaves to everything else. */
+const HINT_ROWS_MAX = 6;
+const ROWS_BESIDE_HINT = 4;
 /** What of a long name is always shown in the heading. */
 const NAME_COLUMNS = 12;
 const PROMPT = '> ';
@@ -56,8 +57,10 @@ export function Chat({ client, contact, home, keyboard, columns, rows, onCursor,
   const column = transcript(messages, columns, now);
   const height = useRef(1);
   const { end, scroll } = useScroll(column, height, loadOlder);
+  // What the person reads beside the messages now.
+  const told = useRef<string | null>(null);
   const onEnter = () => {
-    dismiss();
+    if (told.current !== null) dismiss(told.current);
     scroll.move('end');
   };
   const draftColumns = columns - PROMPT.length;
@@ -66,7 +69,12 @@ export function Chat({ client, contact, home, keyboard, columns, rows, onCursor,
 
   const head = headLines(contact, conversation, client !== null, { columns, rows, now });
   const typed = draftLines(draft, draftColumns, Math.max(1, Math.floor(rows / 3)));
-  const hint = hintLines(hintOf(draft, unseen, conversation, end !== null, panel !== null), home, columns, rows);
+  const unread = unreadOf(conversation);
+  const pressing = pressingOf(draft, unseen);
+  told.current = pressing === null ? unread[0] ?? null : null;
+  const hint = pressing === null && unread.length > 0
+    ? unreadLines(unread, home, columns, rows)
+    : hintLines(pressing ?? quietHint(draft, end !== null, panel !== null), columns, rows);
   const room = rows - head.length - hint.length - typed.lines.length;
   const said = panel === null ? [] : rowsOf(withCommands(safeText(panel), home), columns, 'words').slice(0, Math.max(0, room - 1)).map(({ text }) => line(text, 'quiet'));
   height.current = Math.max(1, room - said.length);
@@ -97,18 +105,34 @@ function headLines(contact: ContactView, { status, blocked, relays }: Conversati
   ];
 }
 
-/** What is most worth saying now. */
-function hintOf({ before, after }: Draft, unseen: number, { notice }: Conversation, scrolled: boolean, answered: boolean): Piece {
-  const over = bytesOver((before + after).trimEnd());
+/** What is more worth saying now than any warning; null if nothing is. */
+function pressingOf(draft: Draft, unseen: number): Piece | null {
+  const over = overOf(draft);
   if (over > 0) return { text: `${count(over)} too long to be sent`, look: 'failure' };
   if (unseen > 0) return { text: unseen === 1 ? '1 new message below; End shows it' : `${unseen} new messages below; End shows them`, look: 'warning' };
-  if (notice !== null) return { text: safeLine(notice), look: 'warning' };
+  return null;
+}
+
+function quietHint(draft: Draft, scrolled: boolean, answered: boolean): Piece {
+  const over = overOf(draft);
   if (over > -NEAR_LIMIT_BYTES) return { text: `room for ${count(-over)} more of ${count(TEXT_MAX_BYTES)}`, look: 'quiet' };
   return { text: scrolled ? 'PageDown and End go back to the newest' : `Enter sends  /help  Esc ${answered ? 'closes this' : 'leaves'}`, look: 'quiet' };
 }
 
-function hintLines({ text, look }: Piece, home: string | undefined, columns: number, rows: number): Line[] {
-  return rowsOf(withCommands(text, home), columns, 'words').slice(0, rows >= TALL_ROWS ? HINT_ROWS_MAX : 1).map((row) => line(row.text, look));
+function overOf({ before, after }: Draft): number {
+  return bytesOver((before + after).trimEnd());
+}
+
+function hintLines({ text, look }: Piece, columns: number, rows: number): Line[] {
+  return rowsOf(text, columns, 'words').slice(0, rows >= TALL_ROWS ? HINT_ROWS_MAX : 1).map((row) => line(row.text, look));
+}
+
+/** The first of what is to be read, as much of it as the screen has room for, and that there is more. */
+function unreadLines([first = '', ...others]: readonly string[], home: string | undefined, columns: number, rows: number): Line[] {
+  const words = others.length === 1 ? 'Enter shows one more' : `Enter shows the next of ${others.length} more`;
+  const more = others.length === 0 ? [] : [line(cut(words, columns), 'quiet')];
+  const room = Math.max(1, Math.min(HINT_ROWS_MAX, rows - ROWS_BESIDE_HINT) - more.length);
+  return [...rowsOf(withCommands(safeLine(first), home), columns, 'words').slice(0, room).map(({ text }) => line(text, 'warning')), ...more];
 }
 
 /** The part of a draft around its cursor, and where the cursor is in it. */

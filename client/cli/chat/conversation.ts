@@ -22,20 +22,32 @@ export interface Conversation {
   /** Whether the person has blocked the contact: there is no path to them then. */
   readonly blocked: boolean;
   readonly relays: readonly RelayStatus[];
-  /** What happened beside this conversation; null if nothing did. */
-  readonly notice: string | null;
-  /** Whether that is a warning, whose place no news takes. */
-  readonly warned: boolean;
+  /** What the person has to know and has not read yet, the oldest first. */
+  readonly warnings: readonly Warning[];
+  /** What happened last beside this conversation; null if nothing did. */
+  readonly news: News | null;
 }
 
-export const NOTHING: Conversation = { messages: [], older: false, status: null, blocked: false, relays: [], notice: null, warned: false };
+export interface Warning {
+  /** The id of whom it is about; null of nobody alone. */
+  readonly contact: string | null;
+  readonly text: string;
+}
+
+export interface News {
+  /** The id of who asks for approval: once they have it, that is no news any more. */
+  readonly asks: string | null;
+  readonly text: string;
+}
+
+export const NOTHING: Conversation = { messages: [], older: false, status: null, blocked: false, relays: [], warnings: [], news: null };
 
 export interface Kept {
   readonly conversation: Conversation;
   /** Asks for the messages before the first. */
   readonly loadOlder: () => void;
-  /** The person has read the notice. */
-  readonly dismiss: () => void;
+  /** The person has read this warning, or this news. */
+  readonly dismiss: (read: string) => void;
 }
 
 /** @param onFailure called when nothing more can be shown or sent, because the disk is at fault. */
@@ -56,7 +68,7 @@ export function useConversation(client: Client | null, contact: ContactView, onF
       const error = toSottoError(thrown);
       if (error.fault === 'disk') failed.current(error);
       // Whoever has the home open has gone: it is opened again, and all of this is asked again.
-      else if (!ownerIsGone(thrown)) apply((before) => ({ ...before, notice: error.message }));
+      else if (!ownerIsGone(thrown)) apply((before) => withNews(before, error.message));
     };
     const unsubscribe = client.subscribe((event) => {
       if (event.type === 'notice' && event.code === 'store-failed') failed.current(new SottoError('store-failed', event.text));
@@ -87,7 +99,7 @@ export function useConversation(client: Client | null, contact: ContactView, onF
     }, () => {}).finally(() => (loading.current = false));
   }, [client, contact]);
 
-  const dismiss = useCallback(() => setConversation((before) => ({ ...before, notice: null, warned: false })), []);
+  const dismiss = useCallback((read: string) => setConversation((before) => afterReading(before, read)), []);
   return { conversation, loadOlder, dismiss };
 }
 
@@ -116,23 +128,44 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
       return { ...before, relays: [...before.relays.filter(({ url }) => url !== event.relay.url), event.relay] };
     case 'contact':
       return withNews(before, `${event.contact.name} is your contact now.`);
-    case 'removed':
-      return event.contact.id === contact.id ? { ...NOTHING, notice: `${event.contact.name} is removed from your contacts, with all messages.` } : before;
+    case 'removed': {
+      const warnings = before.warnings.filter((warning) => warning.contact !== event.contact.id);
+      if (event.contact.id !== contact.id) return { ...before, warnings };
+      return withNews({ ...NOTHING, warnings }, `${event.contact.name} is removed from your contacts, with all messages.`);
+    }
     case 'request':
-      return withNews(before, `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".`);
-    case 'notice':
-      if (event.contact && event.contact.id !== contact.id) return before;
+      return withNews(before, `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".`, event.request.id);
+    case 'notice': {
+      const isOfOther = event.contact !== null && event.contact.id !== contact.id;
+      const warning = { contact: event.contact?.id ?? null, text: isOfOther ? `${event.contact.name}: ${event.text}` : event.text };
       switch (event.code) {
         // The heading says it.
-        case 'blocked': return { ...before, blocked: true, status: null };
-        case 'unblocked': return { ...before, blocked: false };
-        default: return { ...before, notice: event.text, warned: true };
+        case 'blocked': return isOfOther ? before : { ...before, blocked: true, status: null };
+        case 'unblocked': return isOfOther ? before : { ...before, blocked: false };
+        case 'session-replaced': return warned({ ...before, news: before.news?.asks === event.contact?.id ? null : before.news }, warning);
+        default: return warned(before, warning);
       }
+    }
   }
 }
 
-function withNews(before: Conversation, notice: string): Conversation {
-  return before.warned ? before : { ...before, notice };
+function withNews(before: Conversation, text: string, asks: string | null = null): Conversation {
+  return { ...before, news: { asks, text } };
+}
+
+function warned(before: Conversation, warning: Warning): Conversation {
+  return before.warnings.some(({ text }) => text === warning.text) ? before : { ...before, warnings: [...before.warnings, warning] };
+}
+
+/** What is still to be read, in this order: no news stands before a warning. */
+export function unreadOf({ warnings, news }: Conversation): readonly string[] {
+  return [...warnings.map(({ text }) => text), ...(news === null ? [] : [news.text])];
+}
+
+/** The person has read one of these; what came meanwhile is still to be read. */
+export function afterReading(before: Conversation, read: string): Conversation {
+  const warnings = before.warnings.filter(({ text }) => text !== read);
+  return { ...before, warnings, news: before.news?.text === read ? null : before.news };
 }
 
 /** How far a message is: it never goes back (core/conversation.ts NEXT). */

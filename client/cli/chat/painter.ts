@@ -16,6 +16,8 @@ export interface Painter {
   place(row: number, column: number): void;
   /** What is on the terminal can't be known any more: its size has changed. */
   forget(): void;
+  /** Another program has had the terminal meanwhile: takes it again. */
+  take(): void;
   /** Gives the terminal back; paints nothing after. */
   end(): void;
 }
@@ -25,8 +27,13 @@ export function createPainter(write: (bytes: string) => void, rows: () => number
   let shown: readonly string[] = [];
   let cursor = at(0, 0);
   let ended = false;
-  write(TAKE);
+  const take = () => {
+    shown = [];
+    if (!ended) write(TAKE);
+  };
+  take();
   return {
+    take,
     paint: (frame) => {
       // Ink writes an empty frame when it has nothing to say.
       if (ended || frame === '') return;

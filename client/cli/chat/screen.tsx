@@ -46,6 +46,7 @@ export function openScreen(contact: ContactView, home: string | undefined): Scre
     input.off('data', read).pause();
     input.setRawMode(false);
     output.off('resize', draw);
+    process.off('SIGCONT', goOn);
     process.off('exit', close);
     for (const signal of SIGNALS) process.off(signal, leave);
   };
@@ -64,6 +65,13 @@ export function openScreen(contact: ContactView, home: string | undefined): Scre
     painter.forget();
     ink.rerender(view());
   };
+  // Whoever has stopped this process has had the terminal since, and has made it its own.
+  const goOn = () => {
+    input.setRawMode(false);
+    input.setRawMode(true);
+    painter.take();
+    ink.rerender(view());
+  };
   // Also when the process ends in an unforeseen way.
   process.once('exit', close);
   for (const signal of SIGNALS) process.on(signal, leave);
@@ -77,6 +85,7 @@ export function openScreen(contact: ContactView, home: string | undefined): Scre
   input.once('end', lose).on('data', read).resume();
   input.setRawMode(true);
   output.on('resize', draw);
+  process.on('SIGCONT', goOn);
   // "debug" means that Ink writes each frame whole and as it is, which is what the painter takes.
   const ink = render(view(), { stdout: paintedBy(painter.paint, columns), debug: true, exitOnCtrlC: false, patchConsole: false });
   // Something that could not be drawn ends Ink; without it no key would be heard any more.

@@ -31,7 +31,7 @@ export interface TypingOptions {
   /** Columns in which the draft is shown. */
   readonly columns: number;
   readonly scroll: Scroll;
-  /** Something was entered: what stands on the screen beside the messages has been read. */
+  /** Something was entered, or nothing: what stands on the screen beside the messages has been read. */
   readonly onEnter: () => void;
   readonly onLeave: () => void;
   readonly onFailure: (error: SottoError) => void;
@@ -53,7 +53,10 @@ export function useTyping(options: TypingOptions): Typing {
     const { client, contact, onEnter, onFailure } = options;
     const { before, after } = latest.current.draft;
     const text = (before + after).trimEnd();
-    if (text === '') return change({ panel: null });
+    if (text === '') {
+      onEnter();
+      return change({ panel: null });
+    }
     if (text.trim() === '/quit') return options.onLeave();
     if (!client) return change({ panel: OPENING });
     if (bytesOver(text) > 0) return change({ panel: `Not sent: this is ${count(bytesOver(text))} too long. Shorten it, or send it in parts.` });

@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { serve, type Served } from '../../../client/cli/rpc.js';
 import { createKey, homeFiles } from '../../../client/home.js';
-import { MemoryClient } from '../../support/memory-client.js';
+import { BOB, MemoryClient } from '../../support/memory-client.js';
 
 const PATIENCE_MS = 60_000;
-const COMMAND = `stty rows 24 cols 80; '${process.execPath}' '${join(import.meta.dirname, '../../../dist/bin/sotto.js')}' chat Bob; echo "code $?"; stty -a`;
+const COMMAND = `stty rows 24 cols 80; tty; sh -c 'echo pid $$; exec "$@"' sh '${process.execPath}' '${join(import.meta.dirname, '../../../dist/bin/sotto.js')}' chat Bob; echo "code $?"; stty -a`;
+/** What takes a terminal: its second screen. */
+const TAKEN = '\u001b[?1049h';
 /** What gives a terminal back: pastes without marks, long lines wrapped, the first screen. */
 const GIVEN_BACK = '\u001b[?2004l\u001b[?7h\u001b[?1049l';
 
@@ -66,6 +68,34 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
       expect(client.messages).toHaveLength(1);
     }, { timeout: PATIENCE_MS, interval: 500 });
     expect(client.messages[0]!.text).toBe(`${lines.join('').replaceAll('\r', '\n')}finis`);
+  });
+
+  it('shows the first of two warnings until it was read, and then the second', async () => {
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
+    for (const text of ['Missing messages.', 'Somebody stood between.']) client.tell({ type: 'notice', contact: BOB, code: 'gap', text });
+    await shows('Missing messages.');
+    await shows('Enter shows one more');
+    expect(shown).not.toContain('Somebody');
+    type('\r');
+    await shows('Somebody stood between.');
+    type('\u0003');
+    expect(await after()).toMatch(/^[^ ]+code 0/);
+  });
+
+  it('takes the terminal again when it goes on after a stop', async () => {
+    const [, tty = '', pid = ''] = /(\/dev\/\S+)\r\npid (\d+)/.exec(shown) ?? [];
+    const modes = (...changed: string[]) => spawnSync('stty', ['-F', tty, ...changed]).stdout.toString();
+    process.kill(Number(pid), 'SIGSTOP');
+    // As a shell does.
+    modes('sane');
+    expect(modes('-a')).toMatch(/ icanon /);
+    const before = shown.length;
+    process.kill(Number(pid), 'SIGCONT');
+    await vi.waitFor(() => expect(shown.slice(before)).toMatch(/1049h[^]*Bob[^]*Say hello/), PATIENCE_MS);
+    expect(shown.slice(before)).toContain(TAKEN);
+    expect(modes('-a')).toMatch(/ -icanon /);
+    type('\u0003');
+    expect(await after()).toMatch(/^[^ ]+code 0\r\n[^]* icanon /);
   });
 
   it('ends with a sentence and the code of the disk when the store fails', async () => {

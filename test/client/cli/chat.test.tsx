@@ -193,6 +193,58 @@ describe('a conversation on the screen', () => {
     await vi.waitFor(() => expect(lines().join(' ').replaceAll(/ +/g, ' ')).toContain(`take a new one with "${programWord()} address --new --home /home/bob/sotto".`));
   });
 
+  it('keeps each warning until it was read, and news behind them', async () => {
+    const client = new MemoryClient();
+    const { shows, type, lastFrame, lines } = await open(client);
+    const warn = (text: string, contact: typeof BOB | null = BOB) => client.tell({ type: 'notice', contact, code: 'gap', text });
+    client.tell({ type: 'contact', contact: CAROL });
+    await shows('Carol is your contact now');
+    warn('The first warning.');
+    await shows('The first warning', 'Enter shows one more');
+    warn('The second warning.', CAROL);
+    warn('The first warning.');
+    client.tell({ type: 'message', message: client.receive(CAROL, 'news') });
+    await shows('The first warning', 'Enter shows the next of 2 more');
+    expect(lastFrame()).not.toMatch(/Carol|second/);
+    type(`read${ENTER}`);
+    await shows('Carol: The second warning', 'Enter shows one more');
+    type(ENTER);
+    await shows('Carol has written to you as well');
+    expect(lastFrame()).not.toMatch(/warning|more/);
+    type(ENTER);
+    await vi.waitFor(() => expect(lines().at(-2)).toMatch(/^Enter sends/), PATIENCE_MS);
+    expect(client.messages.filter(({ direction }) => direction === 'out').map(({ text }) => text)).toEqual(['read']);
+  });
+
+  it('takes no warning for read that was out of sight', async () => {
+    const client = new MemoryClient();
+    for (let i = 1; i <= 80; i++) client.receive(BOB, `number ${i}.`, Date.now() - 3_600_000);
+    const { shows, type } = await open(client);
+    await shows('number 80.');
+    type(PAGE_UP);
+    await shows('PageDown and End go back');
+    client.receive(BOB, 'number 81.');
+    await shows('1 new message below');
+    client.tell({ type: 'notice', contact: BOB, code: 'gap', text: 'A warning.' });
+    type(ENTER);
+    await shows('number 81.', 'A warning.');
+  });
+
+  it('shows the whole of a warning on a small screen', async () => {
+    const client = new MemoryClient();
+    const { lines } = await open(client, { columns: 40, rows: 10 });
+    const text = 'This contact has begun anew by a link of yours: a new session takes the place of the old one. The safety number is the same.';
+    client.tell({ type: 'notice', contact: BOB, code: 'session-replaced', text });
+    await vi.waitFor(() => expect(lines().map((each) => each.trim()).join(' ')).toContain(text), PATIENCE_MS);
+  });
+
+  it('drops what it warned of a contact who is removed, and nothing of others', () => {
+    const warnings = [{ contact: CAROL.id, text: 'of Carol' }, { contact: null, text: 'of nobody' }, { contact: BOB.id, text: 'of Bob' }];
+    const before = { ...NOTHING, warnings };
+    expect(afterEvent(before, { type: 'removed', contact: CAROL }, BOB).warnings.map(({ text }) => text)).toEqual(['of nobody', 'of Bob']);
+    expect(afterEvent(before, { type: 'removed', contact: BOB }, BOB).warnings.map(({ text }) => text)).toEqual(['of Carol', 'of nobody']);
+  });
+
   it('keeps nothing on the screen of a contact who is removed meanwhile', async () => {
     const client = new MemoryClient();
     client.receive(BOB, 'about to go');
@@ -440,11 +492,19 @@ describe('what the screen keeps', () => {
     const client = new MemoryClient();
     const after = afterEvent(NOTHING, { type: 'message', message: client.receive(CAROL, 'secret') }, BOB);
     expect(after.messages).toEqual([]);
-    expect(after.notice).toBe('Carol has written to you as well.');
+    expect(after.news?.text).toBe('Carol has written to you as well.');
   });
 
   it('mentions somebody who waits for approval, and shows nothing of them', () => {
     const after = afterEvent(NOTHING, { type: 'request', request: new MemoryClient().waiting[0]! }, BOB);
-    expect(after).toMatchObject({ messages: [], notice: 'Carol asks to be your contact; see "sotto requests".' });
+    expect(after).toMatchObject({ messages: [], news: { text: 'Carol asks to be your contact; see "sotto requests".' } });
+  });
+
+  it('does not go on saying that a contact asks to begin anew who has done so', () => {
+    const asked = afterEvent(NOTHING, { type: 'request', request: { ...new MemoryClient().waiting[0]!, isContact: true } }, BOB);
+    expect(asked.news?.text).toBe('Carol asks to begin anew with you; see "sotto requests".');
+    const replaced = (contact: typeof BOB) => afterEvent(asked, { type: 'notice', contact, code: 'session-replaced', text: 'Begun anew.' }, BOB);
+    expect(replaced(CAROL)).toMatchObject({ news: null, warnings: [{ contact: CAROL.id, text: 'Carol: Begun anew.' }] });
+    expect(replaced(BOB).news).toBe(asked.news);
   });
 });

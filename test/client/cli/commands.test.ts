@@ -105,6 +105,17 @@ describe('a command', () => {
     expect(plain!.stdout).toMatch(/ {2}Carol \(cacacaca\) asks to be your contact: It is me {2}\(and 1 more\)\n/);
   });
 
+  it('says with the list of those who wait that some may be missing while the relay is away', async () => {
+    const { relay } = client;
+    client.relay = { ...relay, online: false, reason: 'nothing listens there' };
+    const [plain, json] = await Promise.all([sotto(['requests']), sotto(['requests', '--json'])]);
+    client.relay = relay;
+    expect(plain.stdout).toContain('Carol');
+    expect(plain.stderr).toBe('sotto: Whoever came lately may be missing: the relay http://127.0.0.1:8080 brings nothing (nothing listens there).\n');
+    expect(json).toMatchObject({ code: 0, stderr: '' });
+    expect(await sotto(['requests'])).toMatchObject({ stderr: '' });
+  });
+
   it('blocks a contact, takes them back, and removes none whom nobody has said yes to', async () => {
     expect(JSON.parse((await sotto(['contacts', 'block', 'Bob', '--json'])).stdout)).toEqual({ contact: BOB, blocked: true });
     expect((await sotto(['contacts'])).stdout).toBe('b0b0b0b0  Bob  (blocked)\n');
@@ -142,7 +153,9 @@ describe('a command', () => {
     expect(await sotto(['approve', 'Carol'])).toMatchObject({ code: 2, stderr: expect.stringContaining('sotto requests') });
     expect(await sotto(['refuse'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
     const { stdout } = await sotto(['approve', 'caca', '--json']);
-    expect(JSON.parse(stdout)).toEqual({ contact: { id: before!.id, name: 'Carol' } });
+    expect(JSON.parse(stdout)).toEqual({ contact: { id: before!.id, name: 'Carol' }, isBack: false });
+    client.waiting = [before!];
+    expect((await sotto(['approve', 'caca'])).stdout).toMatch(/^Carol is your contact now\. Write with: (npx )?sotto chat \w+\nThen compare numbers/);
     client.waiting = [before!, { ...before!, id: 'cb'.repeat(32) }];
     expect(JSON.parse((await sotto(['refuse', '--all', '--json'])).stdout)).toEqual({ refused: 2 });
     expect(client.waiting).toEqual([]);
@@ -232,7 +245,7 @@ describe('a command', () => {
       [['invite'], ['accept', 'sotto://invitation'], ['contacts'], ['verify', 'Bob'], ['status'], ['history', 'Bob', '--limit', '1'], ['policy', 'b0b0', 'relay-only']]
         .map(async (args) => JSON.parse((await sotto([...args, '--json'])).stdout)));
     expect(invite).toEqual({ link: 'sotto://invitation', expiresAt: expect.any(Number) });
-    expect(accept).toEqual({ contact: BOB });
+    expect(accept).toEqual({ contact: BOB, isBack: false });
     expect(contacts).toEqual({ contacts: [{ ...BOB, blocked: false }] });
     expect(verify).toEqual({ contact: BOB, number: '12345'.repeat(12) });
     expect(status).toMatchObject({ identity: { name: 'Alice' }, relays: [{ online: true }], contacts: [BOB] });

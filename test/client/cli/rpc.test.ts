@@ -52,7 +52,7 @@ describe('a client over the socket', () => {
     client.receive(BOB, 'hello');
     client.people = [BOB, CAROL];
     expect(await remote.invite()).toEqual({ link: 'sotto://invitation', expiresAt: expect.any(Number) });
-    expect(await remote.accept('sotto://invitation')).toEqual({ contact: BOB });
+    expect(await remote.accept('sotto://invitation')).toEqual({ contact: BOB, isBack: false });
     expect(await remote.contacts()).toEqual([{ ...BOB, blocked: false }, { ...CAROL, blocked: false }]);
     await remote.block('Carol');
     expect((await client.contacts()).map(({ blocked }) => blocked)).toEqual([false, true]);
@@ -65,7 +65,7 @@ describe('a client over the socket', () => {
     await remote.closeAddress();
     expect(client.calls.splice(0)).toEqual([['address'], ['newAddress'], ['closeAddress']]);
     expect(await remote.requests()).toEqual([{ ...CAROL, isContact: false, at: 1_760_000_000_000, text: 'It is me', messages: 2 }]);
-    expect(await remote.approve('ca')).toEqual({ contact: CAROL });
+    expect(await remote.approve('ca')).toEqual({ contact: CAROL, isBack: false });
     await expect(remote.refuse('ca')).rejects.toMatchObject({ code: 'request-unknown' });
     const sent = await remote.send('Bob', 'hi', { wait: 'accepted', timeoutMs: 5 });
     expect(sent).toEqual(client.messages[1]);

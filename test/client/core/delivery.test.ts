@@ -132,6 +132,22 @@ describe('two clients', () => {
     expect(alice.states()).toEqual(['delivered']);
   });
 
+  it('notice what the relay has lost although a direct path is open that swallows every question about it', () => {
+    const world = new World(13, { ...FAIR, direct: 0 });
+    const { alice, bob, atAlice } = acquaint(world);
+    bob.crash(60_000);
+    world.run(1_000);
+    alice.send(atAlice, 'lost by the relay');
+    world.run(1_000);
+    for (const box of world.mailboxes.values()) box.envelopes.clear();
+    world.weather = FAIR;
+    for (let ms = 0; alice.path(atAlice) !== 'direct' && ms < 100_000; ms += 10) world.run(10);
+    world.swallowing = true;
+    world.run(1_000_000);
+    expect(bob.shown()).toEqual(['lost by the relay']);
+    expect(alice.states()).toEqual(['delivered']);
+  });
+
   it('lose nothing, double nothing and keep the order through crashes, cuts and relay restarts at random moments', () => {
     fc.assert(fc.property(fc.integer(), (seed) => {
       const world = new World(seed);

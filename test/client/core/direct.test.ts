@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import * as direct from '../../../client/core/direct.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
+import * as outbox from '../../../client/core/outbox.js';
 import { answerTo, bindOf, bystander, described, dialed, dials, meetAs, offer, onlyCall, opened, OURS, presence, rest, THEIRS } from './calls.js';
 import { dueIn, puts, typesOf } from './support.js';
 import type { Meeting } from './support.js';
@@ -302,7 +303,47 @@ describe('a path by way of a TURN server', () => {
   });
 });
 
+describe('a mailbox that is collected again', () => {
+  it('is told of by the relay, unless a greeting of this moment has said so', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    opened(meeting);
+    direct.greet(memory, bob);
+    memory.takeOutputs();
+    const told = (): number => {
+      direct.tellCollected(memory, bob);
+      return puts(memory.takeOutputs());
+    };
+    memory.now += 999;
+    expect(told()).toBe(0);
+    memory.now += 1;
+    expect([told(), told()]).toEqual([1, 0]);
+  });
+});
+
 describe('the question for a receipt', () => {
+  it('ends a direct path by which nothing comes back, and only where the relay can be used instead', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const race = (ms: number): boolean => {
+      memory.now += ms;
+      return outbox.race(memory, bob);
+    };
+    opened(meeting);
+    bob.undelivered.set(1, {} as never);
+    bob.heardDirectAt = memory.now;
+    memory.now += 600_000;
+    expect(race(0)).toBe(false);
+    direct.askForReceipt(memory, bob);
+    expect(dueIn(memory, `race:${bob.record.id}`)).toBe(3_000);
+    expect(race(2_999)).toBe(false);
+    bob.hold = { code: 'mailbox-full', until: memory.now + 2 };
+    expect(race(1)).toBe(false);
+    expect(race(1)).toBe(true);
+    bob.heardDirectAt = memory.now;
+    expect(race(0)).toBe(false);
+  });
+
   it('is asked the less often the longer nobody has answered, and not without a text', () => {
     const { memory, bob } = meetAs('offerer');
     const ask = `ask:${bob.record.id}`;

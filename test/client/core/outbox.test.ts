@@ -5,7 +5,7 @@ import { decrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { decodeBody } from '../../../client/core/body.js';
 import { owe, sendText } from '../../../client/core/conversation.js';
-import { greet } from '../../../client/core/direct.js';
+import * as direct from '../../../client/core/direct.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import * as outbox from '../../../client/core/outbox.js';
 import type { Output } from '../../../client/core/output.js';
@@ -44,7 +44,7 @@ describe('what goes by the relay', () => {
     const { outbox: { relay }, inbox } = bob.record;
     memory.links.set(`deposit ${relay}`, { online: false, rttMs: 0 });
     expect(puts(send(memory, bob, 'offline'))).toBe(0);
-    greet(memory, bob);
+    direct.greet(memory, bob);
     expect(puts(memory.takeOutputs())).toBe(0);
     memory.links.set(`deposit ${relay}`, { online: true, rttMs: 0 });
     memory.update(bob, { helloOwed: true });
@@ -254,7 +254,63 @@ describe('what goes by the direct path', () => {
     memory.links.set(`deposit ${bob.record.outbox.relay}`, { online: false, rttMs: 0 });
     expect(outbox.race(memory, bob)).toBe(false);
     memory.links.set(`deposit ${bob.record.outbox.relay}`, { online: true, rttMs: 0 });
+    // Where the relay takes nothing the path may be the only one.
+    bob.hold = { code: 'mailbox-full', until: memory.now + 1 };
+    expect(outbox.race(memory, bob)).toBe(false);
+    bob.hold = { code: 'mailbox-full', until: memory.now };
     expect(outbox.race(memory, bob)).toBe(true);
+  });
+
+  it('is what the relay was given before the path was open, or as well, and has refused: at once, and once for each refusal', () => {
+    const HOUR = 3_600_000;
+    for (const code of ['mailbox-full', 'relay-unreachable'] as const) {
+      const meeting = meetAs('offerer');
+      const { memory, bob } = meeting;
+      send(memory, bob, 'one');
+      opened(meeting);
+      const refuse = (): Output[] => {
+        outbox.onPut(memory, bob, envelopes(bob)[0]!, code, HOUR);
+        return memory.takeOutputs();
+      };
+      expect([frames(refuse()), bob.waiting, bob.inFlight, stateOf(bob, 1), outbox.holdOf(bob)]).toEqual([1, [], 1, 'queued', null]);
+      expect(puts(refuse())).toBe(0);
+      bob.hold = null;
+      memory.now += 3_000;
+      bob.heardDirectAt = memory.now;
+      outbox.race(memory, bob);
+      expect([puts(memory.takeOutputs()), bob.inFlight]).toEqual([1, 1]);
+      expect([frames(refuse()), bob.waiting, bob.inFlight, stateOf(bob, 1)]).toEqual([1, [], 1, 'queued']);
+    }
+  });
+
+  it('waits again, and says why, when the path ends while the relay takes nothing', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    send(memory, bob, 'one');
+    outbox.onPut(memory, bob, envelopes(bob)[0]!, 'mailbox-full', 3_600_000);
+    const call = opened(meeting);
+    expect([stateOf(bob, 1), bob.waiting, bob.inFlight]).toEqual(['queued', [], 1]);
+    send(memory, bob, 'two');
+    expect(stateOf(bob, 2)).toBe('queued');
+    direct.onCallEnded(memory, call, bob, 'gone');
+    expect([stateOf(bob, 1), stateOf(bob, 2), bob.waiting.length, bob.inFlight]).toEqual(['queued mailbox-full', 'queued mailbox-full', 2, 0]);
+  });
+
+  it('goes by the relay by one envelope alone after a refusal, and the others when that was taken', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    opened(meeting);
+    send(memory, bob, 'one', 'two', 'three');
+    bob.hold = { code: 'mailbox-full', until: memory.now };
+    const race = (): number => {
+      memory.now += 3_000;
+      bob.heardDirectAt = memory.now;
+      outbox.race(memory, bob);
+      return puts(memory.takeOutputs());
+    };
+    expect([race(), race()]).toEqual([1, 0]);
+    outbox.onPut(memory, bob, envelopes(bob)[0]!, null);
+    expect([race(), bob.inFlight]).toEqual([2, 2]);
   });
 
   it('needs no race when it is all received', () => {
