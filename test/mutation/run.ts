@@ -18,7 +18,7 @@ const TESTS: Record<string, readonly (readonly string[])[]> = {
   'client/core': [['--no-isolate', ...['body', 'call', 'conversation', 'core', 'direct', 'flight', 'outbox', 'receipt', 'resumption', 'week', 'hostile', 'sdp'].map((name) => `test/client/core/${name}.test.ts`)], ['test/client/core']],
 };
 
-/** A mutant that runs so many times longer than all tests did without one has no end. */
+/** A mutant that runs so many times longer than the same tests did without one has no end. */
 const PATIENCE = 8;
 /** Without a mutant all tests end, however busy the machine is. */
 const PATIENCE_AT_FIRST_MS = 3_600_000;
@@ -49,9 +49,20 @@ function roomOf(file: string): string {
   return Object.keys(TESTS).find((name) => file.startsWith(`${name}/`))!;
 }
 
-async function runTests(house: string, room: string, patienceMs: number): Promise<Fate> {
+/** How long each of a room's runs may take, by how long it took without any mutant: one patience for all would keep what has no end waiting for the longest. */
+async function measure(house: string, room: string): Promise<readonly number[]> {
+  const patienceMs: number[] = [];
   for (const tests of TESTS[room]!) {
-    const fate = await runVitest(house, tests, patienceMs);
+    const since = performance.now();
+    if ((await runVitest(house, tests, PATIENCE_AT_FIRST_MS)) !== 'survived') throw new Error(`The tests of ${room} fail without any mutant.`);
+    patienceMs.push(PATIENCE * (performance.now() - since));
+  }
+  return patienceMs;
+}
+
+async function runTests(house: string, room: string, patienceMs: readonly number[]): Promise<Fate> {
+  for (const [index, tests] of TESTS[room]!.entries()) {
+    const fate = await runVitest(house, tests, patienceMs[index]!);
     if (fate !== 'survived') return fate;
   }
   return 'survived';
@@ -72,7 +83,7 @@ function runVitest(house: string, tests: readonly string[], patienceMs: number):
   });
 }
 
-async function tryMutant(house: string, { file, from, to, after }: Mutant, patienceMs: number): Promise<Fate> {
+async function tryMutant(house: string, { file, from, to, after }: Mutant, patienceMs: readonly number[]): Promise<Fate> {
   const path = join(house, file);
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.slice(0, from) + after + text.slice(to));
@@ -91,12 +102,8 @@ async function main(prefixes: readonly string[]): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), 'sotto-mutation-'));
     const house = copy(folder);
     try {
-      const patienceMs = new Map<string, number>();
-      for (const room of new Set(mutants.map(({ file }) => roomOf(file)))) {
-        const since = performance.now();
-        if ((await runTests(house, room, PATIENCE_AT_FIRST_MS)) !== 'survived') throw new Error(`The tests of ${room} fail without any mutant.`);
-        patienceMs.set(room, PATIENCE * (performance.now() - since));
-      }
+      const patienceMs = new Map<string, readonly number[]>();
+      for (const room of new Set(mutants.map(({ file }) => roomOf(file)))) patienceMs.set(room, await measure(house, room));
       for (const [index, mutant] of queue) {
         const fate = isEquivalent(mutant) ? 'equivalent' : await tryMutant(house, mutant, patienceMs.get(roomOf(mutant.file))!);
         if (fate === 'survived') survivors.push(mutant);
