@@ -137,6 +137,17 @@ const EQUIVALENT: Record<string, readonly Equivalent[]> = {
     ["wanted === 'arena'", 'true', 'an arena that is not wanted is not used', 'arena = openArena()'],
     ['sealed.length < TAG_BYTES', 'false', 'libsodium refuses what is shorter than a tag, too'],
   ],
+  'relay/core/relay.ts': [
+    ["this.#admission.kind === 'work'", 'true', 'who asks for no work has no bits, and that is written like none'],
+    ['!(error instanceof SottoError)', 'false', 'nothing else is thrown there but by a fault of ours'],
+    ["answer.kind === 'opened'", 'true', 'no other answer says that a mailbox was created', 'answer.created'],
+    ["answer.kind === 'refused'", 'true', NO_OTHER_CODE, "answer.code === 'mailbox-unknown'"],
+    ["answer.kind === 'refused'", 'true', 'what is asked to open a mailbox opens it or refuses', "answer.kind !== 'opened'"],
+    ["operation.kind !== 'put'", 'false', 'only a mailbox that is full says when it will have room'],
+  ],
+  'relay/core/source.ts': [
+    ['Math.min(this.#holds, this.#level + pieces)', 'this.#level + pieces', 'a bucket is filled, which bounds it, before anybody looks into it'],
+  ],
 };
 
 /** Whether a mutant is known to change nothing that can be seen. */

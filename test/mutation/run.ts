@@ -16,7 +16,19 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const TESTS: Record<string, readonly (readonly string[])[]> = {
   'crypto': [['--no-isolate', ...['frozen', 'session', 'handshake', 'bytes', 'identity', 'devices', 'archive', 'name', 'invitation', 'reset'].map((name) => `test/crypto/${name}.test.ts`)], ['test/crypto']],
   'client/core': [['--no-isolate', ...['body', 'call', 'conversation', 'core', 'direct', 'flight', 'outbox', 'receipt', 'resumption', 'week', 'hostile', 'sdp'].map((name) => `test/client/core/${name}.test.ts`)], ['test/client/core']],
+  'relay/core': [
+    ['--no-isolate', ...['core', 'collecting', 'limits', 'source'].map((name) => `test/relay/${name}.test.ts`)],
+    // The others of its file start the built program.
+    ['test/relay/turn/offer.test.ts', '--testNamePattern=a request for TURN'],
+  ],
+  'relay/turn': [
+    ['--no-isolate', ...['turn', 'access', 'limits', 'peers', 'stun'].map((name) => `test/relay/turn/${name}.test.ts`)],
+    ['test/relay/turn/offer.test.ts', '--testNamePattern=^(our URLs|a credential|a name)'],
+  ],
 };
+
+/** What does nothing but own sockets and threads: a real network is its test, and takes longer than a mutant is worth. */
+const LOOPS = new Set(['clock', 'door', 'server', 'socket', 'worker', 'workers'].map((name) => `relay/turn/${name}.ts`));
 
 /** A mutant that runs so many times longer than the same tests did without one has no end. */
 const PATIENCE = 8;
@@ -30,7 +42,7 @@ type Fate = 'killed' | 'survived' | 'endless';
 
 function find(prefixes: readonly string[]): Mutant[] {
   const files = Object.keys(TESTS).flatMap((room) => readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`));
-  const wanted = files.filter((file) => /(?<!_pb|\.d)\.ts$/.test(file) && (prefixes.length === 0 || prefixes.some((prefix) => file.startsWith(prefix))));
+  const wanted = files.filter((file) => /(?<!_pb|\.d)\.ts$/.test(file) && !LOOPS.has(file) && (prefixes.length === 0 || prefixes.some((prefix) => file.startsWith(prefix))));
   return wanted.toSorted().flatMap((file) => mutantsOf(file, readFileSync(join(root, file), 'utf8')));
 }
 

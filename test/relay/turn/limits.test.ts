@@ -59,6 +59,10 @@ describe('a meter', () => {
     const take = (amount: number, now: number): boolean => meter.take(amount, now);
     expect([take(999, 10_000), take(1, 10_000), take(1, 10_000), take(1, 10_001), take(1, 10_001)]).toEqual([true, true, false, true, false]);
     expect([take(1, 9_002), take(1, 9_001), take(1, 9_001)]).toEqual([false, true, true]);
+    const small = new Meter(1_000, 1_000);
+    expect(Array.from({ length: 2_000 }, () => small.take(1, NOW)).filter(Boolean)).toHaveLength(1_000);
+    const source = new SourceMeter(KEY, 1, 1_000);
+    expect([NOW, NOW, NOW + 1, NOW + 1].map((now) => source.take('192.0.2.1', now))).toEqual([true, false, true, false]);
   });
 
   test('of sources has a secret by which they share a place, so that nobody can choose whom to silence', () => {

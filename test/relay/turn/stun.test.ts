@@ -156,7 +156,8 @@ describe('an attribute', () => {
     expect([4, 2, 6, 0, 1].map((flags) => attribute.readChangeRequest(Uint8Array.of(0, 0, 0, flags)))).toEqual([
       { ip: true, port: false }, { ip: false, port: true }, { ip: true, port: true }, { ip: false, port: false }, { ip: false, port: false },
     ]);
-    expect([attribute.readErrorCode(hex('00000414')), attribute.readErrorCode(hex('0000fc14')), attribute.readErrorCode(hex('000004')), attribute.readErrorCode(hex('00'))]).toEqual([420, 420, 400, 0]);
+    expect([attribute.readErrorCode(hex('00000414')), attribute.readErrorCode(hex('0000fc14')), attribute.readErrorCode(hex('000004')), attribute.readErrorCode(hex('00')), attribute.readErrorCode(attribute.errorCode(508))]).toEqual([420, 420, 400, 0, 508]);
+    expect([0x01020304, 0xfffefdfc].map((value) => attribute.readLifetime(attribute.lifetime(value)))).toEqual([0x01020304, 0xfffefdfc]);
   });
 
   test('that is an address has the length of its family, and a family', () => {
