@@ -23,6 +23,7 @@ const TESTS: Record<string, readonly (readonly string[])[]> = {
   ],
   'relay/turn': [
     ['--no-isolate', ...['turn', 'access', 'limits', 'peers', 'stun'].map((name) => `test/relay/turn/${name}.test.ts`)],
+    ['test/relay/turn/fuzz.test.ts', '--testNamePattern=^(no bytes|allocations)'],
     ['test/relay/turn/offer.test.ts', '--testNamePattern=^(our URLs|a credential|a name)'],
   ],
 };

@@ -33,10 +33,11 @@ function showing(mailbox: Mailbox, admission: Uint8Array): Body {
 
 /** The first of those that are made which fits. */
 function firstOf<T>(make: (index: number) => T, fits: (one: T) => boolean): T {
-  for (let index = 0; ; index += 1) {
+  for (let index = 0; index < 1e6; index += 1) {
     const one = make(index);
     if (fits(one)) return one;
   }
+  throw new Error('none of a million fits');
 }
 
 /** A proof of work of so many bits and no more. */
