@@ -99,8 +99,7 @@ export class Collections {
   /** The client has these envelopes on its disk: there is room for others. */
   acknowledged(collector: Collector, mailbox: Uint8Array, sequences: readonly number[]): void {
     const collection = collector.mailboxes.get(keyOf(mailbox));
-    if (collection === undefined) return;
-    for (const sequence of sequences) land(collection, sequence);
+    if (collection !== undefined) for (const sequence of sequences) land(collection, sequence);
     this.#list(collector);
   }
 

@@ -17,6 +17,7 @@ const NO_WEEKS = 'without an address there are no cards of it';
 const NOT_WAITING = 'what does not wait is not among what waits';
 const NO_OTHER_CODE = 'nothing else has such a code';
 const ALL_MAY_STAY = 'if the oldest may stay all may, so the filter keeps them all';
+const EXPIRED_ANSWER = 'what has expired is given to nobody, and is the first to go where there are too many';
 const NOTHING_LEFT = 'where nothing is left to write, nothing is written';
 
 const EQUIVALENT: Record<string, readonly Equivalent[]> = {
@@ -136,6 +137,51 @@ const EQUIVALENT: Record<string, readonly Equivalent[]> = {
     ['arena === undefined', 'true', 'another arena does the same', 'arena = openArena()'],
     ["wanted === 'arena'", 'true', 'an arena that is not wanted is not used', 'arena = openArena()'],
     ['sealed.length < TAG_BYTES', 'false', 'libsodium refuses what is shorter than a tag, too'],
+  ],
+  'relay/core/relay.ts': [
+    ["this.#admission.kind === 'work'", 'true', 'who asks for no work has no bits, and that is written like none'],
+    ['!(error instanceof SottoError)', 'false', 'nothing else is thrown there but by a fault of ours'],
+    ["answer.kind === 'opened'", 'true', 'no other answer says that a mailbox was created', 'answer.created'],
+    ["answer.kind === 'refused'", 'true', NO_OTHER_CODE, "answer.code === 'mailbox-unknown'"],
+    ["answer.kind === 'refused'", 'true', 'what is asked to open a mailbox opens it or refuses', "answer.kind !== 'opened'"],
+    ["operation.kind !== 'put'", 'false', 'only a mailbox that is full says when it will have room'],
+  ],
+  'relay/core/source.ts': [
+    ['Math.min(this.#holds, this.#level + pieces)', 'this.#level + pieces', 'a bucket is filled, which bounds it, before anybody looks into it'],
+  ],
+  'relay/turn/access.ts': [
+    ['name === allocation?.username', 'false', 'a name has the same key every time'],
+    ['until > now', 'true', EXPIRED_ANSWER],
+    ['>', '>=', EXPIRED_ANSWER, 'until > now && this.#answers.size'],
+  ],
+  'relay/turn/address.ts': [
+    ["address.includes(':')", 'true', 'the bytes of an IPv4 address are no more and no fewer than its text'],
+    ["part.includes('.')", 'true', 'what has no point is no IPv4 address'],
+  ],
+  'relay/turn/attribute.ts': [
+    ['ip === null', 'false', 'the first thing that is done with nothing throws the same'],
+  ],
+  'relay/turn/binding.ts': [
+    ['other !== null', 'true', 'whoever asks for another port where there is none was refused before', 'const from'],
+    ['other === null', 'false', 'there is no listener of that name', 'const alternative'],
+  ],
+  'relay/turn/frame.ts': [
+    ['bytes.length >= CHANNEL_HEADER_BYTES', 'true', 'what is shorter has no data, and a stream waits for more of it', 'CHANNEL_FIRST >> 14'],
+    ['this.#rest.length === 0', 'false', 'a copy says the same as what it is a copy of'],
+    ['<', '<=', 'what begins with 0x40 is ChannelData', 'bytes[0]! < 0x40'],
+  ],
+  'relay/turn/meter.ts': [
+    ['>', '>=', 'nothing is nothing either way', 'spentMs > 0'],
+    ['<', '<=', 'a turn more at the end of every address only makes it another hash', 'index < subscriber.length'],
+  ],
+  'relay/turn/turn.ts': [
+    ['allocation !== undefined', 'true', 'what has a channel is an allocation', 'channel !== undefined'],
+    ['wish.token === null', 'false', 'nothing is reserved under no token', 'const reserved'],
+    ['reserved === null', 'true', 'a port that is given to whom it was kept for has just made room for itself', 'wish.pair ? 2 : 1'],
+    ['request === undefined', 'false', 'each socket that was asked for is told of once', 'request === undefined || allocation === undefined'],
+    ['number === null', 'false', 'nothing is less than the first channel'],
+    ['peer === null', 'false', 'a peer that is none was refused before', 'refused !== null || peer === null'],
+    ['allocation.relayed === null', 'false', 'nobody is let in before an allocation has its address', 'permission === undefined'],
   ],
 };
 

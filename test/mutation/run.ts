@@ -16,9 +16,22 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const TESTS: Record<string, readonly (readonly string[])[]> = {
   'crypto': [['--no-isolate', ...['frozen', 'session', 'handshake', 'bytes', 'identity', 'devices', 'archive', 'name', 'invitation', 'reset'].map((name) => `test/crypto/${name}.test.ts`)], ['test/crypto']],
   'client/core': [['--no-isolate', ...['body', 'call', 'conversation', 'core', 'direct', 'flight', 'outbox', 'receipt', 'resumption', 'week', 'hostile', 'sdp'].map((name) => `test/client/core/${name}.test.ts`)], ['test/client/core']],
+  'relay/core': [
+    ['--no-isolate', ...['core', 'collecting', 'limits', 'source'].map((name) => `test/relay/${name}.test.ts`)],
+    // The others of its file start the built program.
+    ['test/relay/turn/offer.test.ts', '--testNamePattern=a request for TURN'],
+  ],
+  'relay/turn': [
+    ['--no-isolate', ...['turn', 'access', 'limits', 'peers', 'stun'].map((name) => `test/relay/turn/${name}.test.ts`)],
+    ['test/relay/turn/fuzz.test.ts', '--testNamePattern=^(no bytes|allocations)'],
+    ['test/relay/turn/offer.test.ts', '--testNamePattern=^(our URLs|a credential|a name)'],
+  ],
 };
 
-/** A mutant that runs so many times longer than all tests did without one has no end. */
+/** What does nothing but own sockets and threads: a real network is its test, and takes longer than a mutant is worth. */
+const LOOPS = new Set(['clock', 'door', 'server', 'socket', 'worker', 'workers'].map((name) => `relay/turn/${name}.ts`));
+
+/** A mutant that runs so many times longer than the same tests did without one has no end. */
 const PATIENCE = 8;
 /** Without a mutant all tests end, however busy the machine is. */
 const PATIENCE_AT_FIRST_MS = 3_600_000;
@@ -30,7 +43,7 @@ type Fate = 'killed' | 'survived' | 'endless';
 
 function find(prefixes: readonly string[]): Mutant[] {
   const files = Object.keys(TESTS).flatMap((room) => readdirSync(join(root, room), { recursive: true, encoding: 'utf8' }).map((name) => `${room}/${name}`));
-  const wanted = files.filter((file) => /(?<!_pb|\.d)\.ts$/.test(file) && (prefixes.length === 0 || prefixes.some((prefix) => file.startsWith(prefix))));
+  const wanted = files.filter((file) => /(?<!_pb|\.d)\.ts$/.test(file) && !LOOPS.has(file) && (prefixes.length === 0 || prefixes.some((prefix) => file.startsWith(prefix))));
   return wanted.toSorted().flatMap((file) => mutantsOf(file, readFileSync(join(root, file), 'utf8')));
 }
 
@@ -49,9 +62,20 @@ function roomOf(file: string): string {
   return Object.keys(TESTS).find((name) => file.startsWith(`${name}/`))!;
 }
 
-async function runTests(house: string, room: string, patienceMs: number): Promise<Fate> {
+/** How long each of a room's runs may take, by how long it took without any mutant: one patience for all would keep what has no end waiting for the longest. */
+async function measure(house: string, room: string): Promise<readonly number[]> {
+  const patienceMs: number[] = [];
   for (const tests of TESTS[room]!) {
-    const fate = await runVitest(house, tests, patienceMs);
+    const since = performance.now();
+    if ((await runVitest(house, tests, PATIENCE_AT_FIRST_MS)) !== 'survived') throw new Error(`The tests of ${room} fail without any mutant.`);
+    patienceMs.push(PATIENCE * (performance.now() - since));
+  }
+  return patienceMs;
+}
+
+async function runTests(house: string, room: string, patienceMs: readonly number[]): Promise<Fate> {
+  for (const [index, tests] of TESTS[room]!.entries()) {
+    const fate = await runVitest(house, tests, patienceMs[index]!);
     if (fate !== 'survived') return fate;
   }
   return 'survived';
@@ -72,7 +96,7 @@ function runVitest(house: string, tests: readonly string[], patienceMs: number):
   });
 }
 
-async function tryMutant(house: string, { file, from, to, after }: Mutant, patienceMs: number): Promise<Fate> {
+async function tryMutant(house: string, { file, from, to, after }: Mutant, patienceMs: readonly number[]): Promise<Fate> {
   const path = join(house, file);
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, text.slice(0, from) + after + text.slice(to));
@@ -91,12 +115,8 @@ async function main(prefixes: readonly string[]): Promise<void> {
     const folder = mkdtempSync(join(tmpdir(), 'sotto-mutation-'));
     const house = copy(folder);
     try {
-      const patienceMs = new Map<string, number>();
-      for (const room of new Set(mutants.map(({ file }) => roomOf(file)))) {
-        const since = performance.now();
-        if ((await runTests(house, room, PATIENCE_AT_FIRST_MS)) !== 'survived') throw new Error(`The tests of ${room} fail without any mutant.`);
-        patienceMs.set(room, PATIENCE * (performance.now() - since));
-      }
+      const patienceMs = new Map<string, readonly number[]>();
+      for (const room of new Set(mutants.map(({ file }) => roomOf(file)))) patienceMs.set(room, await measure(house, room));
       for (const [index, mutant] of queue) {
         const fate = isEquivalent(mutant) ? 'equivalent' : await tryMutant(house, mutant, patienceMs.get(roomOf(mutant.file))!);
         if (fate === 'survived') survivors.push(mutant);

@@ -4,10 +4,11 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { LIMITS } from '../../../relay/turn/limits.js';
+import { ANSWERS_MAX, LIMITS } from '../../../relay/turn/limits.js';
+import { ALLOCATE, REFRESH } from '../../../relay/turn/message.js';
 import { SocketClient } from './client.js';
-import { CORPUS, fuzz, readsQuietly } from './fuzz.js';
-import { asHex, hex, testServer } from './support.js';
+import { CORPUS, fuzz, heapUsed, readsQuietly } from './fuzz.js';
+import { asHex, BrainClient, hex, seconds, testServer, testTurn, UDP_TRANSPORT } from './support.js';
 
 test('no bytes of the corpus make the parser throw', () => {
   for (const bytes of CORPUS) expect(readsQuietly(hex(bytes)), bytes).toBe(true);
@@ -17,6 +18,23 @@ test('no bytes make the brain throw, send anywhere else, or tell a stranger more
   const { inputs, answered, faults } = fuzz(30_000, 7);
   expect(faults).toEqual([]);
   expect(answered).toBeGreaterThan(inputs / 20);
+});
+
+test('allocations that have ended, or never were, leave nothing behind but the answers that may be asked for again', () => {
+  const turn = testTurn({ limits: { ...LIMITS, strangersPerSecond: 1e9 } });
+  const client = new BrainClient(turn);
+  const comeAndGo = (): number => {
+    // Three answers each time: by the end of it as many are remembered as ever.
+    for (let count = 0; count < ANSWERS_MAX / 3; count += 1) {
+      client.allocate(50_000);
+      client.request(REFRESH, [seconds(0)]);
+      const open = client.say(client.write(ALLOCATE, [UDP_TRANSPORT])).find((output) => output.kind === 'open')!;
+      turn.handle({ kind: 'not-opened', socket: open.socket }, client.now);
+    }
+    return heapUsed();
+  };
+  const before = comeAndGo();
+  expect(comeAndGo() - before).toBeLessThan(2 * 1_048_576);
 });
 
 test('a flood of strangers leaves the well-behaved served', async () => {

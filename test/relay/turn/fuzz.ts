@@ -144,7 +144,8 @@ function chance(seed: number): Random {
   };
 }
 
-function heapUsed(): number {
+/** Bytes of the heap that are in use. */
+export function heapUsed(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;
 }

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import { Relay, type TurnOffer } from '../../../relay/core/relay.js';
-import { mintCredential, rotatingSecrets, sharedSecret } from '../../../relay/turn/credential.js';
+import { CREDENTIAL_RANDOM_BYTES, credentialKey, longTermKey, mintCredential, rotatingSecrets, sharedSecret } from '../../../relay/turn/credential.js';
+import { CREDENTIAL_SECONDS } from '../../../relay/turn/limits.js';
 import { ownUrls } from '../../../relay/turn/offer.js';
 import { decodeRelayFrame, encodeClientFrame, encodeRelayFrame } from '../../../relay/wire/frame.js';
 import { Story } from '../../support/command.js';
@@ -40,6 +41,7 @@ describe('a request for TURN', () => {
       expect(ask(relay, NOW)).toEqual({ kind: 'offer', connection: 1, request: 9 });
       const [told] = relay.handle({ kind: 'offered', connection: 1, request: 9, offer: OFFER }, NOW);
       expect(told?.kind === 'send' && decodeRelayFrame(told.frame)).toMatchObject({ request: 9, body: { case: 'turn', value: OFFER } });
+      expect(ask(relay, NOW + 500)).toMatchObject({ body: { value: { ttlSeconds: 599 } } });
       expect(ask(relay, NOW + 300_000)).toMatchObject({ body: { value: { ...OFFER, ttlSeconds: 300 } } });
       expect(ask(relay, NOW + 300_001)).toMatchObject({ kind: 'offer' });
     }
@@ -73,9 +75,18 @@ test('a credential names nobody, and none tells the secret of another day', () =
   const [one, other] = [1, 2].map((fill) => mintCredential(secrets, NOW, new Uint8Array(9).fill(fill)));
   expect(one!.username).toBe(`${NOW / 1_000 + 600}:AQEBAQEBAQEB`);
   expect(other!.password).not.toBe(one!.password);
-  const day = NOW / 1_000;
-  expect(secrets(day)).toEqual(secrets(day - (day % 86_400)));
-  expect(secrets(day)).not.toEqual(secrets(day + 86_400));
+  const day = NOW / 1_000 - (NOW / 1_000) % 86_400;
+  expect(secrets(day)).toEqual(secrets(day + 86_399));
+  for (const another of [day - 1, day + 86_400]) expect(secrets(day)).not.toEqual(secrets(another));
+  expect([CREDENTIAL_RANDOM_BYTES, CREDENTIAL_SECONDS]).toEqual([9, 600]);
+});
+
+test('a name that no credential of ours has belongs to no key, whatever the secret', () => {
+  for (const secrets of [rotatingSecrets(KEY), sharedSecret('north')]) {
+    const { username, password } = mintCredential(secrets, NOW, new Uint8Array(9));
+    expect(credentialKey(secrets, username)).toEqual(longTermKey(username, 'sotto', password));
+    for (const name of ['', 'alice', ':alice', '1', '-1:a', '1e9:a', '12345678901:a', ' 1:a']) expect(credentialKey(secrets, name), name).toBeNull();
+  }
 });
 
 test.skipIf(!existsSync('/usr/bin/turnserver'))('coturn takes the credentials that a relay makes with its secret (skipped where it is not installed)', async () => {

@@ -6,8 +6,11 @@ import { once } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseIp, type Endpoint } from '../../../relay/turn/address.js';
+import { readXorAddress, XOR_PEER_ADDRESS } from '../../../relay/turn/attribute.js';
+import { Commons } from '../../../relay/turn/commons.js';
+import { parseMessage, valueOf } from '../../../relay/turn/message.js';
 import { isSpecial } from '../../../relay/turn/range.js';
-import { BrainClient, hex, NOW, SERVER, testTurn, UDP_TRANSPORT, V6_FAMILY } from './support.js';
+import { BrainClient, hex, NOW, SERVER, SERVER_V6, testTurn, toClient, UDP_TRANSPORT, V6_FAMILY } from './support.js';
 import { SocketClient } from './client.js';
 import { testServer } from './support.js';
 
@@ -62,9 +65,57 @@ describe('a special-purpose address', () => {
       const by = clients(turn);
       for (const address of [...SPECIAL_V4, ...SPECIAL_V6]) {
         turn.handle({ kind: 'came', address }, NOW);
-        expect(probe(by[address.includes(':') ? 6 : 4], { address, port: 80 }), address).toEqual([]);
+        // At the port of a live allocation, too, which is live at the server's own address alone.
+        const ports = address === SERVER || address === SERVER_V6 ? [80] : [80, 50_004, 50_006];
+        for (const port of ports) expect(probe(by[address.includes(':') ? 6 : 4], { address, port }), `${address} ${port}`).toEqual([]);
       }
     }
+  });
+});
+
+test('an exempt address is reached wherever it is, in one network and no other', () => {
+  const reached = ['10.1.2.3', '10.2.0.0'].map((address) => probe(clients(testTurn({ exempt: ['10.1.0.0/16'] }))[4], { address, port: 80 }));
+  expect(reached.map(({ length }) => length)).toEqual([4, 0]);
+});
+
+test('a server that has not looked around yet knows the addresses of its own allocations', () => {
+  const by = clients(testTurn({ peers: 'open', relayed: { 4: '8.8.8.8', 6: '2600::8' } }));
+  for (const address of ['8.8.8.8', '2600::8']) expect(probe(by[address.includes(':') ? 6 : 4], { address, port: 22 }), address).toEqual([]);
+});
+
+describe('another thread', () => {
+  /** Two brains of one server, each with an allocation of a client that has let the other in. */
+  function threads() {
+    const commons = new Commons();
+    const [near, far] = [commons, new Commons(commons.memory, 1)].map((one, index) => {
+      const turn = testTurn({ within: { 4: '127.0.0.1', 6: '::1' }, commons: one });
+      const client = new BrainClient(turn);
+      return { turn, client, socket: client.allocate(50_000 + index) };
+    });
+    near!.client.permit({ address: SERVER, port: 50_001 });
+    return { commons, near: near!, far: far! };
+  }
+  const data = hex('2a');
+
+  test('is reached inside the machine, at the ports of its allocations while they live', () => {
+    const { commons, near, far } = threads();
+    expect(near.client.send({ address: SERVER, port: 50_001 }, data)).toEqual([{ kind: 'to-peer', socket: near.socket, to: { address: '127.0.0.1', port: 50_001 }, bytes: data }]);
+    expect(commons.totals).toEqual({ allocations: 2, relayedBytes: 1 });
+    expect(near.client.send({ address: SERVER, port: 50_002 }, data)).toEqual([]);
+    far.turn.handle({ kind: 'ended', flow: far.client.flow }, NOW);
+    expect(near.client.send({ address: SERVER, port: 50_001 }, data)).toEqual([]);
+    expect(commons.totals.allocations).toBe(1);
+  });
+
+  test('is heard under the address that clients know, and nobody else of this machine or beyond is taken for it', () => {
+    const { near } = threads();
+    const hear = (address: string, port: number) => {
+      const bytes = toClient(near.turn.handle({ kind: 'from-peer', socket: near.socket, source: { address, port }, bytes: data }, NOW));
+      const message = bytes === null ? null : parseMessage(bytes);
+      return message === null ? null : readXorAddress(valueOf(message, XOR_PEER_ADDRESS)!, message.transaction);
+    };
+    expect(hear('127.0.0.1', 50_001)).toEqual({ address: SERVER, port: 50_001 });
+    expect([hear('127.0.0.1', 50_002), hear('127.0.0.2', 50_001), hear('10.0.0.1', 50_001), hear('::1', 50_001)]).toEqual([null, null, null, null]);
   });
 });
 
@@ -97,7 +148,8 @@ describe('a public address', () => {
       const by = clients(turn);
       for (const address of ['8.8.8.8', '9.9.9.9', '2600::8']) {
         turn.handle({ kind: 'came', address }, NOW);
-        for (const port of [22, 3_478, 50_005]) expect(probe(by[address.includes(':') ? 6 : 4], { address, port }), `${address} ${port}`).toEqual([]);
+        // 50004 and 50006 are live in one family each, which opens nothing in the other.
+        for (const port of [22, 3_478, 50_005, address.includes(':') ? 50_004 : 50_006]) expect(probe(by[address.includes(':') ? 6 : 4], { address, port }), `${address} ${port}`).toEqual([]);
       }
       // The address is let in for the sake of one port, which opens no other.
       expect(by[4].permit({ address: '8.8.8.8', port: 50_004 })).toBe('0108');

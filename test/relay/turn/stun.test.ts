@@ -5,14 +5,17 @@ import fc from 'fast-check';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { SocketAddress } from 'node:net';
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import stun from 'stun';
-import { formatIp, parseIp, type Endpoint } from '../../../relay/turn/address.js';
+import { formatIp, parseIp, subscriberOf, type Endpoint } from '../../../relay/turn/address.js';
+import * as attribute from '../../../relay/turn/attribute.js';
 import { readXorAddress, USERNAME, XOR_MAPPED_ADDRESS, xorAddress } from '../../../relay/turn/attribute.js';
-import { BINDING_REQUEST, BINDING_SUCCESS, isIntact, parseMessage, valueOf, writeMessage } from '../../../relay/turn/message.js';
+import { answerBinding, mayAnswer } from '../../../relay/turn/binding.js';
+import { BINDING_REQUEST, BINDING_SUCCESS, ERROR, isIntact, OPTIONAL_FROM, parseMessage, SUCCESS, valueOf, writeMessage } from '../../../relay/turn/message.js';
 import { testRelay } from '../support.js';
-import { asHex, hex, onWire, testServer, testTurn } from './support.js';
+import { asHex, gist, hex, onWire, testServer, testTurn } from './support.js';
 
 const TRANSACTION = 'b7e7a701 bc34d686 fa87dfae';
 const PASSWORD = Buffer.from('VOkJxbRl1RmTxUk/WvJxBt');
@@ -63,6 +66,9 @@ describe('the messages of RFC 5769', () => {
       expect(isIntact(sample, parseMessage(sample)!, PASSWORD)).toBe(true);
       expect(isIntact(sample, parseMessage(sample)!, Buffer.from('VOkJxbRl1RmTxUk/WvJxBu'))).toBe(false);
     }
+    expect(isIntact(BARE_REQUEST, parseMessage(BARE_REQUEST)!, PASSWORD)).toBe(false);
+    const long = new Uint8Array(createHmac('sha1', PASSWORD).update(hex(`0001011c 2112a442 ${TRANSACTION} 80220100 ${'00'.repeat(256)}`)).digest());
+    expect(asHex(writeMessage({ type: BINDING_REQUEST, transaction: hex(TRANSACTION), attributes: [{ type: 0x8022, value: new Uint8Array(256) }], fingerprint: false }, PASSWORD).subarray(-20))).toBe(asHex(long));
   });
 
   test('of the long-term mechanism have the right MESSAGE-INTEGRITY for user name, realm and password', () => {
@@ -100,6 +106,68 @@ describe('the messages of RFC 5769', () => {
   });
 });
 
+describe('a message', () => {
+  const parse = (text: string) => parseMessage(hex(text));
+
+  test('begins with two zero bits and ends on a multiple of four bytes', () => {
+    expect([`3fff0000 2112a442 ${TRANSACTION}`, `40000000 2112a442 ${TRANSACTION}`, `80010000 2112a442 ${TRANSACTION}`].map((text) => parse(text)?.type)).toEqual([0x3fff, undefined, undefined]);
+    for (let more = 1; more < 4; more += 1) expect(parse(`0001000${more} 2112a442 ${TRANSACTION} ${'00'.repeat(more)}`)).toBeNull();
+  });
+
+  test('has one FINGERPRINT of four bytes, at its end', () => {
+    const withChecksum = (head: string, checked: string, behind: string) => {
+      const bytes = hex(`${head} 2112a442 ${TRANSACTION} ${checked} 00000000 ${behind}`);
+      new DataView(bytes.buffer).setUint32(24, crc32(bytes.subarray(0, bytes.length - 8)) ^ 0x5354554e);
+      return parseMessage(bytes);
+    };
+    expect(withChecksum('00010008', '80280004', '')).toMatchObject({ fingerprint: true });
+    expect(withChecksum('00010008', '80280003', '')).toBeNull();
+    expect(withChecksum('0001000c', '80280004', '80220000')).toBeNull();
+  });
+
+  test('counts by its first MESSAGE-INTEGRITY, which has 20 bytes', () => {
+    const integrity = `00080014 ${'11'.repeat(20)}`;
+    expect(parse(`00010034 2112a442 ${TRANSACTION} 80220000 ${integrity} ${integrity}`)).toMatchObject({ integrityAt: 24, attributes: [{ type: 0x8022 }] });
+    for (const length of [0, 16, 24]) {
+      const size = 4 + length;
+      expect(parse(`000100${size.toString(16).padStart(2, '0')} 2112a442 ${TRANSACTION} 000800${length.toString(16).padStart(2, '0')} ${'11'.repeat(length)}`)).toBeNull();
+    }
+  });
+});
+
+describe('an attribute', () => {
+  test('has the number that IANA gave it', () => {
+    const numbers = Object.fromEntries(Object.entries(attribute).filter(([name, value]) => typeof value === 'number' && name !== 'UDP'));
+    expect(numbers).toEqual({
+      CHANGE_REQUEST: 0x0003, USERNAME: 0x0006, ERROR_CODE: 0x0009, UNKNOWN_ATTRIBUTES: 0x000a, CHANNEL_NUMBER: 0x000c, LIFETIME: 0x000d, XOR_PEER_ADDRESS: 0x0012, DATA: 0x0013, REALM: 0x0014, NONCE: 0x0015,
+      XOR_RELAYED_ADDRESS: 0x0016, REQUESTED_ADDRESS_FAMILY: 0x0017, EVEN_PORT: 0x0018, REQUESTED_TRANSPORT: 0x0019, XOR_MAPPED_ADDRESS: 0x0020, RESERVATION_TOKEN: 0x0022,
+      RESPONSE_ORIGIN: 0x802b, OTHER_ADDRESS: 0x802c,
+    });
+    expect([attribute.UDP, ERROR, SUCCESS, OPTIONAL_FROM]).toEqual([17, 0x0110, 0x0100, 0x8000]);
+  });
+
+  test('of another form than its own says nothing', () => {
+    const lengths = [0, 1, 3, 5, 8];
+    for (const read of [attribute.readLifetime, attribute.readChannelNumber, attribute.readTransport, attribute.readFamily, attribute.readChangeRequest]) {
+      for (const length of lengths) expect(read(new Uint8Array(length)), `${read.name} ${length}`).toBeNull();
+    }
+    expect([attribute.readEvenPort(new Uint8Array(0)), attribute.readEvenPort(hex('7f')), attribute.readEvenPort(hex('80000000'))]).toEqual([null, false, true]);
+    expect(['01', '02', '00', '03'].map((family) => attribute.readFamily(hex(`${family}000000`)))).toEqual([4, 6, 0, 0]);
+    expect([4, 2, 6, 0, 1].map((flags) => attribute.readChangeRequest(Uint8Array.of(0, 0, 0, flags)))).toEqual([
+      { ip: true, port: false }, { ip: false, port: true }, { ip: true, port: true }, { ip: false, port: false }, { ip: false, port: false },
+    ]);
+    expect([attribute.readErrorCode(hex('00000414')), attribute.readErrorCode(hex('0000fc14')), attribute.readErrorCode(hex('000004')), attribute.readErrorCode(hex('00')), attribute.readErrorCode(attribute.errorCode(508))]).toEqual([420, 420, 400, 0, 508]);
+    expect([0x01020304, 0xfffefdfc].map((value) => attribute.readLifetime(attribute.lifetime(value)))).toEqual([0x01020304, 0xfffefdfc]);
+  });
+
+  test('that is an address has the length of its family, and a family', () => {
+    const read = (family: number, ipBytes: number) => readXorAddress(Uint8Array.of(0, family, 1, 2, ...new Uint8Array(ipBytes)), hex(TRANSACTION));
+    expect([read(1, 4), read(2, 16)].every((endpoint) => endpoint !== null)).toBe(true);
+    for (const [family, ipBytes] of [[1, 3], [1, 5], [1, 16], [2, 4], [2, 15], [2, 17], [0, 4], [0, 16], [3, 4], [3, 16]] as const) expect(read(family, ipBytes), `${family} ${ipBytes}`).toBeNull();
+    expect(() => xorAddress({ address: 'localhost', port: 1 }, hex(TRANSACTION))).toThrow(TypeError);
+  });
+});
+
 describe('a Binding request', () => {
   test('is answered with its source, and with FINGERPRINT if it has one', () => {
     expect(asHex(answerTo(BARE_REQUEST))).toBe(asHex(hex(`0101000c 2112a442 ${TRANSACTION} 00200008 0001a147 e112a643`)));
@@ -116,6 +184,37 @@ describe('a Binding request', () => {
   test('may carry what is optional', () => {
     const answer = answerTo(hex(`00010008 2112a442 ${TRANSACTION} 80220004 74657374`));
     expect(parseMessage(answer!)?.type).toBe(BINDING_SUCCESS);
+    expect(['7fff', '8000'].map((type) => gist(answerTo(hex(`00010004 2112a442 ${TRANSACTION} ${type}0000`))))).toEqual([420, '0101']);
+  });
+
+  test('that asks for another port of a stream, another address, or for neither in its own form, is answered with 420', () => {
+    const ask = (change: string, listener = 0) => {
+      const [output] = testTurn().handle({ kind: 'from-client', flow: { listener, source: SOURCE }, bytes: hex(`000100${change.length === 8 ? '08' : '0c'} 2112a442 ${TRANSACTION} 000300${change.length === 8 ? '04' : '08'} ${change}`) }, 0);
+      return output?.kind === 'to-client' ? [output.flow.listener, gist(output.bytes)] : null;
+    };
+    expect([ask('00000000'), ask('00000002'), ask('00000004'), ask('00000006'), ask('0000000200000000')]).toEqual([[0, '0101'], [1, '0101'], [0, 420], [0, 420], [0, 420]]);
+    expect([ask('00000000', -1), ask('00000002', -1)]).toEqual([[-1, '0101'], [-1, 420]]);
+  });
+
+  test('is told of no other address where the server does not know its own', () => {
+    const request = hex(`0001000c 2112a442 ${TRANSACTION} 00260008 00000000 00000000`);
+    const known = { address: '198.51.100.1', port: 3_478 };
+    const told = [[known, known], [known, null], [null, known]].map((endpoints) => {
+      const listeners = endpoints.map((endpoint, index) => ({ endpoint: endpoint ?? null, other: 1 - index }));
+      return parseMessage(answerBinding(parseMessage(request)!, 100, { listener: 0, source: SOURCE }, listeners).bytes)!.attributes.length;
+    });
+    expect(told).toEqual([3, 1, 1]);
+  });
+
+  test('counts with 28 bytes of headers over IPv4 and 48 over IPv6', () => {
+    const largest = (source: Endpoint, requestBytes: number) => {
+      let length = 0;
+      while (mayAnswer(source, requestBytes, new Uint8Array(length + 1))) length += 1;
+      return length;
+    };
+    // 1.5 times the request, and half of the headers.
+    expect([20, 21, 100].map((length) => largest(SOURCE, length))).toEqual([44, 45, 164]);
+    expect([20, 21, 100].map((length) => largest({ address: '2001:db8::1', port: 1 }, length))).toEqual([54, 55, 174]);
   });
 
   test('gets no answer of more than 1.5 times its size, as the network carries it', () => {
@@ -145,7 +244,7 @@ describe('a Binding request', () => {
       '', '00', '00010000', `00010000 2112a443 ${TRANSACTION}`, `00010004 2112a442 ${TRANSACTION}`, `00010000 2112a442 ${TRANSACTION} 00`,
       `00010000 2112a442 ${TRANSACTION} 00000000`, `80010000 2112a442 ${TRANSACTION}`, `00110000 2112a442 ${TRANSACTION}`,
       `01010000 2112a442 ${TRANSACTION}`, `00050000 2112a442 ${TRANSACTION}`, `00010004 2112a442 ${TRANSACTION} 80220004`,
-      `00010008 2112a442 ${TRANSACTION} 80280004 00000000`, `0001000c 2112a442 ${TRANSACTION} 80280004 12345678 80220000`,
+      `00010001 2112a442 ${TRANSACTION} 00`, `00010008 2112a442 ${TRANSACTION} 80280004 00000000`, `0001000c 2112a442 ${TRANSACTION} 80280004 12345678 80220000`,
     ];
     for (const other of others) expect(answerTo(hex(other)), other).toBe(null);
   });
@@ -155,9 +254,15 @@ test('addresses are read in every form that a socket gives them, and in no other
   const forms: Record<string, string | null> = {
     '127.0.0.1': '7f000001', '255.255.255.255': 'ffffffff', '::': '0'.repeat(32), '::1': `${'0'.repeat(31)}1`, 'fe80::1%eth0': `fe80${'0'.repeat(27)}1`,
     '1:2:3:4:5:6:7:8': '00010002000300040005000600070008', '1::': `0001${'0'.repeat(28)}`, '::ffff:192.0.2.1': '00000000000000000000ffffc0000201',
-    '256.0.0.1': null, '1.2.3': null, '': null, '1:2:3:4:5:6:7': null, '1:2:3:4:5:6:7:8:9': null, '1:2:3:4::5:6:7:8': null, 'g::': null, '::12345': null, 'localhost': null,
+    '256.0.0.1': null, '1.2.3': null, '': null, '1:2:3:4:5:6:7': null, '1:2:3:4:5:6:7:8:9': null, '1:2:3:4::5:6:7:8': null, '1::2::3': null, '1.2.3.': null, '1.2.3.+4': null, '1.2.3.0004': null, 'g::': null, '::12345': null, 'localhost': null,
   };
   for (const [text, bytes] of Object.entries(forms)) expect(asHex(parseIp(text)), text).toBe(bytes);
+});
+
+test('an IPv6 address is its subscriber’s by its first half, and an IPv4 address by itself', () => {
+  const same = (one: string, other: string): boolean => subscriberOf(one) === subscriberOf(other);
+  expect([same('2001:db8:7:7::1', '2001:db8:7:7:ffff:ffff:ffff:ffff'), same('2001:db8:7:7::1', '2001:db8:7:8::1'), same('2001:db8:7:7::1', '3001:db8:7:7::1')]).toEqual([true, false, false]);
+  expect([same('192.0.2.1', '192.0.2.1'), same('192.0.2.1', '192.0.2.2')]).toEqual([true, false]);
 });
 
 test('addresses are written as the system writes them', () => {

@@ -55,6 +55,7 @@ export function gist(bytes: Uint8Array | null): number | string | null {
 }
 
 export const UDP_TRANSPORT: Attribute = { type: attribute.REQUESTED_TRANSPORT, value: Uint8Array.of(attribute.UDP, 0, 0, 0) };
+export const V4_FAMILY: Attribute = { type: attribute.REQUESTED_ADDRESS_FAMILY, value: Uint8Array.of(1, 0, 0, 0) };
 export const V6_FAMILY: Attribute = { type: attribute.REQUESTED_ADDRESS_FAMILY, value: Uint8Array.of(2, 0, 0, 0) };
 
 let lastTransaction = 0;
@@ -124,6 +125,21 @@ export class BrainClient {
     return this.say(writeSend(peer, data));
   }
 }
+
+/** Somebody to talk to, and what is said. */
+export const PEER = { address: '8.8.4.4', port: 40_000 };
+export const DATA = hex('68656c6c6f');
+
+/** A client with an allocation at port 50000 (or another), before a server that lets it talk to PEER. */
+export function ready({ port = 50_000, limits = LIMITS, stream = false } = {}) {
+  const turn = testTurn({ limits });
+  turn.handle({ kind: 'came', address: PEER.address }, NOW);
+  const client = new BrainClient(turn, { stream });
+  return { turn, client, socket: client.allocate(port) };
+}
+
+export const kinds = (outputs: readonly Output[]): string[] => outputs.map(({ kind }) => kind);
+export const seconds = (value: number): Attribute => ({ type: attribute.LIFETIME, value: attribute.lifetime(value) });
 
 export function toClient(outputs: readonly Output[]): Uint8Array | null {
   return outputs.find((output) => output.kind === 'to-client')?.bytes ?? null;

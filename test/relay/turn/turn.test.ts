@@ -2,27 +2,18 @@
 
 import { describe, expect, test } from 'vitest';
 import * as attribute from '../../../relay/turn/attribute.js';
+import { Frames, readChannel, readChannelData, writeChannelData } from '../../../relay/turn/frame.js';
 import { LIMITS } from '../../../relay/turn/limits.js';
-import { ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, parseMessage, REFRESH, SEND_INDICATION, valueOf, writeMessage } from '../../../relay/turn/message.js';
-import type { Output } from '../../../relay/turn/turn.js';
-import { asHex, BrainClient, channelOf, credential, gist, hex, newTransaction, NOW, onWire, peerOf, relayedOf, SERVER, SERVER_V6, testTurn, toClient, UDP_TRANSPORT, V6_FAMILY, writeSend } from './support.js';
+import { ALLOCATE, CHANNEL_BIND, parseMessage, REFRESH, SEND_INDICATION, valueOf, writeMessage } from '../../../relay/turn/message.js';
+import {
+  asHex, BrainClient, channelOf, credential, DATA, gist, hex, kinds, newTransaction, NOW, onWire, PEER, peerOf, ready, relayedOf, seconds, SERVER, SERVER_V6, testTurn, toClient, UDP_TRANSPORT, V4_FAMILY,
+  V6_FAMILY, writeSend,
+} from './support.js';
 
-const PEER = { address: '8.8.4.4', port: 40_000 };
-const DATA = hex('68656c6c6f');
 const TRANSACTION = 'b7e7a701 bc34d686 fa87dfae';
 const NO_ATTRIBUTE = { type: attribute.LIFETIME, value: attribute.lifetime(600) };
 
-/** A client with an allocation at port 50000 (or another), before a server that lets it talk to PEER. */
-function ready({ port = 50_000, limits = LIMITS, stream = false } = {}) {
-  const turn = testTurn({ limits });
-  turn.handle({ kind: 'came', address: PEER.address }, NOW);
-  const client = new BrainClient(turn, { stream });
-  return { turn, client, socket: client.allocate(port) };
-}
-
-const kinds = (outputs: readonly Output[]) => outputs.map(({ kind }) => kind);
 const lifetimeOf = (bytes: Uint8Array | null) => attribute.readLifetime(valueOf(parseMessage(bytes!)!, attribute.LIFETIME)!);
-const seconds = (value: number) => ({ type: attribute.LIFETIME, value: attribute.lifetime(value) });
 
 describe('golden frames', () => {
   test('a stranger who wants an allocation is told realm and nonce, in few bytes', () => {
@@ -68,85 +59,32 @@ describe('golden frames', () => {
   });
 });
 
-describe('credentials', () => {
-  test('are asked for at every request, and 420, 437 or 403 only told to those who have them', () => {
-    const turn = testTurn();
-    for (const type of [ALLOCATE, REFRESH, CREATE_PERMISSION, CHANNEL_BIND]) {
-      const bytes = writeMessage({ type, transaction: newTransaction(), attributes: [UDP_TRANSPORT, { type: 0x7fff, value: new Uint8Array(0) }], fingerprint: false });
-      expect(gist(new BrainClient(turn).ask(bytes))).toBe(401);
-    }
-    expect(new BrainClient(turn).request(REFRESH)).toBe(437);
-  });
+test('a stream is cut into messages, however it comes, and ends where it is neither STUN nor ChannelData', () => {
+  const messages = [
+    `00010000 2112a442 ${TRANSACTION}`, `00010004 2112a442 ${TRANSACTION} 80220000`, '40010005 68656c6c 6f000000', '7fff0000', '40000004 68656c6c', `40000102 ${'00'.repeat(260)}`,
+    `00010104 2112a442 ${TRANSACTION} 80220100 ${'00'.repeat(256)}`, '40000001 00000000',
+  ].map(hex);
+  const stream = hex(messages.map(asHex).join(''));
+  for (const size of [1, 3, 7, stream.length]) {
+    const frames = new Frames();
+    const cut: (string | null)[] = [];
+    for (let at = 0; at < stream.length; at += size) cut.push(...frames.push(stream.slice(at, at + size))!.map(asHex));
+    expect(cut).toEqual(messages.map(asHex));
+  }
+  for (const neither of ['80000000', 'c0000000', '00010001', '3fff0002', 'ffffffff']) expect(new Frames().push(hex(neither)), neither).toBeNull();
+  expect(new Frames().push(hex('3fff0000'))).toEqual([]);
+  expect(new Frames().push(hex('800000'))).toEqual([]);
+});
 
-  test('that are wrong, expired, of another server, or altered on the way are refused', () => {
-    const turn = testTurn();
-    const good = credential(NOW);
-    const tries = {
-      wrong: { ...good, password: 'guess' },
-      renamed: { ...good, username: `${Number.parseInt(good.username, 10) + 1}${good.username.slice(10)}` },
-      nameless: { ...good, username: 'alice' },
-      expired: credential(NOW - 600_000),
-    };
-    for (const [name, from] of Object.entries(tries)) expect(new BrainClient(turn, { from }).request(ALLOCATE, [UDP_TRANSPORT]), name).toBe(401);
-    const client = new BrainClient(testTurn({ limits: { ...LIMITS, strangersPerSecond: 10_000 } }), { from: good });
-    const request = client.write(ALLOCATE, [UDP_TRANSPORT]);
-    for (let bit = 20 * 8; bit < request.length * 8; bit += 1) {
-      const altered = request.slice();
-      altered[bit >> 3]! ^= 1 << (bit & 7);
-      expect(kinds(client.say(altered)).includes('open'), `bit ${bit}`).toBe(false);
-    }
-    expect(kinds(client.say(request))).toContain('open');
-  });
-
-  test('vouch for what stands before them and for nothing behind', () => {
-    const { client } = ready();
-    const transaction = newTransaction();
-    const short = client.write(CREATE_PERMISSION, [], transaction);
-    const long = hex(`${asHex(short)} 00120008 0001bd52 ${asHex(peerOf(PEER, transaction).value.subarray(4))}`);
-    new DataView(long.buffer).setUint16(2, long.length - 20);
-    expect(gist(client.ask(long))).toBe(400);
-    expect(client.send(PEER, DATA)).toEqual([]);
-  });
-
-  test('that expire do not end the allocation that they made', () => {
-    const { client } = ready();
-    client.now += 599_000;
-    expect(client.request(REFRESH, [seconds(3_600)])).toBe('0104');
-    client.now += 600_000;
-    // The nonce is old now, and the new one is taken from the refusal.
-    expect(client.request(REFRESH)).toBe(438);
-  });
-
-  test('of somebody else do not reach an allocation', () => {
-    const { turn, client } = ready();
-    expect(new BrainClient(turn, { source: client.flow.source }).request(REFRESH)).toBe(441);
-  });
-
-  test('are good at the address and port to which the nonce was given, for ten minutes at least and twenty at most', () => {
-    const turn = testTurn();
-    const client = new BrainClient(turn);
-    client.write(ALLOCATE);
-    client.now += 600_000;
-    expect(client.request(REFRESH)).toBe(437);
-    client.now += 600_000;
-    expect(client.request(REFRESH)).toBe(438);
-    const stolen = new BrainClient(turn).write(REFRESH);
-    for (const source of [{ address: '192.0.2.10', port: 5_000 }, { address: '192.0.2.9', port: 5_001 }]) {
-      expect(gist(new BrainClient(turn, { source }).ask(stolen))).toBe(438);
-    }
-    expect(gist(new BrainClient(turn).ask(stolen))).toBe(437);
-  });
-
-  test('are those of RFC 5389, whatever of RFC 8489 a client tries unasked', () => {
-    const { turn, client } = ready();
-    const sha256 = { type: 0x001c, value: new Uint8Array(32) };
-    const stranger = new BrainClient(turn, { source: { address: '192.0.2.10', port: 1 } });
-    expect(gist(stranger.ask(writeMessage({ type: ALLOCATE, transaction: newTransaction(), attributes: [UDP_TRANSPORT, sha256], fingerprint: false })))).toBe(401);
-    for (const type of [0x001d, 0x001e, 0x8002]) {
-      const answer = client.ask(client.write(REFRESH, [{ type, value: new Uint8Array(4) }]));
-      expect(gist(answer), type.toString(16)).toBe(type < 0x8000 ? 420 : '0104');
-    }
-  });
+test('ChannelData has the length that it says, and of a stream the next multiple of four', () => {
+  for (const length of [0, 1, 2, 3, 4, 5, 255, 256, 257, 1_027]) {
+    const data = new Uint8Array(length).fill(7);
+    const [bare, padded] = [false, true].map((pad) => new Uint8Array(writeChannelData(0x4abc, data, pad)));
+    expect([bare!.length, padded!.length]).toEqual([4 + length, 4 + 4 * Math.ceil(length / 4)]);
+    for (const bytes of [bare!, padded!]) expect([readChannel(bytes), asHex(readChannelData(bytes))]).toEqual([0x4abc, asHex(data)]);
+    expect(padded!.subarray(4 + length).every((byte) => byte === 0)).toBe(true);
+    if (length > 0) expect(readChannelData(bare!.subarray(0, -1))).toBeNull();
+  }
 });
 
 describe('an allocation', () => {
@@ -159,9 +97,43 @@ describe('an allocation', () => {
     expect(client.request(ALLOCATE, [UDP_TRANSPORT, V6_FAMILY])).toBe(440);
     expect(client.request(ALLOCATE, [UDP_TRANSPORT, token, even])).toBe(400);
     expect(client.request(ALLOCATE, [UDP_TRANSPORT, token])).toBe(508);
+    expect(client.request(ALLOCATE, [UDP_TRANSPORT, token, V4_FAMILY])).toBe(400);
+    expect(client.request(ALLOCATE, [UDP_TRANSPORT, { ...token, value: new Uint8Array(7) }])).toBe(400);
+    expect(client.request(ALLOCATE, [UDP_TRANSPORT, { ...even, value: new Uint8Array(0) }])).toBe(400);
+    expect(client.request(ALLOCATE, [UDP_TRANSPORT, { ...V4_FAMILY, value: new Uint8Array(3) }])).toBe(400);
+    expect(client.request(ALLOCATE, [UDP_TRANSPORT, { ...V4_FAMILY, value: Uint8Array.of(3, 0, 0, 0) }])).toBe(440);
+    for (const length of [0, 3, 5]) expect(client.request(ALLOCATE, [UDP_TRANSPORT, { ...seconds(1), value: new Uint8Array(length) }])).toBe(400);
     expect(client.request(ALLOCATE, [UDP_TRANSPORT, { type: 0x001a, value: new Uint8Array(0) }])).toBe(420);
     client.allocate(50_000);
     expect(client.request(ALLOCATE, [UDP_TRANSPORT])).toBe(437);
+    expect(client.request(REFRESH, [{ ...seconds(1), value: new Uint8Array(3) }])).toBe(400);
+  });
+
+  test('says what it does not know', () => {
+    const { client } = ready();
+    const answer = parseMessage(client.ask(client.write(REFRESH, [0x001a, 0x7fff].map((type) => ({ type, value: new Uint8Array(0) }))))!)!;
+    expect(asHex(valueOf(answer, attribute.UNKNOWN_ATTRIBUTES)!)).toBe('001a7fff');
+  });
+
+  test('is none yet while its socket is being opened', () => {
+    const turn = testTurn();
+    turn.handle({ kind: 'came', address: PEER.address }, NOW);
+    const client = new BrainClient(turn);
+    client.say(client.write(ALLOCATE, [UDP_TRANSPORT]));
+    expect([client.request(REFRESH), client.permit(PEER), client.bind(0x4000, PEER)]).toEqual([437, 437, 437]);
+    expect(client.send(PEER, DATA)).toEqual([]);
+  });
+
+  test('is of one client, whatever others have the same port, and ends for nobody else', () => {
+    const turn = testTurn();
+    const clients = ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((address) => new BrainClient(turn, { source: { address, port: 5_000 } }));
+    for (const [index, client] of clients.entries()) client.allocate(50_000 + index);
+    const [first, ...others] = clients;
+    expect(first!.request(REFRESH, [seconds(0)])).toBe('0104');
+    expect(others.map((client) => client.request(REFRESH))).toEqual(['0104', '0104']);
+    expect(first!.request(REFRESH)).toBe(437);
+    const elsewhere = { listener: 1, source: others[0]!.flow.source };
+    expect(gist(toClient(turn.handle({ kind: 'from-client', flow: elsewhere, bytes: others[0]!.write(REFRESH) }, NOW)))).toBe(437);
   });
 
   test('is announced again, alike, to a client that did not hear it, and so is its end', () => {
@@ -191,6 +163,17 @@ describe('an allocation', () => {
     expect(turn.handle({ kind: 'wake' }, NOW + 3_600_000)).toEqual([{ kind: 'close', socket }]);
   });
 
+  test('has the lifetime that was asked for from the start', () => {
+    const turn = testTurn();
+    for (const [port, asked, granted] of [[1, [], 600], [2, [seconds(3_600)], 3_600]] as const) {
+      const client = new BrainClient(turn, { source: { address: '192.0.2.9', port } });
+      const { socket } = client.say(client.write(ALLOCATE, [UDP_TRANSPORT, ...asked])).find((output) => output.kind === 'open')!;
+      expect(lifetimeOf(toClient(turn.handle({ kind: 'opened', socket, port: 50_000 + port, reserved: null }, NOW)))).toBe(granted);
+      expect(kinds(turn.handle({ kind: 'wake' }, NOW + granted * 1_000 - 1))).toEqual(['wake']);
+      expect(turn.handle({ kind: 'wake' }, NOW + granted * 1_000)).toContainEqual({ kind: 'close', socket });
+    }
+  });
+
   test('ends with its stream, also while its socket is being opened', () => {
     const turn = testTurn();
     const client = new BrainClient(turn, { stream: true });
@@ -199,6 +182,12 @@ describe('an allocation', () => {
     expect(turn.handle({ kind: 'opened', socket: 1, port: 50_000, reserved: null }, NOW)).toEqual([{ kind: 'close', socket: 1 }]);
     const socket = client.allocate(50_001);
     expect(turn.handle({ kind: 'ended', flow: client.flow }, NOW)).toEqual([{ kind: 'close', socket }]);
+    expect(turn.handle({ kind: 'ended', flow: client.flow }, NOW)).toEqual([]);
+    expect(turn.handle({ kind: 'from-peer', socket, source: PEER, bytes: DATA }, NOW)).toEqual([]);
+    const pair = client.say(client.write(ALLOCATE, [UDP_TRANSPORT, { type: attribute.EVEN_PORT, value: Uint8Array.of(0x80) }])).find((output) => output.kind === 'open')!;
+    turn.handle({ kind: 'ended', flow: client.flow }, NOW);
+    const reserved = { socket: pair.pair!, token: new Uint8Array(8) };
+    expect(turn.handle({ kind: 'opened', socket: pair.socket, port: 50_000, reserved }, NOW)).toEqual([{ kind: 'close', socket: pair.socket }, { kind: 'close', socket: pair.pair }]);
   });
 
   test('that the system has no port for is refused with 508', () => {
@@ -206,7 +195,19 @@ describe('an allocation', () => {
     const client = new BrainClient(turn);
     client.say(client.write(ALLOCATE, [UDP_TRANSPORT]));
     expect(gist(toClient(turn.handle({ kind: 'not-opened', socket: 1 }, NOW)))).toBe(508);
+    const stream = new BrainClient(turn, { stream: true });
+    const { socket } = stream.say(stream.write(ALLOCATE, [UDP_TRANSPORT])).find((output) => output.kind === 'open')!;
+    turn.handle({ kind: 'ended', flow: stream.flow }, NOW);
+    expect(turn.handle({ kind: 'not-opened', socket }, NOW)).toEqual([]);
     client.allocate(50_000);
+  });
+
+  test('asks to be looked after every second, once for all', () => {
+    const turn = testTurn();
+    const [first, second] = [1, 2].map((port) => new BrainClient(turn, { source: { address: '192.0.2.9', port } }));
+    expect(kinds(first!.say(first!.write(ALLOCATE, [UDP_TRANSPORT])))).toEqual(['wake', 'open']);
+    expect(kinds(second!.say(second!.write(ALLOCATE, [UDP_TRANSPORT])))).toEqual(['open']);
+    expect(turn.handle({ kind: 'wake' }, NOW + 1_000)).toEqual([{ kind: 'wake', at: NOW + 2_000 }]);
   });
 
   test('at an even port keeps the next one for whoever has the token, once and for 30 seconds', () => {
@@ -232,7 +233,25 @@ describe('an allocation', () => {
     reserve(4);
     third.now += 30_000;
     expect(third.request(ALLOCATE, redeem)).toBe(508);
+    expect(turn.handle({ kind: 'wake' }, NOW + 29_999)).not.toContainEqual({ kind: 'close', socket: 4 });
     expect(turn.handle({ kind: 'wake' }, NOW + 30_000)).toContainEqual({ kind: 'close', socket: 4 });
+    expect(turn.handle({ kind: 'wake' }, NOW + 30_001)).not.toContainEqual({ kind: 'close', socket: 4 });
+  });
+
+  test('at a port that was kept has the family of the one beside it, and room where the server is full', () => {
+    const turn = testTurn({ limits: { ...LIMITS, allocations: 2 } });
+    const from = credential(NOW);
+    const [first, second, third] = [1, 2, 3].map((port) => new BrainClient(turn, { from, source: { address: '192.0.2.9', port } }));
+    const even = { type: attribute.EVEN_PORT, value: Uint8Array.of(0x80) };
+    const token = hex('0102030405060708');
+    first!.allocate(50_000);
+    expect(second!.request(ALLOCATE, [UDP_TRANSPORT, even])).toBe(508);
+    first!.request(REFRESH, [seconds(0)]);
+    const open = second!.say(second!.write(ALLOCATE, [UDP_TRANSPORT, even, V6_FAMILY])).find((output) => output.kind === 'open')!;
+    turn.handle({ kind: 'opened', socket: open.socket, port: 50_002, reserved: { socket: open.pair!, token } }, NOW);
+    expect(first!.request(ALLOCATE, [UDP_TRANSPORT])).toBe(508);
+    const answer = third!.ask(third!.write(ALLOCATE, [UDP_TRANSPORT, { type: attribute.RESERVATION_TOKEN, value: token }]));
+    expect(relayedOf(parseMessage(answer!)!)).toEqual({ address: SERVER_V6, port: 50_003 });
   });
 
   test('for which no family was asked is of IPv4, and of IPv6 where the server has nothing else', () => {
@@ -287,8 +306,37 @@ describe('permissions and channels', () => {
     expect(client.bind(0x4001, PEER)).toBe('0109');
   });
 
-  test('are refused as RFC 8656 §10.2 and §12.2 say', () => {
+  test('a channel that has had its time says nothing more, and is free for another peer', () => {
+    const { turn, client, socket } = ready();
+    turn.handle({ kind: 'came', address: '8.8.8.8' }, NOW);
+    client.request(REFRESH, [seconds(3_600)]);
+    client.bind(0x4000, PEER);
+    client.now += 299_999;
+    client.permit(PEER);
+    client.now += 300_000;
+    client.permit(PEER);
+    const said = () => [kinds(client.say(hex('40000001 00'))), asHex(toClient(turn.handle({ kind: 'from-peer', socket, source: PEER, bytes: DATA }, client.now)))?.slice(0, 4)];
+    expect(said()).toEqual([['to-peer'], '4000']);
+    client.now += 1;
+    expect(said()).toEqual([[], '0017']);
+    const other = { ...PEER, address: '8.8.8.8' };
+    expect(client.bind(0x4000, other)).toBe('0109');
+    expect(client.say(hex('40000001 00'))).toMatchObject([{ kind: 'to-peer', to: other }]);
+    expect(client.bind(0x4001, PEER)).toBe('0109');
+  });
+
+  test('a channel that was bound again lives for ten minutes from then', () => {
     const { client } = ready();
+    client.request(REFRESH, [seconds(3_600)]);
+    client.bind(0x7fff, PEER);
+    client.now += 500_000;
+    client.bind(0x7fff, PEER);
+    client.now += 299_999;
+    expect(kinds(client.say(hex('7fff0001 00')))).toEqual(['to-peer']);
+  });
+
+  test('are refused as RFC 8656 §10.2 and §12.2 say', () => {
+    const { turn, client } = ready();
     const transaction = newTransaction();
     expect(client.permit()).toBe(400);
     expect(client.permit(PEER, { address: '10.0.0.1', port: 1 })).toBe(403);
@@ -301,6 +349,8 @@ describe('permissions and channels', () => {
     expect(client.bind(0x4000, PEER)).toBe('0109');
     expect(client.bind(0x4001, PEER)).toBe(400);
     expect(client.bind(0x4000, { ...PEER, port: 1 })).toBe(400);
+    turn.handle({ kind: 'came', address: '8.8.8.8' }, NOW);
+    expect(client.bind(0x4000, { ...PEER, address: '8.8.8.8' })).toBe(400);
     expect(client.bind(0x4001, { ...PEER, port: 1 })).toBe('0109');
   });
 
@@ -315,6 +365,16 @@ describe('permissions and channels', () => {
       expect(say(wrong)).toEqual([]);
     }
     expect(client.say(hex('40000005 6868'))).toEqual([]);
+    client.bind(0x4000, PEER);
+    expect(client.say(hex('40000005 6868'))).toEqual([]);
+    expect(new BrainClient(testTurn()).send(PEER, DATA)).toEqual([]);
+  });
+
+  test('Data indications have each a transaction of its own', () => {
+    const { turn, client, socket } = ready();
+    client.permit(PEER);
+    const heard = Array.from({ length: 300 }, () => asHex(parseMessage(toClient(turn.handle({ kind: 'from-peer', socket, source: PEER, bytes: DATA }, NOW))!)!.transaction));
+    expect(new Set(heard).size).toBe(300);
   });
 
   test('join two allocations of this server without a packet, where both have let the other in', () => {
@@ -333,73 +393,6 @@ describe('permissions and channels', () => {
     expect(back).toMatchObject({ flow: client.flow });
     other.request(REFRESH, [seconds(0)]);
     expect(client.say(hex('40000001 2a'))).toEqual([]);
-  });
-});
-
-describe('limits', () => {
-  test('hold for allocations of a credential and of the server', () => {
-    const turn = testTurn({ limits: { ...LIMITS, allocations: 3, allocationsPerCredential: 2 } });
-    const from = credential(NOW);
-    const clients = [1, 2, 3].map((port) => new BrainClient(turn, { from, source: { address: '192.0.2.9', port } }));
-    clients[0]!.allocate(50_000);
-    clients[1]!.allocate(50_001);
-    expect(clients[2]!.request(ALLOCATE, [UDP_TRANSPORT])).toBe(486);
-    new BrainClient(turn, { source: { address: '192.0.2.9', port: 4 } }).allocate(50_002);
-    expect(new BrainClient(turn, { source: { address: '192.0.2.9', port: 5 } }).request(ALLOCATE, [UDP_TRANSPORT])).toBe(508);
-    clients[0]!.request(REFRESH, [seconds(0)]);
-    clients[2]!.allocate(50_003);
-  });
-
-  test('hold for allocations of an address, or IPv6 /64, whatever their credentials, and what is given back makes room', () => {
-    const turn = testTurn({ limits: { ...LIMITS, allocationsPerSource: 2 } });
-    const at = (address: string, port: number) => new BrainClient(turn, { source: { address, port } });
-    for (const [address, neighbour, stranger] of [['192.0.2.9', '192.0.2.9', '192.0.2.10'], ['2001:db8:7:7::1', '2001:db8:7:7:1::', '2001:db8:7:8::1']] as const) {
-      const first = at(address, 1);
-      first.allocate(50_000);
-      at(neighbour, 2).allocate(50_001);
-      expect(at(address, 3).request(ALLOCATE, [UDP_TRANSPORT])).toBe(486);
-      at(stranger, 4).allocate(50_002);
-      first.request(REFRESH, [seconds(0)]);
-      at(neighbour, 5).allocate(50_003);
-    }
-  });
-
-  test('hold for permissions and channels of an allocation, and what has expired makes room', () => {
-    const { turn, client } = ready({ limits: { ...LIMITS, permissionsPerAllocation: 2, channelsPerAllocation: 2 } });
-    const peers = ['8.8.8.1', '8.8.8.2', '8.8.8.3'].map((address) => ({ address, port: 1 }));
-    for (const { address } of peers) turn.handle({ kind: 'came', address }, NOW);
-    expect(client.permit(...peers)).toBe(508);
-    expect(client.permit(peers[0]!, peers[1]!, { ...peers[0]!, port: 2 })).toBe('0108');
-    expect(client.permit(peers[2]!)).toBe(508);
-    expect(client.bind(0x4000, peers[2]!)).toBe(508);
-    client.now += 300_000;
-    expect(client.bind(0x4000, peers[2]!)).toBe('0109');
-    expect(client.bind(0x4001, { ...peers[2]!, port: 2 })).toBe('0109');
-    expect(client.bind(0x4002, { ...peers[2]!, port: 3 })).toBe(508);
-  });
-
-  test('hold for the bytes of an allocation, and of all together', () => {
-    for (const limits of [{ ...LIMITS, bytesPerSecondPerAllocation: 1_000 }, { ...LIMITS, bytesPerSecond: 1_000 }]) {
-      const { client } = ready({ limits });
-      client.permit(PEER);
-      const sent = () => Array.from({ length: 20 }, () => client.send(PEER, new Uint8Array(100)).length).filter((count) => count > 0).length;
-      expect(sent()).toBe(10);
-      client.now += 500;
-      expect(sent()).toBe(5);
-    }
-  });
-
-  test('hold for strangers by their address, and leave others and allocations alone', () => {
-    const { turn, client } = ready({ limits: { ...LIMITS, strangersPerSecond: 1 } });
-    const request = hex(`00010000 2112a442 ${TRANSACTION}`);
-    const ask = (address: string, port: number) => turn.handle({ kind: 'from-client', flow: { listener: 0, source: { address, port } }, bytes: request }, NOW).length;
-    const flood = (prefix: string) => Array.from({ length: 100 }, (_, port) => ask(prefix.replace('*', `${port}`), port)).reduce((sum, count) => sum + count);
-    expect(flood('192.0.2.77')).toBe(10);
-    expect(flood('2001:db8:7:7::*')).toBe(10);
-    expect(flood('192.0.2.78')).toBe(10);
-    expect(ask('192.0.2.77', 1)).toBe(0);
-    expect(gist(client.ask(request))).toBe('0101');
-    expect(client.request(REFRESH)).toBe('0104');
   });
 
   test('every address form of a peer gets past the codec, so that policy sees it', () => {
