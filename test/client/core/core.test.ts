@@ -313,7 +313,8 @@ describe('an envelope', () => {
     const contact = guest.core.memory.contacts.get(memory.id)!;
     const { session, message } = encrypt(contact.session!, Uint8Array.of(0xff), memory.random, memory.now);
     contact.session = session;
-    expect(noticesOf(alice.core.handle(delivery(meeting, message), memory.now))).toEqual(['undecryptable']);
+    const rejected = alice.core.handle(delivery(meeting, message), memory.now);
+    expect(rejected.filter(({ type }) => type === 'notice')).toEqual([{ type: 'notice', contact: bob.record.id, code: 'undecryptable' }]);
     expect(bob.record.unanswered).toBe(0);
     const outputs = alice.core.handle(delivery(meeting, said(meeting, { case: 'text', value: { id: new Uint8Array(16), number: 1, chain: new Uint8Array(), text: 'hello' } })), memory.now);
     expect(textsOf(outputs)).toEqual(['hello']);

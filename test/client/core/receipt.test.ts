@@ -105,6 +105,15 @@ describe('a receipt of ours', () => {
 });
 
 describe('a text of ours', () => {
+  it('is the answer to the request that sent it, as it is written', () => {
+    const { memory, bob } = meet(38);
+    sendText(memory, bob, 7, 'hello');
+    const outputs = memory.takeOutputs();
+    const message = bob.undelivered.get(1)!;
+    expect(outputs).toContainEqual({ type: 'answer', request: 7, result: { type: 'sent', message } });
+    expect(outputs).toContainEqual({ type: 'save', change: { kind: 'message', record: message } });
+  });
+
   it('is not empty, has so many bytes at most, and so many wait at most', () => {
     const { memory, bob } = meet(21);
     const refusal = (text: string): unknown => {
@@ -166,6 +175,16 @@ describe('a receipt of a contact', () => {
     onPut(memory, bob, both!.record.envelope, null);
     onReceipt(memory, bob, receipt({ delivered: 3 }));
     expect([...bob.unread.values()].map(({ path }) => path)).toEqual(['relay', 'relay', 'direct']);
+  });
+
+  it('makes room for texts that wait for a path', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    opened(meeting);
+    for (let number = 1; number <= 502; number += 1) sendText(memory, bob, number, `text ${number}`);
+    memory.takeOutputs();
+    onReceipt(memory, bob, receipt({ delivered: 1 }));
+    expect([memory.takeOutputs().filter(({ type }) => type === 'peer-send').length, bob.inFlight, bob.waiting.length]).toEqual([1, 500, 1]);
   });
 
   it.each([
