@@ -11,7 +11,7 @@ import { GIVEN_UP } from '../../../client/core/records.js';
 import type { MessageRecord } from '../../../client/core/records.js';
 import { RELAY, World } from '../../support/world.js';
 import { meetAs, opened } from './calls.js';
-import { dueIn, meet, noticesOf, puts, textsOf, typesOf } from './support.js';
+import { dueIn, hear, meet, noticesOf, puts, speech, textsOf, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
 beforeAll(ready);
@@ -57,6 +57,20 @@ describe('a start', () => {
     expect(contact.waiting.map(({ record }) => record.number)).toEqual([1, 2, null]);
     expect([core.memory.order, contact.session === null]).toEqual([Math.max(...[...contact.outgoing.values()].map(({ record }) => record.order)), false]);
     expect(typesOf(outputs)).not.toContain('notice');
+  });
+
+  it('knows what it has read of the disk in its own order, and by which ids the newest texts of a contact are known', () => {
+    const meeting = meet(408);
+    const { alice, world, memory, bob } = meeting;
+    world.put = () => 'relay-unreachable';
+    for (const text of ['one', 'two', 'three']) alice.send(bob.record.id, text);
+    hear(memory, bob, ...speech(2));
+    const snapshot = alice.disk.snapshot();
+    const recent = [...bob.recent].map(([number, id]) => ({ contact: bob.record.id, number, id }));
+    const core = new Core({ ...snapshot, outgoing: snapshot.outgoing.toReversed(), pending: snapshot.pending.toReversed(), recent }, { random: memory.random, direct: true }, memory.now);
+    const contact = core.memory.contacts.get(bob.record.id)!;
+    expect([contact.waiting.map(({ record }) => record.number), [...contact.undelivered.keys()], contact.pathSince]).toEqual([[1, 2, 3], [1, 2, 3], memory.now]);
+    expect([contact.recent.size, contact.recent]).toEqual([2, bob.recent]);
   });
 
   it('puts once what was not accepted, and keeps what was until its receipt', () => {
@@ -172,6 +186,22 @@ describe('an input', () => {
     const outputs = alice.core.handle({ type: 'send', request: 7, contact: bob.record.id, text: '' }, world.now);
     expect(outputs.find((output) => output.type === 'answer')).toMatchObject({ result: { code: 'message-empty' } });
     expect(bob.session).toBe(session);
+  });
+
+  it('that comes after the clock was set back finds everything as far away as before', () => {
+    const { alice, memory, bob } = meet(416);
+    const times = ['lastReceiptAt', 'lastAgainAt', 'lastRepeatedAt', 'heardDirectAt', 'askedDirectAt', 'nextCallAt', 'nextGreetAt', 'nextOfferAt', 'nextTellAt', 'nextOldAt'] as const;
+    const { now } = memory;
+    for (const [index, time] of times.entries()) bob[time] = now + index;
+    bob.hold = { code: 'mailbox-full', until: now + 10 };
+    alice.core.handle({ type: 'send', request: 7, contact: bob.record.id, text: 'x' }, now);
+    const [outgoing] = bob.outgoing.values();
+    outgoing!.sentAt = now + 11;
+    memory.timers.set('far', now + 86_400_000);
+    const all = (): number[] => [...times.map((time) => bob[time]), bob.hold!.until, outgoing!.sentAt];
+    const before = all();
+    alice.core.handle({ type: 'wake' }, now - 5_000);
+    expect([all(), dueIn(memory, 'far')]).toEqual([before.map((time) => time - 5_000), 86_400_000]);
   });
 
   it('asks to be woken once for the same time', () => {
