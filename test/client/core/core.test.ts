@@ -1,6 +1,7 @@
 // What a core does with its inputs, one by one: after a start, at a link, for mailboxes and cards, and with what goes wrong.
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { fromHex } from '../../../crypto/bytes.js';
 import { encrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
@@ -10,7 +11,7 @@ import type { Input } from '../../../client/core/input.js';
 import { GIVEN_UP } from '../../../client/core/records.js';
 import type { MessageRecord } from '../../../client/core/records.js';
 import { RELAY, World } from '../../support/world.js';
-import { meetAs, opened } from './calls.js';
+import { dialed, meetAs, opened } from './calls.js';
 import { dueIn, hear, meet, noticesOf, puts, speech, textsOf, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
@@ -377,6 +378,25 @@ describe('an envelope', () => {
       alice.core.handle({ type: 'wake' }, now);
       expect(bob.openCall !== null).toBe(isHeard);
     }
+  });
+
+  it('with candidates brings them to the call that they are of, and ours go to the contact', () => {
+    const meeting = meetAs('offerer');
+    const { alice, memory } = meeting;
+    const call = dialed(meeting);
+    memory.takeOutputs();
+    const outputs = alice.core.handle(delivery(meeting, said(meeting, { case: 'candidates', value: { call: fromHex(call.id), candidates: ['x'] } })), memory.now);
+    expect(outputs).toContainEqual({ type: 'peer-candidates', call: call.id, candidates: ['x'] });
+    expect(puts(alice.core.handle({ type: 'peer-candidates', call: call.id, candidates: ['y'] }, memory.now))).toBe(1);
+  });
+
+  it('goes by way of a TURN server when the connection says so, and a direct path is tried later', () => {
+    const meeting = meetAs('offerer');
+    const { alice, memory, bob } = meeting;
+    const call = opened(meeting);
+    alice.core.handle({ type: 'peer-pair', call: call.id, relayed: true }, memory.now);
+    expect(memory.pathOf(bob)).toBe('turn');
+    expect(typesOf(alice.core.handle({ type: 'wake' }, memory.now + 600_000))).toContain('dial');
   });
 
   it('that opens nothing says so while there is a session, and nothing while there is none', () => {

@@ -15,11 +15,12 @@ import { encodeBody } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
 import { CLOCK_AHEAD_MS, contactId, isCrossing, onAnswered, peerMailbox } from '../../../client/core/contacts.js';
 import { expireInvitations } from '../../../client/core/invitations.js';
+import { keepPast } from '../../../client/core/past.js';
 import type { ContactRecord } from '../../../client/core/records.js';
 import { REQUEST_BYTES_MAX, REQUEST_TEXTS_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
 import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
-import { meet, noticesOf, textsOf, typesOf } from './support.js';
+import { dueIn, meet, noticesOf, textsOf, typesOf } from './support.js';
 
 beforeAll(ready);
 
@@ -102,6 +103,19 @@ describe('a first flight', () => {
     const first = deliver(guest.say(text(1, 'one')));
     const outputs = deliver(guest.say(text(2, 'two')));
     expect([textsOf(first), textsOf(outputs), alice.core.memory.contacts.size, alice.core.memory.contacts.get(guest.id)!.record.helloOwed]).toEqual([['one'], ['two'], 1, false]);
+  });
+
+  it('of somebody who was a contact before goes on with the numbers of both, asks for what is missing, and is answered', () => {
+    const { alice, link, deliver, world } = host(26);
+    const { memory } = alice.core;
+    const guest = new Guest(world, link);
+    const before = { ...meet(1).bob.record, id: guest.id, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: new Uint8Array(8).fill(1), lacking: [2], readNumber: 1 };
+    keepPast(memory, before);
+    deliver(guest.say());
+    const contact = memory.contacts.get(guest.id)!;
+    expect(contact.record).toMatchObject({ sentFirst: 5, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: before.readyChain, lacking: [2], readNumber: 1 });
+    // A receipt, and the question for what is missing if that does not help.
+    expect([contact.outgoing.size, dueIn(memory, `gap:${guest.id}`), memory.past.size]).toEqual([1, 2_000, 0]);
   });
 
   it('says once where a contact is reached: afterwards nobody sends us from relay to relay', () => {
@@ -349,6 +363,28 @@ describe('somebody at our address', () => {
     expect(again.filter((type) => type !== 'save')).toEqual(['request', 'acknowledge']);
   });
 
+  it('who comes again by another flight has said all that they said before, and waits since then', () => {
+    const { world, alice, guest, deliver, texts } = door(27);
+    deliver(guest.say(text(1, 'one')));
+    const createdAt = world.now;
+    world.run(1_000);
+    deliver(new Guest(world, alice.address(), guest.identity).say(text(2, 'two')));
+    expect(texts()).toEqual([1, 2]);
+    expect(alice.core.memory.requests.get(guest.id)!.record).toMatchObject({ createdAt, begunAt: world.now - 1, heardAt: world.now });
+  });
+
+  it('who is approved counts as heard when they were, and is owed an answer though they have said nothing', () => {
+    const { world, alice, guest, deliver } = door(28);
+    const heardAt = world.now;
+    deliver(guest.say());
+    world.run(1_000);
+    const outputs = alice.core.handle({ type: 'approve', request: 1, id: guest.id }, world.now);
+    const { record, outgoing } = alice.core.memory.contacts.get(guest.id)!;
+    expect([record.heardAt, outgoing.size]).toEqual([heardAt, 1]);
+    expect(outputs).toContainEqual({ type: 'answer', request: 1, result: { type: 'accepted', contact: guest.id, isBack: false } });
+    for (const type of ['approve', 'refuse'] as const) expect(alice.core.handle({ type, request: 2, id: guest.id }, world.now)).toMatchObject([{ type: 'answer', result: { code: 'request-unknown' } }]);
+  });
+
   it('has room for so many bytes, and not for one more', () => {
     const { guest, deliver, texts } = door(22);
     deliver(guest.say(text(1, 'ß'.repeat(REQUEST_BYTES_MAX / 2))));
@@ -387,8 +423,11 @@ describe('somebody at our address', () => {
         const { alice, guest, deliver } = door(seed);
         const { memory } = alice.core;
         const { bob } = meet(1);
-        memory.addContact({ ...bob.record, id: guest.id, flight, begunAt, devices: new Uint8Array() }, bob.session);
-        deliver(guest.say(text(1, 'hello')));
+        memory.addContact({ ...bob.record, id: guest.id, flight, begunAt, devices: new Uint8Array(), reset: new Uint8Array(1), unanswered: 9, outbox: { ...bob.record.outbox, relay: 'https://old.test' } }, bob.session);
+        const isAsked = flight !== null && isLower;
+        expect(deliver(guest.say(text(1, 'hello'))).includes('unlink')).toBe(isAsked);
+        // Our mailbox for them stays, and nothing of before counts any more.
+        if (isAsked) expect([memory.closing.size, memory.flights.size, memory.contacts.get(guest.id)!.record]).toMatchObject([0, 1, { begunAt: memory.now - 1, heardAt: memory.now, reset: null, unanswered: 1 }]);
         const { session } = memory.contacts.get(guest.id)!;
         expect(session === bob.session).toBe(flight === null || !isLower);
         expect(memory.requests.size).toBe(flight === null && begunAt === 0 ? 1 : 0);

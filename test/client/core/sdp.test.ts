@@ -147,6 +147,12 @@ suite('a description', () => {
     expect(() => render({ ...before, ...part })).toThrow(expect.objectContaining({ code: 'malformed' }));
   });
 
+  test.each(['ice-ufrag', 'ice-pwd', 'fingerprint', 'setup'])('without %s is malformed', (name) => {
+    const [before] = fc.sample(description, 1) as [Description];
+    const lines = render(before).split('\r\n').filter((line) => !line.startsWith(`a=${name}:`));
+    expect(() => describe(lines.join('\r\n'))).toThrow(expect.objectContaining({ code: 'malformed' }));
+  });
+
   test('from any text is read or malformed, and nothing else', () => {
     const [before] = fc.sample(description, 1) as [Description];
     fc.assert(

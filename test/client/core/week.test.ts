@@ -58,6 +58,8 @@ describe('an address of ours', () => {
     const { mailbox } = memory.address!.mailbox;
     const first = [...memory.weeks.values()][0]!;
     memory.collected.add(mailbox);
+    // Each of them is for everybody who has the link.
+    expect(publishes(world.now).map(({ reusable }) => reusable)).toEqual(Array(5).fill(true));
     expect(publishes(first.expiresAt - 1).find(({ lookup }) => lookup === first.lookup)?.ttlSeconds).toBe(1);
     expect(publishes(first.expiresAt).some(({ lookup }) => lookup === first.lookup)).toBe(false);
   });
@@ -86,6 +88,11 @@ describe('an address of ours', () => {
     });
     expect(kept).toEqual([[true, true, true, true], [false, true, false, true]]);
     expect([first, second].map((record) => record!.expiresAt - (record!.week + 1) * WEEK_MS)).toEqual([86_400_000, 86_400_000]);
+  });
+
+  it('that there is none of is closed already', () => {
+    const world = new World(466);
+    expect(answersOf(world.client('Alice').core.handle({ type: 'address', request: 6, change: 'close' }, world.now))).toEqual(['done']);
   });
 
   it('that is closed is looked after no more, and a card of it that is published is no news', () => {
