@@ -1,7 +1,8 @@
 // Every field of a body at the edge of what it may be: what is just inside is read, what is just outside is malformed.
 
 import { describe, expect, it } from 'vitest';
-import { decodeBody, encodeBody, LACKING_MAX, NUMBER_MAX } from '../../../client/core/body.js';
+import { BODY_MAX_BYTES } from '../../../crypto/session.js';
+import { decodeBody, encodeBody, LACKING_MAX, NUMBER_MAX, TEXT_MAX_BYTES } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
 import { CANDIDATES_MAX } from '../../../client/core/description.js';
 
@@ -31,6 +32,7 @@ function decode(kind: keyof typeof WHOLE, fields: Fields): unknown {
 
 it('counts by the numbers of PROTOCOL.md', () => {
   expect([LACKING_MAX, CANDIDATES_MAX, NUMBER_MAX]).toEqual([1_000, 30, 0x7fff_ffff]);
+  expect(BODY_MAX_BYTES - TEXT_MAX_BYTES).toBe(1_024);
 });
 
 describe('a body', () => {

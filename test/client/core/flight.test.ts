@@ -2,10 +2,11 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyLink } from '../../../crypto/address.js';
-import { toHex } from '../../../crypto/bytes.js';
+import { fromHex, toHex } from '../../../crypto/bytes.js';
 import { firstDevices, packDevices, unpackDevices } from '../../../crypto/devices.js';
 import { SottoError } from '../../../crypto/error.js';
 import { FLIGHT_BYTES, initiate } from '../../../crypto/handshake.js';
+import { hash } from '../../../crypto/hash.js';
 import { createIdentity } from '../../../crypto/identity.js';
 import type { Identity } from '../../../crypto/identity.js';
 import { openCard } from '../../../crypto/invitation.js';
@@ -111,6 +112,7 @@ describe('a first flight', () => {
     const guest = new Guest(world, link);
     const before = { ...meet(1).bob.record, id: guest.id, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: new Uint8Array(8).fill(1), lacking: [2], readNumber: 1 };
     keepPast(memory, before);
+    expect([...memory.past.keys()]).toEqual([toHex(hash('past', memory.identity.edSeed, fromHex(guest.id))).slice(0, 32)]);
     deliver(guest.say());
     const contact = memory.contacts.get(guest.id)!;
     expect(contact.record).toMatchObject({ sentFirst: 5, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: before.readyChain, lacking: [2], readNumber: 1 });
@@ -365,7 +367,9 @@ describe('somebody at our address', () => {
 
   it('who comes again by another flight has said all that they said before, and waits since then', () => {
     const { world, alice, guest, deliver, texts } = door(27);
-    deliver(guest.say(text(1, 'one')));
+    const envelope = guest.say(text(1, 'one'));
+    deliver(envelope);
+    expect([...alice.core.memory.flights.keys()]).toEqual([toHex(hash('flight', envelope.subarray(0, 32))).slice(0, 32)]);
     const createdAt = world.now;
     world.run(1_000);
     deliver(new Guest(world, alice.address(), guest.identity).say(text(2, 'two')));
@@ -425,7 +429,8 @@ describe('somebody at our address', () => {
         const { bob } = meet(1);
         memory.addContact({ ...bob.record, id: guest.id, flight, begunAt, devices: new Uint8Array(), reset: new Uint8Array(1), unanswered: 9, outbox: { ...bob.record.outbox, relay: 'https://old.test' } }, bob.session);
         const isAsked = flight !== null && isLower;
-        expect(deliver(guest.say(text(1, 'hello'))).includes('unlink')).toBe(isAsked);
+        const types = deliver(guest.say(text(1, 'hello')));
+        expect([types.includes('message'), types.includes('unlink')]).toEqual([isAsked, isAsked]);
         // Our mailbox for them stays, and nothing of before counts any more.
         if (isAsked) expect([memory.closing.size, memory.flights.size, memory.contacts.get(guest.id)!.record]).toMatchObject([0, 1, { begunAt: memory.now - 1, heardAt: memory.now, reset: null, unanswered: 1 }]);
         const { session } = memory.contacts.get(guest.id)!;

@@ -1,6 +1,8 @@
 // What goes out, with nothing but the functions of the core: by which path, how much at a time, and what a refusal leads to.
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../../crypto/bytes.js';
+import { hash } from '../../../crypto/hash.js';
 import { decrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { decodeBody } from '../../../client/core/body.js';
@@ -34,6 +36,7 @@ describe('what goes by the relay', () => {
     const { memory, bob } = meet(301);
     const texts = Array.from({ length: 502 }, (_, index) => `text ${index}`);
     expect(puts(send(memory, bob, ...texts))).toBe(500);
+    for (const { record: { envelope, bytes } } of bob.outgoing.values()) expect(envelope).toBe(toHex(hash('envelope', bytes)).slice(0, 32));
     expect([bob.inFlight, bob.waiting.length]).toEqual([500, 2]);
     outbox.onPut(memory, bob, envelopes(bob)[0]!, null);
     expect([puts(memory.takeOutputs()), bob.inFlight, bob.waiting.length]).toEqual([1, 500, 1]);
@@ -102,6 +105,17 @@ describe('what goes by the relay', () => {
     outbox.flush(memory, bob);
     outbox.onPut(memory, bob, envelopes(bob)[0]!, null);
     expect([bob.putFailures, bob.hold, stateOf(bob, 1), bob.inFlight]).toEqual([0, null, 'accepted', 0]);
+  });
+
+  it('waits as long as it has failed before or the relay has advised, and by chance a quarter more at most', () => {
+    for (const [failures, adviceMs, chance, waitMs] of [[0, 0, 0, 2_000], [0, 0, 255, 2_498], [8, 0, 0, 300_000], [8, 0, 255, 374_707], [0, 7_200_000, 0, 3_600_000], [0, 7_200_000, 255, 4_496_484]] as const) {
+      const { memory, bob } = meet(318);
+      send(memory, bob, 'hello');
+      bob.putFailures = failures;
+      Object.assign(memory, { random: (length: number) => new Uint8Array(length).fill(chance) });
+      outbox.onPut(memory, bob, envelopes(bob)[0]!, 'relay-busy', adviceMs);
+      expect([bob.hold!.until - memory.now, bob.putFailures]).toEqual([waitMs, failures + 1]);
+    }
   });
 
   it('waits longer for one of several refusals, not for each, and keeps its order', () => {

@@ -350,7 +350,7 @@ describe('whoever parts', () => {
     bob.hold = { code: 'mailbox-full', until: memory.now + HOUR };
     part(meeting, 'block');
     const outputs = part(meeting, 'unblock');
-    expect([outputs.filter((output) => output.type === 'put' && output.envelope === envelope), bob.waiting, bob.hold]).toEqual([[], [], null]);
+    expect([outputs.filter((output) => output.type === 'put' && output.envelope === envelope), bob.waiting, bob.inFlight, bob.hold]).toEqual([[], [], 0, null]);
   });
 
   it('from nobody is told so', () => {

@@ -1,9 +1,10 @@
 // What is said past a session, with nothing but the functions of the core: which resets and standings count, and what is answered.
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fromHex } from '../../../crypto/bytes.js';
+import { fromHex, toHex } from '../../../crypto/bytes.js';
 import { firstDevices } from '../../../crypto/devices.js';
 import { initiate } from '../../../crypto/handshake.js';
+import { hash } from '../../../crypto/hash.js';
 import { createIdentity, identityId } from '../../../crypto/identity.js';
 import { createReset, openReset, openResumption, sealResumption } from '../../../crypto/reset.js';
 import type { Reset, Standing } from '../../../crypto/reset.js';
@@ -288,6 +289,7 @@ describe('a reset of ours', () => {
     const { memory, bob } = begun(20);
     const { id, inbox, outbox: { relay } } = bob.record;
     const first = putOf(memory.takeOutputs())!;
+    expect(first.envelope).toBe(toHex(hash('envelope', first.bytes)).slice(0, 32));
     expect([first.ttlSeconds, dueIn(memory, `reset:${id}`)]).toEqual([7 * DAY / 1000, 600_000]);
     const repeated = (): Output[] => {
       reset.repeat(memory, bob);
@@ -352,7 +354,7 @@ describe('a reset of ours', () => {
     memory.takeOutputs();
     reset.begin(memory, bob, 'session-exhausted');
     const outputs = memory.takeOutputs();
-    const first = 2 + NUMBERS_APART;
+    const first = 2 + 2 ** 20;
     const numbers = outputs.flatMap((output) => (output.type === 'save' && output.change.kind === 'renumbered' ? [[output.change.from, output.change.to]] : []));
     expect([numbers, [...bob.undelivered.values()].map(({ number, text }) => [number, text])]).toEqual([[[1, first], [2, first + 1]], [[first, 'one'], [first + 1, 'two']]]);
     expect([bob.outgoing.size, bob.byNumber.size, bob.waiting, bob.inFlight, bob.failed.size]).toEqual([0, 0, [], 0, 0]);

@@ -56,6 +56,8 @@ suite('a candidate', () => {
     ['another address beside the link-local ones', candidate('168.254.1.1')],
     ['an IPv6 address beside those that hold IPv4', candidate('64:ff9a::1')],
     ['another IPv6 address beside those that hold IPv4', candidate('65:ff9b::1')],
+    ['an IPv6 address with three zeros ahead', candidate('0:0:0:1::1')],
+    ['the last IPv6 address before multicast', candidate('feff:ffff::1')],
     ['an IPv6 address that leaves out one group', candidate('2001:2:3:4:5:6:7::')],
   ])('with %s is read', (_, text) => {
     expect(parseCandidate(text)).not.toBeNull();
