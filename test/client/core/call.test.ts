@@ -41,6 +41,14 @@ describe('a presence of ours', () => {
 });
 
 describe('an offer', () => {
+  it('of ours says in whole milliseconds how far we are from our relay', () => {
+    const meeting = meetAs('offerer');
+    const { memory } = meeting;
+    memory.links.set(`deposit ${memory.self.relay}`, { online: true, rttMs: 4.6 });
+    dialed(meeting);
+    expect(heardOf(meeting, memory.takeOutputs())).toMatchObject([{ case: 'offer', value: { relayRttMs: 5 } }]);
+  });
+
   it('is taken by the higher identity only, and not more often than twice a second', () => {
     const dialer = meetAs('offerer');
     direct.onOffer(dialer.memory, dialer.bob, offer());
@@ -146,6 +154,7 @@ describe('a path', () => {
       const call = onlyCall(memory);
       memory.takeOutputs();
       bob.pathSince = 0;
+      memory.update(bob, { receiptOwed: false });
       if (isEarly) direct.onBind(memory, bob, bindOf(bob, call));
       expect([call.phase, bob.openCall, call.relayed, call.relayedThere]).toEqual(['dialing', null, false, false]);
       direct.onOpen(memory, call, bob, OURS, THEIRS);
@@ -156,6 +165,8 @@ describe('a path', () => {
       const outputs = memory.takeOutputs();
       expect([call.phase, bob.openCall, bob.pathSince, noticesOf(outputs), dueIn(memory, `call:${call.id}`)]).toEqual(['open', call.id, memory.now, [], undefined]);
       expect(typesOf(outputs)).toContain('peer-send');
+      // What the path before has lost of receipts is made good.
+      expect(bob.record.receiptOwed).toBe(true);
     }
   });
 
@@ -184,9 +195,12 @@ describe('a path', () => {
       const meeting = meetAs('offerer');
       const { memory, bob } = meeting;
       const call = dialed(meeting);
+      memory.takeOutputs();
       call.remote = remote;
+      direct.onBind(memory, bob, bindOf(bob, call));
       direct.onOpen(memory, call, bob, OURS, THEIRS);
-      expect([memory.calls.size, noticesOf(memory.takeOutputs())]).toEqual([0, ['fingerprint-mismatch']]);
+      const outputs = memory.takeOutputs();
+      expect([memory.calls.size, bob.openCall, noticesOf(outputs), typesOf(outputs).includes('peer-send')]).toEqual([0, null, ['fingerprint-mismatch'], false]);
     }
   });
 

@@ -80,6 +80,9 @@ describe('a presence', () => {
     expect(puts(memory.takeOutputs())).toBe(0);
     direct.onPresence(memory, bob, presence(false), 'relay');
     expect(puts(memory.takeOutputs())).toBe(1);
+    const dialer = meetAs('offerer');
+    direct.onPresence(dialer.memory, dialer.bob, presence(true), 'relay');
+    expect(dials(dialer.memory.takeOutputs())).toBe(1);
   });
 
   it('that asks although a path is open finds a call beside it; by a peer connection it only asks for a receipt', () => {

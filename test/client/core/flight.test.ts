@@ -110,10 +110,10 @@ describe('a first flight', () => {
     const { alice, link, deliver, world } = host(26);
     const { memory } = alice.core;
     const guest = new Guest(world, link);
-    const before = { ...meet(1).bob.record, id: guest.id, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: new Uint8Array(8).fill(1), lacking: [2], readNumber: 1 };
+    const before = { ...meet(1).bob.record, id: guest.id, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: new Uint8Array(8).fill(1), lacking: [1, 2], readNumber: 1 };
     keepPast(memory, before);
     expect([...memory.past.keys()]).toEqual([toHex(hash('past', memory.identity.edSeed, fromHex(guest.id))).slice(0, 32)]);
-    deliver(guest.say());
+    deliver(guest.say(null, { first: 2 }));
     const contact = memory.contacts.get(guest.id)!;
     expect(contact.record).toMatchObject({ sentFirst: 5, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: before.readyChain, lacking: [2], readNumber: 1 });
     // A receipt, and the question for what is missing if that does not help.
@@ -384,7 +384,7 @@ describe('somebody at our address', () => {
     world.run(1_000);
     const outputs = alice.core.handle({ type: 'approve', request: 1, id: guest.id }, world.now);
     const { record, outgoing } = alice.core.memory.contacts.get(guest.id)!;
-    expect([record.heardAt, outgoing.size]).toEqual([heardAt, 1]);
+    expect([record.heardAt, record.begunAt, outgoing.size]).toEqual([heardAt, heardAt - 1, 1]);
     expect(outputs).toContainEqual({ type: 'answer', request: 1, result: { type: 'accepted', contact: guest.id, isBack: false } });
     for (const type of ['approve', 'refuse'] as const) expect(alice.core.handle({ type, request: 2, id: guest.id }, world.now)).toMatchObject([{ type: 'answer', result: { code: 'request-unknown' } }]);
   });

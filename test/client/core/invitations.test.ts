@@ -46,7 +46,9 @@ describe('a link', () => {
   it('is taken by a claim of ours, and its maker is a contact to whom nothing is owed yet', () => {
     const { world, alice, handle } = home(3);
     const link = world.client('Bob').invite();
-    const take = handle({ type: 'accept', request: 5, link }).find((output) => output.type === 'take')!;
+    const asking = handle({ type: 'accept', request: 5, link });
+    expect(asking).toContainEqual({ type: 'link', relay: RELAY, role: 'deposit' });
+    const take = asking.find((output) => output.type === 'take')!;
     expect(take.claim.length).toBe(16);
     const card = world.cards.get(Buffer.from(take.lookup).toString('hex'))!;
     const outputs = handle({ type: 'card', request: 5, card, error: null });

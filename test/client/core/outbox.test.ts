@@ -123,7 +123,7 @@ describe('what goes by the relay', () => {
     send(memory, bob, 'one', 'two', 'three');
     const [one, two, three] = envelopes(bob) as [string, string, string];
     for (const id of [three, one, two]) outbox.onPut(memory, bob, id, 'relay-busy');
-    expect([bob.putFailures, bob.inFlight, bob.waiting.map(({ record }) => record.number)]).toEqual([1, 0, [1, 2, 3]]);
+    expect([bob.putFailures, bob.inFlight, bob.waiting.map(({ record, via }) => [record.number, via])]).toEqual([1, 0, [[1, null], [2, null], [3, null]]]);
     expect(puts(send(memory, bob, 'four'))).toBe(0);
   });
 
@@ -157,6 +157,7 @@ describe('what goes by the relay', () => {
     expect(text).toMatchObject({ state: 'accepted', path: 'relay', reason: null, acceptedAt: memory.now });
     memory.now += 1_000;
     sendAllAgain(memory, bob);
+    expect(puts(memory.takeOutputs())).toBe(1);
     expect([accept().filter(({ type }) => type === 'state'), bob.undelivered.get(1)]).toEqual([[], text]);
   });
 

@@ -9,7 +9,7 @@ import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
 import { meetAs, opened } from './calls.js';
 import { acquaint, type Couple } from './couple.js';
-import { meet, typesOf } from './support.js';
+import { meet, puts, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
 beforeAll(ready);
@@ -314,9 +314,11 @@ describe('whoever parts', () => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
     const call = opened(meeting);
-    memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD } });
+    memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD }, receivedNumber: 1 });
+    memory.takeOutputs();
     const { record } = bob;
     const outputs = part(meeting, type);
+    expect(memory.past.size).toBe(type === 'remove' ? 1 : 0);
     expect([memory.calls.size, bob.openCall, memory.collected.has(record.inbox.mailbox)]).toEqual([0, null, false]);
     expect(outputs).toContainEqual({ type: 'hang-up', call: call.id });
     expect(outputs).toContainEqual({ type: 'unlink', relay: OLD, role: 'deposit' });
@@ -329,7 +331,8 @@ describe('whoever parts', () => {
     const meeting = meet(17);
     const { alice, memory, bob } = meeting;
     memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD } });
-    part(meeting, 'block');
+    expect(part(meeting, 'block')).toContainEqual({ type: 'notice', contact: bob.record.id, code: 'blocked' });
+    expect(part(meeting, 'block')).toEqual([{ type: 'answer', request: 7, result: { type: 'done' } }]);
     const outputs = part(meeting, 'unblock');
     for (const output of [
       { type: 'link', relay: RELAY, role: 'collect' }, { type: 'link', relay: OLD, role: 'deposit' }, { type: 'collect', mailbox: bob.record.inbox },
@@ -347,10 +350,12 @@ describe('whoever parts', () => {
     alice.core.handle({ type: 'send', request: 8, contact: bob.record.id, text: 'accepted' }, memory.now);
     const [envelope] = bob.outgoing.keys();
     alice.core.handle({ type: 'put', contact: bob.record.id, envelope: envelope!, error: null, retryAfterMs: 0 }, memory.now);
+    alice.core.handle({ type: 'link', relay: RELAY, role: 'deposit', online: false, rttMs: 0 }, memory.now);
+    for (const text of ['waits', 'waits, too']) alice.core.handle({ type: 'send', request: 9, contact: bob.record.id, text }, memory.now);
     bob.hold = { code: 'mailbox-full', until: memory.now + HOUR };
     part(meeting, 'block');
     const outputs = part(meeting, 'unblock');
-    expect([outputs.filter((output) => output.type === 'put' && output.envelope === envelope), bob.waiting, bob.inFlight, bob.hold]).toEqual([[], [], 0, null]);
+    expect([puts(outputs), bob.waiting.map(({ record }) => record.number), bob.inFlight, bob.hold]).toEqual([0, [2, 3], 0, null]);
   });
 
   it('from nobody is told so', () => {

@@ -162,6 +162,14 @@ describe('a receipt of a contact', () => {
     expect([states(), bob.outgoing.size]).toEqual([['read', 'delivered', 'delivered', 'delivered'], 0]);
   });
 
+  it('leaves no more than a thousand texts to wait for being read', () => {
+    const { memory, bob } = accepted(39, 1);
+    const [text] = bob.undelivered.values();
+    for (let number = 2; number <= 1_001; number += 1) bob.unread.set(number, { ...text!, number, state: 'delivered' });
+    onReceipt(memory, bob, receipt({ delivered: 1 }));
+    expect([bob.unread.size, bob.unread.has(2), bob.unread.has(1)]).toEqual([1_000, false, true]);
+  });
+
   it('says by which path a text has come: by the one that took it last', () => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
@@ -213,12 +221,12 @@ describe('a receipt of a contact', () => {
   });
 
   it('puts right what has failed here, unless the number was given up or is of before a reset', () => {
-    const { memory, bob, states } = accepted(33, 4);
-    for (const number of [1, 2, 3, 4]) fail(memory, bob, number);
+    const { memory, bob, states } = accepted(33, 5);
+    for (const number of [1, 2, 3, 4, 5]) fail(memory, bob, number);
     memory.update(bob, { sentFirst: 2 });
-    onReceipt(memory, bob, receipt({ delivered: 3, lacking: [2] }));
-    expect(states()).toEqual(['failed expired', 'failed expired', 'delivered', 'failed expired']);
-    expect([[...bob.failed.keys()], [...bob.unread.keys()]]).toEqual([[1, 2, 4], [3]]);
+    onReceipt(memory, bob, receipt({ delivered: 4, lacking: [3] }));
+    expect(states()).toEqual(['failed expired', 'delivered', 'failed expired', 'delivered', 'failed expired']);
+    expect([[...bob.failed.keys()], [...bob.unread.keys()]]).toEqual([[1, 3, 5], [2, 4]]);
   });
 
   it('that asks again is given what can be given, now and then; the rest is settled', () => {

@@ -18,7 +18,7 @@ import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Output } from '../../../client/core/output.js';
 import * as reset from '../../../client/core/reset.js';
 import { NUMBERS_APART } from '../../../client/core/reset.js';
-import { meetAs } from './calls.js';
+import { meetAs, opened } from './calls.js';
 import { dueIn, meet, noticesOf, puts, textsOf, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
@@ -232,7 +232,8 @@ describe('a reset of a contact', () => {
       devices: guest.core.memory.self.devices, flightKey: null, begunAt: memory.now, resetTakenAt: memory.now, receiptOwed: true,
       outbox: { relay: 'https://other.test', mailbox: '04'.repeat(16) },
     });
-    expect(noticesOf(outputs)).toEqual(['session-reset']);
+    // The answer to the reset, which waits for the link.
+    expect([noticesOf(outputs), bob.waiting.length]).toEqual([['session-reset'], 1]);
   });
 
   it('that meets a mistake of ours fails loudly', () => {
@@ -270,7 +271,10 @@ describe('a reset of a contact', () => {
     memory.now += 60_000;
     memory.update(bob, { flight: null });
     told.push(again());
-    expect(told).toEqual([1, 0, 1, 0]);
+    // Nor when another reset would be taken.
+    memory.now += HOUR;
+    told.push(again());
+    expect(told).toEqual([1, 0, 1, 0, 0]);
   });
 
   it('that is older than ours is no repetition of it', () => {
@@ -295,7 +299,7 @@ describe('a reset of ours', () => {
       reset.repeat(memory, bob);
       return memory.takeOutputs();
     };
-    memory.now += DAY;
+    memory.now += DAY + 1;
     expect(putOf(repeated())).toEqual({ ...first, ttlSeconds: 6 * DAY / 1000 });
     memory.links.set(`deposit ${relay}`, { online: false, rttMs: 0 });
     expect(puts(repeated())).toBe(0);
@@ -305,7 +309,7 @@ describe('a reset of ours', () => {
     memory.collected.add(inbox.mailbox);
     memory.now -= 60 * DAY;
     expect(putOf(repeated())!.ttlSeconds).toBe(30 * DAY / 1000);
-    memory.now += 66 * DAY - 1;
+    memory.now += 66 * DAY - 2;
     expect(putOf(repeated())!.bytes).toEqual(first.bytes);
     memory.now += 1;
     const other = putOf(repeated())!;
@@ -381,7 +385,10 @@ describe('a reset of ours', () => {
   it('is answered together with what the contact has to say, and shows that they are there', () => {
     const meeting = meetAs('offerer');
     const { alice, memory, bob } = meeting;
+    // The path was proven in the session that is over.
+    opened(meeting);
     reset.begin(memory, bob, 'restored');
+    expect([memory.calls.size, bob.openCall]).toEqual([0, null]);
     const { bytes } = putOf(memory.takeOutputs())!;
     const envelope = answerTo(meeting, bytes, { case: 'text', value: { id: new Uint8Array(16), number: 1, chain: new Uint8Array(), text: 'at once' } });
     const outputs = alice.core.handle({ type: 'delivery', mailbox: bob.record.inbox.mailbox, sequence: 1, envelope, ageMs: 0 }, memory.now);

@@ -47,6 +47,8 @@ describe('an address of ours', () => {
       const { memory } = alice.core;
       const outputs = alice.core.handle(act([...memory.weeks.keys()], memory.address!.mailbox.mailbox), world.now);
       expect([answersOf(outputs), noticesOf(outputs)]).toEqual([codes, notices]);
+      // Whoever was answered is not answered again.
+      if (codes.length > 0) expect(answersOf(alice.core.handle({ type: 'collected', mailbox: memory.address!.mailbox.mailbox, error: 'mailbox-taken' }, world.now))).toEqual([]);
     }
   });
 
@@ -84,7 +86,8 @@ describe('an address of ours', () => {
     memory.flights.set('bb', second!.lookup);
     const end = first!.expiresAt + 30 * 86_400_000;
     const kept = [end - 1, end].map((now) => {
-      alice.core.handle({ type: 'address', request: 6, change: 'show' }, now);
+      const outputs = alice.core.handle({ type: 'address', request: 6, change: 'show' }, now);
+      expect(outputs.some((output) => output.type === 'save' && output.change.kind === 'flight-removed' && output.change.flight === 'aa')).toBe(now === end);
       return [memory.weeks.has(first!.lookup), memory.weeks.has(second!.lookup), memory.flights.has('aa'), memory.flights.has('bb')];
     });
     expect(kept).toEqual([[true, true, true, true], [false, true, false, true]]);
