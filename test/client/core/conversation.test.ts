@@ -32,7 +32,9 @@ describe('a text of a contact', () => {
     // The relay forgets them now: they are on our disk, without a place.
     expect(savedOf(waiting)).toEqual([[3, null], [2, null]]);
     expect([bob.record.receivedNumber, bob.record.lacking, bob.record.unread, bob.held.size]).toEqual([3, [1], 0, 2]);
-    expect(textsOf(hear(memory, bob, one))).toEqual(['text 1', 'text 2', 'text 3']);
+    const { position } = memory.self;
+    const shown = hear(memory, bob, one);
+    expect([textsOf(shown), savedOf(shown)]).toEqual([['text 1', 'text 2', 'text 3'], [[1, position + 1], [2, position + 2], [3, position + 3]]]);
     expect(textsOf(hear(memory, bob, four))).toEqual(['text 4']);
     expect([bob.record.lacking, bob.differs, bob.held.size, noticesOf(memory.takeOutputs())]).toEqual([[], false, 0, []]);
   });

@@ -74,6 +74,15 @@ describe('a start', () => {
     expect([contact.recent.size, contact.recent]).toEqual([2, bob.recent]);
   });
 
+  it('asks for every relay where something of ours lies or goes', () => {
+    const meeting = meet(409);
+    const { alice, memory, bob } = meeting;
+    alice.disk.contacts.set(bob.record.id, { ...bob.record, outbox: { ...bob.record.outbox, relay: ELSEWHERE } });
+    const snapshot = { ...alice.disk.snapshot(), closing: [{ ...bob.record.inbox, relay: 'https://old.test', mailbox: 'cc' }] };
+    const links = new Core(snapshot, { random: memory.random, direct: true }, 0).start(memory.now).filter((output) => output.type === 'link').map(({ role, relay }) => `${role} ${relay}`);
+    expect(links.toSorted()).toEqual([`collect ${RELAY}`, 'collect https://old.test', `deposit ${RELAY}`, `deposit ${ELSEWHERE}`].toSorted());
+  });
+
   it('puts once what was not accepted, and keeps what was until its receipt', () => {
     const meeting = meet(402);
     const { alice, world, memory, bob } = meeting;
@@ -202,7 +211,7 @@ describe('an input', () => {
     const all = (): number[] => [...times.map((time) => bob[time]), bob.hold!.until, outgoing!.sentAt];
     const before = all();
     alice.core.handle({ type: 'wake' }, now - 5_000);
-    expect([all(), dueIn(memory, 'far')]).toEqual([before.map((time) => time - 5_000), 86_400_000]);
+    expect([all(), bob.hold.code, dueIn(memory, 'far')]).toEqual([before.map((time) => time - 5_000), 'mailbox-full', 86_400_000]);
   });
 
   it('asks to be woken once for the same time', () => {
@@ -388,6 +397,17 @@ describe('an envelope', () => {
     const outputs = alice.core.handle(delivery(meeting, said(meeting, { case: 'candidates', value: { call: fromHex(call.id), candidates: ['x'] } })), memory.now);
     expect(outputs).toContainEqual({ type: 'peer-candidates', call: call.id, candidates: ['x'] });
     expect(puts(alice.core.handle({ type: 'peer-candidates', call: call.id, candidates: ['y'] }, memory.now))).toBe(1);
+  });
+
+  it('that asks for a receipt by a peer connection is never too old to be answered', () => {
+    const meeting = meetAs('offerer');
+    const { alice, memory, bob } = meeting;
+    const call = opened(meeting);
+    memory.update(bob, { receiptOwed: false });
+    memory.timers.clear(`receipt:${bob.record.id}`);
+    memory.now += 60_000;
+    const outputs = alice.core.handle({ type: 'peer-frame', call: call.id, frame: said(meeting, { case: 'presence', value: { answer: false, last: 0 } }) }, memory.now);
+    expect(typesOf(outputs)).toContain('peer-send');
   });
 
   it('goes by way of a TURN server when the connection says so, and a direct path is tried later', () => {

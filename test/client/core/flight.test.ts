@@ -113,7 +113,9 @@ describe('a first flight', () => {
     const before = { ...meet(1).bob.record, id: guest.id, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: new Uint8Array(8).fill(1), lacking: [1, 2], readNumber: 1 };
     keepPast(memory, before);
     expect([...memory.past.keys()]).toEqual([toHex(hash('past', memory.identity.edSeed, fromHex(guest.id))).slice(0, 32)]);
-    deliver(guest.say(null, { first: 2 }));
+    const outputs = deliver(guest.say(null, { first: 2 }));
+    expect(outputs).toContainEqual({ type: 'link', relay: REPLY.relay, role: 'deposit' });
+    expect(typesOf(outputs)).toContain('contact');
     const contact = memory.contacts.get(guest.id)!;
     expect(contact.record).toMatchObject({ sentFirst: 5, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: before.readyChain, lacking: [2], readNumber: 1 });
     // A receipt, and the question for what is missing if that does not help.
@@ -214,6 +216,7 @@ describe('where a contact is reached', () => {
     const answer = (reply: object | undefined, sentAt: number) => onAnswered(memory, bob, { sentAt: BigInt(sentAt), hello: reply && { reply } } as never);
     answer({ relay, mailbox: Uint8Array.from(Buffer.from(mailbox, 'hex')), token }, begunAt + 1);
     answer(undefined, begunAt + 2);
+    answer(undefined, begunAt - 2);
     expect([memory.takeOutputs().filter(({ type }) => type !== 'save'), bob.hold, bob.record.begunAt]).toEqual([[], hold, begunAt + 1]);
     answer(REPLY, Number.MAX_SAFE_INTEGER);
     expect([bob.record.outbox.relay, bob.hold, bob.record.begunAt]).toEqual(['https://other.test', null, memory.now + CLOCK_AHEAD_MS - 1]);
@@ -430,7 +433,7 @@ describe('somebody at our address', () => {
         memory.addContact({ ...bob.record, id: guest.id, flight, begunAt, devices: new Uint8Array(), reset: new Uint8Array(1), unanswered: 9, outbox: { ...bob.record.outbox, relay: 'https://old.test' } }, bob.session);
         const isAsked = flight !== null && isLower;
         const types = deliver(guest.say(text(1, 'hello')));
-        expect([types.includes('message'), types.includes('unlink')]).toEqual([isAsked, isAsked]);
+        expect([types.includes('message'), types.includes('unlink'), types.includes('notice')]).toEqual([isAsked, isAsked, false]);
         // Our mailbox for them stays, and nothing of before counts any more.
         if (isAsked) expect([memory.closing.size, memory.flights.size, memory.contacts.get(guest.id)!.record]).toMatchObject([0, 1, { begunAt: memory.now - 1, heardAt: memory.now, reset: null, unanswered: 1 }]);
         const { session } = memory.contacts.get(guest.id)!;

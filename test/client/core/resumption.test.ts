@@ -222,18 +222,23 @@ describe('a reset of a contact', () => {
   });
 
   it('makes a session by which all is told, where the contact is reached from now on', () => {
-    const meeting = meet(11);
+    const meeting = meetAs('offerer');
     const { guest, memory, bob } = meeting;
-    memory.update(bob, { devices: new Uint8Array(), receiptOwed: false, flightKey: new Uint8Array(32) });
+    sendText(memory, bob, 1, 'not delivered yet');
+    opened(meeting);
+    bob.hold = { code: 'mailbox-full', until: memory.now + DAY };
+    memory.update(bob, { devices: new Uint8Array(), receiptOwed: false, flightKey: new Uint8Array(32), unanswered: 9, createdAt: 0, outbox: { ...bob.record.outbox, relay: 'https://old.test' } });
     memory.takeOutputs();
     const { outputs } = come(meeting, { reason: 'rolled-back' }, { relay: 'https://other.test' });
     expect(outputs).toContainEqual({ type: 'link', relay: 'https://other.test', role: 'deposit' });
     expect(bob.record).toMatchObject({
       devices: guest.core.memory.self.devices, flightKey: null, begunAt: memory.now, resetTakenAt: memory.now, receiptOwed: true,
-      outbox: { relay: 'https://other.test', mailbox: '04'.repeat(16) },
+      outbox: { relay: 'https://other.test', mailbox: '04'.repeat(16) }, createdAt: memory.now, unanswered: 2,
     });
-    // The answer to the reset, which waits for the link.
-    expect([noticesOf(outputs), bob.waiting.length]).toEqual([['session-reset'], 1]);
+    expect(outputs).toContainEqual({ type: 'unlink', relay: 'https://old.test', role: 'deposit' });
+    expect([memory.calls.size, bob.openCall, bob.hold]).toEqual([0, null, null]);
+    // Our text, and the answer to the reset: both wait for the link.
+    expect([noticesOf(outputs), bob.waiting.map(({ record }) => record.number)]).toEqual([['session-reset'], [1, null]]);
   });
 
   it('that meets a mistake of ours fails loudly', () => {
