@@ -227,12 +227,12 @@ describe('a reset of a contact', () => {
     sendText(memory, bob, 1, 'not delivered yet');
     opened(meeting);
     bob.hold = { code: 'mailbox-full', until: memory.now + DAY };
-    memory.update(bob, { devices: new Uint8Array(), receiptOwed: false, flightKey: new Uint8Array(32), unanswered: 9, createdAt: 0, outbox: { ...bob.record.outbox, relay: 'https://old.test' } });
+    memory.update(bob, { devices: new Uint8Array(), receiptOwed: false, flightKey: new Uint8Array(32), helloOwed: true, unanswered: 9, createdAt: 0, outbox: { ...bob.record.outbox, relay: 'https://old.test' } });
     memory.takeOutputs();
     const { outputs } = come(meeting, { reason: 'rolled-back' }, { relay: 'https://other.test' });
     expect(outputs).toContainEqual({ type: 'link', relay: 'https://other.test', role: 'deposit' });
     expect(bob.record).toMatchObject({
-      devices: guest.core.memory.self.devices, flightKey: null, begunAt: memory.now, resetTakenAt: memory.now, receiptOwed: true,
+      devices: guest.core.memory.self.devices, flightKey: null, helloOwed: false, begunAt: memory.now, resetTakenAt: memory.now, receiptOwed: true,
       outbox: { relay: 'https://other.test', mailbox: '04'.repeat(16) }, createdAt: memory.now, unanswered: 2,
     });
     expect(outputs).toContainEqual({ type: 'unlink', relay: 'https://old.test', role: 'deposit' });
@@ -379,9 +379,10 @@ describe('a reset of ours', () => {
     const mallory = createIdentity(world.random);
     expect(reset.onFlight(memory, bob, answerTo(meeting, bytes, null, mallory, firstDevices(mallory, 0)))).toBeNull();
     expect([bob.session, typesOf(memory.takeOutputs())]).toEqual([null, []]);
+    memory.update(bob, { devices: new Uint8Array() });
     const answer = answerTo(meeting, bytes);
     expect(reset.onFlight(memory, bob, answer)).not.toBeNull();
-    expect(bob.record).toMatchObject({ reset: null, flightKey: answer.subarray(0, 32), begunAt: memory.now - 1, heardAt: memory.now, receiptOwed: true, outbox: { relay: 'https://other.test' } });
+    expect(bob.record).toMatchObject({ reset: null, flight: null, helloOwed: false, devices: meeting.guest.core.memory.self.devices, flightKey: answer.subarray(0, 32), begunAt: memory.now - 1, heardAt: memory.now, receiptOwed: true, outbox: { relay: 'https://other.test' } });
     expect([bob.session === null, dueIn(memory, `reset:${bob.record.id}`)]).toEqual([false, undefined]);
     expect(memory.takeOutputs()).toContainEqual({ type: 'link', relay: 'https://other.test', role: 'deposit' });
     expect(reset.onFlight(memory, bob, answerTo(meeting, bytes))).toBeNull();
