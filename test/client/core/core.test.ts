@@ -79,8 +79,10 @@ describe('a start', () => {
     const { alice, memory, bob } = meeting;
     alice.disk.contacts.set(bob.record.id, { ...bob.record, outbox: { ...bob.record.outbox, relay: ELSEWHERE } });
     const snapshot = { ...alice.disk.snapshot(), closing: [{ ...bob.record.inbox, relay: 'https://old.test', mailbox: 'cc' }] };
-    const links = new Core(snapshot, { random: memory.random, direct: true }, 0).start(memory.now).filter((output) => output.type === 'link').map(({ role, relay }) => `${role} ${relay}`);
+    const core = new Core(snapshot, { random: memory.random, direct: true }, 0);
+    const links = core.start(memory.now).filter((output) => output.type === 'link').map(({ role, relay }) => `${role} ${relay}`);
     expect(links.toSorted()).toEqual([`collect ${RELAY}`, 'collect https://old.test', `deposit ${RELAY}`, `deposit ${ELSEWHERE}`].toSorted());
+    expect(core.memory.now).toBe(memory.now);
   });
 
   it('puts once what was not accepted, and keeps what was until its receipt', () => {

@@ -3,10 +3,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SottoError } from '../../../crypto/error.js';
 import { ready } from '../../../crypto/sodium.js';
+import { createContact } from '../../../client/core/contacts.js';
 import type { Input } from '../../../client/core/input.js';
 import type { Output } from '../../../client/core/output.js';
+import { keepPast } from '../../../client/core/past.js';
 import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
+import { dueIn } from './support.js';
 
 beforeAll(ready);
 
@@ -40,28 +43,44 @@ describe('an invitation of ours', () => {
     expect([changesOf(outputs), answersOf(outputs)]).toEqual([[{ kind: 'invitation-removed', lookup }], ['relay-busy']]);
     expect([alice.core.memory.invitations.size, alice.core.memory.inviting.size]).toEqual([0, 0]);
   });
+
+  it('is looked after by itself when its time is over, with its mailbox', () => {
+    const { world, alice, handle } = home(5);
+    handle({ type: 'invite', request: 5, lifetimeMs: 60_000 });
+    const outputs = alice.core.handle({ type: 'wake' }, world.now + 31 * 86_400_000);
+    expect([alice.core.memory.invitations.size, outputs.some(({ type }) => type === 'close-mailbox')]).toEqual([0, true]);
+  });
 });
 
 describe('a link', () => {
-  it('is taken by a claim of ours, and its maker is a contact to whom nothing is owed yet', () => {
+  it('is taken by a claim of ours, and its maker is a contact to whom nothing is owed yet, and who goes on with the numbers of before', () => {
     const { world, alice, handle } = home(3);
-    const link = world.client('Bob').invite();
+    const bob = world.client('Bob');
+    const link = bob.invite();
+    const { memory } = alice.core;
+    const before = createContact(bob.core.memory.identity, new Uint8Array(), 'Bob', bob.core.memory.invitations.values().next().value!.mailbox, { relay: RELAY, mailbox: '', token: new Uint8Array() }, 0);
+    keepPast(memory, { ...before, receivedNumber: 1, lacking: [1] });
     const asking = handle({ type: 'accept', request: 5, link });
     expect(asking).toContainEqual({ type: 'link', relay: RELAY, role: 'deposit' });
     const take = asking.find((output) => output.type === 'take')!;
     expect(take.claim.length).toBe(16);
     const card = world.cards.get(Buffer.from(take.lookup).toString('hex'))!;
     const outputs = handle({ type: 'card', request: 5, card, error: null });
-    const { record } = [...alice.core.memory.contacts.values()][0]!;
-    expect([answersOf(outputs), record.receiptOwed, alice.core.memory.accepting.size]).toEqual([[{ type: 'accepted', contact: record.id, isBack: false }], false, 0]);
+    const { record } = [...memory.contacts.values()][0]!;
+    expect([answersOf(outputs), record.receiptOwed, memory.accepting.size]).toEqual([[{ type: 'accepted', contact: record.id, isBack: false }], false, 0]);
+    // What was missing before is asked for.
+    expect([record.lacking, dueIn(memory, `gap:${record.id}`)]).toEqual([[1], 2_000]);
   });
 
   it('whose card the relay does not have, or does not give, leads to nothing but that answer', () => {
     const { world, alice, handle } = home(4);
     const link = world.client('Bob').invite();
     for (const [error, told] of [[null, 'card-unknown'], ['card-taken', 'card-taken']] as const) {
-      handle({ type: 'accept', request: 5, link });
-      expect([answersOf(handle({ type: 'card', request: 5, card: null, error })), alice.core.memory.accepting.size, alice.core.memory.contacts.size]).toEqual([[told], 0, 0]);
+      handle({ type: 'accept', request: 5, link: link.replace(RELAY, 'https://old.test') });
+      const outputs = handle({ type: 'card', request: 5, card: null, error });
+      // Nothing else leads us to that relay.
+      expect(outputs).toContainEqual({ type: 'unlink', relay: 'https://old.test', role: 'deposit' });
+      expect([answersOf(outputs), alice.core.memory.accepting.size, alice.core.memory.contacts.size]).toEqual([[told], 0, 0]);
     }
   });
 });

@@ -175,7 +175,7 @@ describe('a blocked contact', () => {
     const link = bob.invite();
     bob.crash(DAY);
     const atAlice = alice.accept(link);
-    expect(alice.ask((request) => ({ type: 'block', request, contact: atAlice }))).toMatchObject({ code: 'option-invalid' });
+    expect(alice.ask((request) => ({ type: 'block', request, contact: atAlice }))).toMatchObject({ code: 'option-invalid', message: expect.stringContaining(`"sotto contacts remove ${atAlice.slice(0, 8)}"`) as string });
     expect([alice.core.memory.contacts.size, alice.core.memory.blocked.size]).toEqual([1, 0]);
     alice.part('remove', atAlice);
     expect(alice.core.memory.contacts.size).toBe(0);
@@ -356,6 +356,12 @@ describe('whoever parts', () => {
     part(meeting, 'block');
     const outputs = part(meeting, 'unblock');
     expect([puts(outputs), bob.waiting.map(({ record }) => record.number), bob.inFlight, bob.hold]).toEqual([0, [2, 3], 0, null]);
+  });
+
+  it('greets the contact when they are taken back, and once', () => {
+    const meeting = meet(20);
+    part(meeting, 'block');
+    expect([puts(part(meeting, 'unblock')), part(meeting, 'unblock')]).toEqual([1, [{ type: 'answer', request: 7, result: { type: 'done' } }]]);
   });
 
   it('from nobody is told so', () => {

@@ -359,7 +359,7 @@ describe('a reset of ours', () => {
     const { memory, bob } = meet(26);
     for (const text of ['one', 'two']) sendText(memory, bob, 1, text);
     bob.failed.set(9, bob.undelivered.get(1)!);
-    memory.update(bob, { flightKey: new Uint8Array(32), unanswered: 5, helloOwed: true });
+    memory.update(bob, { flight: new Uint8Array(1), flightKey: new Uint8Array(32), unanswered: 5, helloOwed: true });
     memory.takeOutputs();
     reset.begin(memory, bob, 'session-exhausted');
     const outputs = memory.takeOutputs();

@@ -52,6 +52,12 @@ describe('an address of ours', () => {
     }
   });
 
+  it('is not said, for now, where the relay is silent', () => {
+    const { world, alice } = open(467);
+    expect(answersOf(alice.core.handle({ type: 'wake' }, world.now + 14_999))).toEqual([]);
+    expect(answersOf(alice.core.handle({ type: 'wake' }, world.now + 15_000))).toEqual(['relay-unreachable']);
+  });
+
   it('gives the relay no card before the mailbox is there, and none whose time is over', () => {
     const { world, alice } = open(462);
     const { memory } = alice.core;
