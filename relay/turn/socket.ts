@@ -37,9 +37,12 @@ export async function openUdp(address: string, port: number): Promise<Socket> {
   return socket;
 }
 
-/** Sends, or drops what would wait behind more than the system takes, as a router does. */
+/**
+ * Sends, or drops what would wait behind more than the system takes, as a router does. Nobody is at port 0, though a datagram may
+ * claim to come from there, or name it; Node throws.
+ */
 export function sendUdp(socket: Socket, bytes: Uint8Array, { address, port }: Endpoint): void {
-  if (socket.getSendQueueSize() < BUFFER_BYTES) socket.send(bytes, port, address);
+  if (port !== 0 && socket.getSendQueueSize() < BUFFER_BYTES) socket.send(bytes, port, address);
 }
 
 /** The IP addresses of this machine, without zones. */
