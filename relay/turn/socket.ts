@@ -45,8 +45,20 @@ export function sendUdp(socket: Socket, bytes: Uint8Array, { address, port }: En
   if (port !== 0 && socket.getSendQueueSize() < BUFFER_BYTES) socket.send(bytes, port, address);
 }
 
-/** The IP addresses of this machine, without zones. */
-export function ownAddresses(): { readonly address: string; readonly internal: boolean }[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.map(({ address, internal }) => ({ address: address.replace(/%.*$/, ''), internal }));
+interface OwnAddress {
+  readonly address: string;
+  readonly internal: boolean;
+}
+
+let known: readonly OwnAddress[] = [];
+
+/** The IP addresses of this machine, without zones; those that it had the last time, where the system has no socket left to tell by. */
+export function ownAddresses(): readonly OwnAddress[] {
+  try {
+    const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    known = all.map(({ address, internal }) => ({ address: address.replace(/%.*$/, ''), internal }));
+  } catch {
+    // Connections have taken them all, and will give them back.
+  }
+  return known;
 }
