@@ -47,6 +47,7 @@ export function openScreen(contact: ContactView, home: string | undefined): Scre
     input.setRawMode(false);
     output.off('resize', draw);
     process.off('exit', close);
+    process.off('uncaughtException', close);
     for (const signal of SIGNALS) process.off(signal, leave);
   };
   const giveUp = (error: unknown) => {
@@ -64,8 +65,9 @@ export function openScreen(contact: ContactView, home: string | undefined): Scre
     painter.forget();
     ink.rerender(view());
   };
-  // Also when the process ends in an unforeseen way.
+  // Also when the process ends in an unforeseen way, and before anything is said of that.
   process.once('exit', close);
+  process.prependOnceListener('uncaughtException', close);
   for (const signal of SIGNALS) process.on(signal, leave);
   // A terminal that is gone ends the input, or fails; these listeners stay, because giving it back may fail too. Node would end by
   // abort() then, and leave an image of its memory, keys and all (ResetStdio in its src/node.cc).

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -10,6 +10,8 @@ import { MemoryClient } from '../../support/memory-client.js';
 
 const PATIENCE_MS = 60_000;
 const COMMAND = `stty rows 24 cols 80; '${process.execPath}' '${join(import.meta.dirname, '../../../dist/bin/sotto.js')}' chat Bob; echo "code $?"; stty -a`;
+/** Lets a process throw what nobody catches when it is sent a signal. */
+const FAILING = `--import data:text/javascript;base64,${btoa("process.on('SIGUSR2', () => { throw new Error('nobody foresaw this'); })")}`;
 /** What gives a terminal back: pastes without marks, long lines wrapped, the first screen. */
 const GIVEN_BACK = '\u001b[?2004l\u001b[?7h\u001b[?1049l';
 
@@ -29,7 +31,7 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
     await createKey(home, null);
     writeFileSync(homeFiles(home).store, '');
     served = await serve(client, homeFiles(home).socket);
-    child = spawn('script', ['-qfec', COMMAND, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh' } });
+    child = spawn('script', ['-qfec', COMMAND, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh', NODE_OPTIONS: FAILING } });
     shown = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (shown += text));
     await shows('Say hello');
@@ -66,6 +68,19 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
       expect(client.messages).toHaveLength(1);
     }, { timeout: PATIENCE_MS, interval: 500 });
     expect(client.messages[0]!.text).toBe(`${lines.join('').replaceAll('\r', '\n')}finis`);
+  });
+
+  it.each([['store-damaged', 6], ['internal', 1]])('ends with a sentence and a code of its own when nothing goes on (%s)', async (code, exit) => {
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
+    client.tell({ type: 'notice', contact: null, code, text: 'What it is.' });
+    expect(await after()).toMatch(new RegExp(`^[^ ]+sotto: What it is\\.\r\ncode ${exit}\r\n`));
+  });
+
+  it('gives the terminal back before it says what nobody foresaw', async () => {
+    const shell = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim());
+    const command = Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim());
+    process.kill(command, 'SIGUSR2');
+    expect(await after()).toMatch(/^[^ ]+sotto: Something went wrong inside Sotto \(nobody foresaw this\); please report it with what you did\.\r\ncode 1\r\n[^]* icanon [^]* echo /);
   });
 
   it('ends with a sentence and the code of the disk when the store fails', async () => {
