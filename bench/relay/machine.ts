@@ -31,9 +31,9 @@ export function has(name: Package): boolean {
 }
 
 /** Makes a library that lets every flush of a program take longer, as an ordinary disk does; null without a compiler. */
-export function slowFlushes(folder: string, flushUs: number): string | null {
+export function slowFlushes(folder: string, flushMs: number): string | null {
   const [source, library] = [join(folder, 'slow.c'), join(folder, 'slow.so')];
-  const slowed = (name: string): string => `int ${name}(int fd) { usleep(${flushUs}); return syscall(SYS_${name}, fd); }`;
+  const slowed = (name: string): string => `int ${name}(int fd) { usleep(${flushMs * 1_000}); return syscall(SYS_${name}, fd); }`;
   writeFileSync(source, `#include <sys/syscall.h>\n#include <unistd.h>\n${slowed('fsync')}\n${slowed('fdatasync')}\n`);
   try {
     execFileSync('cc', ['-shared', '-fPIC', '-O', '-w', '-D_GNU_SOURCE', '-o', library, source], { stdio: ['ignore', 2, 2] });
