@@ -140,12 +140,21 @@ function closingWith(client: Client, after: () => void): Client {
 }
 
 function watchNetwork(onChange: () => void): () => void {
-  let seen = JSON.stringify(networkInterfaces());
+  let seen = addresses();
   const timer = setInterval(() => {
-    const now = JSON.stringify(networkInterfaces());
+    const now = addresses() ?? seen;
     if (now === seen) return;
     seen = now;
     onChange();
   }, NETWORK_LOOK_MS);
   return () => clearInterval(timer);
+}
+
+/** The machine's addresses as a text; null where the system does not tell, as when no file is left for its answer. */
+function addresses(): string | null {
+  try {
+    return JSON.stringify(networkInterfaces());
+  } catch {
+    return null;
+  }
 }

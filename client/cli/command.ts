@@ -36,6 +36,8 @@ export function action<Arguments extends unknown[]>(load: () => Promise<(...args
   return async (...args: unknown[]): Promise<void> => {
     // Commander passes the arguments, the options, and itself, which knows the options of the commands around it too.
     const options = (args.at(-1) as Command).optsWithGlobals<HomeOptions>();
+    // What nobody foresaw is told as every other error. What was accepted is on the disk.
+    process.once('uncaughtException', (thrown) => void tell(thrown, options).then(endProcess));
     let code: ExitCode;
     try {
       const run = await load();

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { SottoError } from '../../crypto/error.js';
+import { causeOf } from './cause.js';
 import { Commons, PORTS_EACH, type TurnTotals } from './commons.js';
 import { rotatingSecrets } from './credential.js';
 import { LIMITS, type Limits } from './limits.js';
@@ -167,12 +168,6 @@ async function end(worker: Worker): Promise<void> {
 
 function failure(why: string, cause?: unknown): SottoError {
   return new SottoError('internal', `A thread of the TURN server has failed (${why}), so the relay has ended; what it accepted is kept. Start it again; if that happens often, start it with --turn-workers 0, and report it.`, cause);
-}
-
-/** What somebody who mends it needs to know. Its message may hold a client's address, which nobody writes down. */
-function causeOf(error: Error): string {
-  const [place] = /(?<=^ *at ).+$/m.exec(error.stack ?? '') ?? [];
-  return `${(error as NodeJS.ErrnoException).code ?? error.name}${place === undefined ? '' : ` at ${place}`}`;
 }
 
 // Built, the thread's file stands beside this one. Run from the source (tests), a thread has no loader but the one that it registers.

@@ -2,10 +2,10 @@
 // nothing about a message.
 
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { SottoError } from '../../../crypto/error.js';
+import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus } from '../../client.js';
 import type { MessageState } from '../../core/records.js';
-import { toSottoError } from '../exit.js';
+import { failureIn, toSottoError } from '../exit.js';
 import { ownerIsGone } from '../rpc.js';
 
 const PAGE = 100;
@@ -50,7 +50,7 @@ export interface Kept {
   readonly dismiss: (read: string) => void;
 }
 
-/** @param onFailure called when nothing more can be shown or sent, because the disk is at fault. */
+/** @param onFailure called when nothing more can be shown or sent, because the disk is at fault or the client has failed. */
 export function useConversation(client: Client | null, contact: ContactView, onFailure: (error: SottoError) => void): Kept {
   const [conversation, setConversation] = useState(NOTHING);
   const latest = useRef(conversation);
@@ -71,7 +71,8 @@ export function useConversation(client: Client | null, contact: ContactView, onF
       else if (!ownerIsGone(thrown)) apply((before) => withNews(before, error.message));
     };
     const unsubscribe = client.subscribe((event) => {
-      if (event.type === 'notice' && event.code === 'store-failed') failed.current(new SottoError('store-failed', event.text));
+      const failure = failureIn(event);
+      if (failure !== null) failed.current(failure);
       else apply((before) => afterEvent(before, event, contact));
     });
     client.history(contact.id, { limit: PAGE }).then((page) => apply((before) => afterNewest(before, page)), fail);
