@@ -137,11 +137,14 @@ export class Loop {
         break;
       }
       if (!this.#closed && this.#failure === null) this.#attempt(() => this.#release(outputs));
+      // What was asked for before a failure is done all the same; told otherwise, a person would send it again.
+      if (this.#failure !== null) for (const output of outputs) if (output.type === 'answer') this.#answer(output.request, output.result);
       this.waiting.changed();
       // The first input is not kept waiting; those of a stream, each read in a task of its own, then share the next transaction.
       await this.#platform.nextTurn();
     }
     this.#flushing = null;
+    if (this.#failure !== null) this.#refuseAll(this.#failure);
     this.waiting.changed();
   }
 
@@ -158,10 +161,14 @@ export class Loop {
   #fail(error: SottoError): void {
     if (this.#failure !== null) return;
     this.#failure = error;
-    for (const answer of this.#requests.values()) answer(error);
-    this.#requests.clear();
+    if (this.#flushing === null) this.#refuseAll(error);
     this.#audience.onFailure(error);
     this.#disconnect();
+  }
+
+  #refuseAll(error: SottoError): void {
+    for (const answer of this.#requests.values()) answer(error);
+    this.#requests.clear();
   }
 
   // Out: what the core asked for, now that its saves are durable. The network first: nobody waits longer than they must.

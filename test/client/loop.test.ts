@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { ClientEvent } from '../../client/client.js';
+import { Core } from '../../client/core/core.js';
+import { Loop } from '../../client/loop.js';
 import { createHome, runClient } from '../../client/run.js';
 import { openNodeStore } from '../../client/stores/node.js';
 import type { OpenLink } from '../../client/transports/link.js';
@@ -72,7 +74,7 @@ async function brittle() {
   const client = await runClient(platform, 'live');
   const events: ClientEvent[] = [];
   client.subscribe((event) => events.push(event));
-  return { client, contact: record.id, events, put, file, break: () => (isBroken = true) };
+  return { client, platform, contact: record.id, events, put, file, break: () => (isBroken = true) };
 }
 
 const FAILED = { code: 'internal', message: expect.stringContaining('no more randomness') as string };
@@ -91,6 +93,23 @@ it('fails as a whole where a request meets what nobody foresaw: the memory is ha
   const store = await openNodeStore(home.file, new Uint8Array(32));
   expect(await store.messages({ contact: home.contact, limit: 10 })).toMatchObject([{ id, text: 'before' }]);
   await store.close();
+});
+
+it('tells whoever asked before a failure that it is done: it is kept, and they would ask again', async () => {
+  const { client, platform, contact, put, file, ...home } = await brittle();
+  await client.close();
+  const store = await openNodeStore(file, new Uint8Array(32));
+  const core = new Core((await store.load())!, { random: platform.random, direct: true }, Date.now());
+  const loop = new Loop({ ...platform, store }, core, { onNews: () => {}, onRelay: () => {}, onFailure: () => {} });
+  const send = (text: string) => loop.ask((request) => ({ type: 'send', request, contact, text }), 'sent');
+  const before = send('before');
+  home.break();
+  const after = send('after');
+  await expect(after).rejects.toMatchObject(FAILED);
+  expect((await before).message).toMatchObject({ text: 'before', state: 'queued' });
+  expect(await store.messages({ contact, limit: 10 })).toMatchObject([{ text: 'before' }]);
+  expect(put).not.toHaveBeenCalled();
+  await loop.close();
 });
 
 it('fails in the same way where nobody asked, and ends no process', async () => {
