@@ -33,6 +33,8 @@ test('every thread has a place for its counts, and they see each other’s alloc
   main.setLive(4, 1, true);
   for (const one of [main, last]) one.addRelayed(5);
   expect(main.totals).toMatchObject({ allocations: 3, relayedBytes: 10 });
+  last.addInput();
+  expect([main.inputsOf(0), main.inputsOf(WORKERS_MAX)]).toEqual([0, 1]);
   for (const one of [main, last]) {
     expect([one.isLive(6, 0), one.isLive(6, 65_535), one.isLive(4, 1)]).toEqual([true, true, true]);
     expect([one.isLive(4, 0), one.isLive(4, 65_535), one.isLive(6, 1)]).toEqual([false, false, false]);
