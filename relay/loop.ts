@@ -123,7 +123,7 @@ export class Loop {
 
   /** The machine is short of something, or no longer so. */
   press(short: Shortage): void {
-    if (short !== null) this.#parts.log.warn({ short }, 'nothing new is taken until there is more room');
+    if (short !== null) this.#parts.log.warn({ short }, `short of ${short}: nothing new is taken until there is more room`);
     this.#input({ kind: 'pressure', pressed: short !== null });
   }
 

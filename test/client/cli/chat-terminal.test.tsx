@@ -118,6 +118,6 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
   it('ends with a sentence and the code of the disk when the store fails', async () => {
     await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
     client.tell({ type: 'notice', contact: null, code: 'store-failed', text: 'The disk is full.' });
-    expect(await after()).toMatch(/^[^ ]+sotto: The disk is full\.\r\ncode 6\r\n[^]* icanon [^]* echo /);
+    expect(await after()).toMatch(/^[^ ]+sotto: The disk is full\. What was typed last may not be kept; "[^"]*sotto history Bob[^"]*" shows what is\.\r\ncode 6\r\n[^]* icanon [^]* echo /);
   });
 });

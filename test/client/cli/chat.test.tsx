@@ -183,7 +183,10 @@ describe('a conversation on the screen', () => {
     const client = new MemoryClient();
     await client.block(BOB.id);
     client.status = async () => ({ identity: BOB, relays: [], contacts: [] });
-    await open(client, {}, 'Bob  blocked; /unblock takes them back');
+    const { shows, type } = await open(client, {}, 'Bob  blocked; /unblock takes them back');
+    client.send = () => Promise.reject(new SottoError('contact-blocked', 'You have blocked Bob; "sotto contacts unblock b0b0b0b0" takes them back.'));
+    type('hello\r');
+    await shows('You have blocked Bob; /unblock takes them back.', '> hello');
   });
 
   it('shows the whole of a notice, and its commands with the word and the home that were typed', async () => {
