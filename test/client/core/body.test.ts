@@ -1,7 +1,8 @@
 // Every field of a body at the edge of what it may be: what is just inside is read, what is just outside is malformed.
 
 import { describe, expect, it } from 'vitest';
-import { decodeBody, encodeBody, LACKING_MAX, NUMBER_MAX } from '../../../client/core/body.js';
+import { BODY_MAX_BYTES } from '../../../crypto/session.js';
+import { decodeBody, encodeBody, LACKING_MAX, NUMBER_MAX, TEXT_MAX_BYTES } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
 import { CANDIDATES_MAX } from '../../../client/core/description.js';
 
@@ -31,6 +32,7 @@ function decode(kind: keyof typeof WHOLE, fields: Fields): unknown {
 
 it('counts by the numbers of PROTOCOL.md', () => {
   expect([LACKING_MAX, CANDIDATES_MAX, NUMBER_MAX]).toEqual([1_000, 30, 0x7fff_ffff]);
+  expect(BODY_MAX_BYTES - TEXT_MAX_BYTES).toBe(1_024);
 });
 
 describe('a body', () => {
@@ -45,6 +47,8 @@ describe('a body', () => {
     ['an offer', 'offer', {}],
     ['an offer of as many candidates as are taken', 'offer', { description: { ...DESCRIPTION, candidates: texts(CANDIDATES_MAX) } }],
     ['an answer', 'answer', {}],
+    ['an answer of the DTLS client', 'answer', { description: { ...DESCRIPTION, setup: 'active' } }],
+    ['an answer of the DTLS server', 'answer', { description: { ...DESCRIPTION, setup: 'passive' } }],
     ['as many candidates as are taken', 'candidates', { candidates: texts(CANDIDATES_MAX) }],
     ['a proof', 'bind', {}],
   ])('with %s is read', (_what, kind, fields) => {
@@ -63,9 +67,9 @@ describe('a body', () => {
     ['a receipt of a newest without id', 'receipt', { lastId: bytes(0) }],
     ['a receipt of an id without a newest', 'receipt', { last: 0 }],
     ['a receipt that lacks more than is remembered', 'receipt', { lacking: numbers(LACKING_MAX + 1) }],
-    ['a receipt that lacks number 0', 'receipt', { lacking: [0] }],
+    ['a receipt that lacks number 0, too', 'receipt', { lacking: [1, 0] }],
     ['more settled numbers than are remembered', 'settled', { numbers: numbers(LACKING_MAX + 1) }],
-    ['a settled number 0', 'settled', { numbers: [0] }],
+    ['a settled number 0, too', 'settled', { numbers: [1, 0] }],
     ['a presence past the last number', 'presence', { last: NUMBER_MAX + 1 }],
     ['an offer of a short call id', 'offer', { call: bytes(15) }],
     ['an offer of no description', 'offer', { description: undefined }],

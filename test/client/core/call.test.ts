@@ -2,16 +2,53 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex } from '../../../crypto/bytes.js';
+import { decrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
+import { decodeBody } from '../../../client/core/body.js';
 import * as direct from '../../../client/core/direct.js';
-import type { Call, Contact } from '../../../client/core/memory.js';
+import type { Call, Contact, Memory } from '../../../client/core/memory.js';
 import type { Bind, Candidates } from '../../../client/core/message_pb.js';
+import type { Output } from '../../../client/core/output.js';
 import { answerTo, bindOf, bystander, described, dialed, meetAs, offer, onlyCall, opened, OURS, THEIRS } from './calls.js';
 import { dueIn, noticesOf, typesOf } from './support.js';
+import type { Meeting } from './support.js';
 
 beforeAll(ready);
 
+/** What the contact hears of what goes to them by the relay. */
+function heardOf({ guest, memory }: Meeting, outputs: readonly Output[]): unknown[] {
+  const { session } = guest.core.memory.contacts.get(memory.id)!;
+  return outputs.filter((output) => output.type === 'put').map(({ bytes }) => decodeBody(decrypt(session!, bytes, memory.random, memory.now).body).content);
+}
+
+describe('a presence of ours', () => {
+  it.each<[string, boolean, (memory: Memory, contact: Contact) => void]>([
+    ['a greeting', false, direct.greet],
+    ['the news that a mailbox is collected again', true, direct.tellCollected],
+    ['the question for a receipt', false, (memory, contact) => {
+      contact.undelivered.set(1, {} as never);
+      direct.askForReceipt(memory, contact);
+    }],
+  ])('as %s says whether it is an answer (%s), and how far we have written', (_what, answer, act) => {
+    const meeting = meetAs('answerer');
+    const { memory, bob } = meeting;
+    memory.update(bob, { sentNumber: 3 });
+    act(memory, bob);
+    expect(heardOf(meeting, memory.takeOutputs())).toMatchObject([{ case: 'presence', value: { answer, last: 3 } }]);
+    // Nothing is expected of a path that there is none of.
+    expect(dueIn(memory, `race:${bob.record.id}`)).toBeUndefined();
+  });
+});
+
 describe('an offer', () => {
+  it('of ours says in whole milliseconds how far we are from our relay', () => {
+    const meeting = meetAs('offerer');
+    const { memory } = meeting;
+    memory.links.set(`deposit ${memory.self.relay}`, { online: true, rttMs: 4.6 });
+    dialed(meeting);
+    expect(heardOf(meeting, memory.takeOutputs())).toMatchObject([{ case: 'offer', value: { relayRttMs: 5 } }]);
+  });
+
   it('is taken by the higher identity only, and not more often than twice a second', () => {
     const dialer = meetAs('offerer');
     direct.onOffer(dialer.memory, dialer.bob, offer());
@@ -83,6 +120,15 @@ describe('an answer', () => {
 });
 
 describe('candidates', () => {
+  it('of ours go to the contact inside the session, with the call that they are of', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const call = dialed(meeting);
+    memory.takeOutputs();
+    direct.onLocalCandidates(memory, call, bob, ['x', 'y']);
+    expect(heardOf(meeting, memory.takeOutputs())).toMatchObject([{ case: 'candidates', value: { call: fromHex(call.id), candidates: ['x', 'y'] } }]);
+  });
+
   it('go to a call of the contact who sent them, and to no other', () => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
@@ -107,16 +153,20 @@ describe('a path', () => {
       else direct.onOffer(memory, bob, offer());
       const call = onlyCall(memory);
       memory.takeOutputs();
+      bob.pathSince = 0;
+      memory.update(bob, { receiptOwed: false });
       if (isEarly) direct.onBind(memory, bob, bindOf(bob, call));
-      expect([call.phase, bob.openCall]).toEqual(['dialing', null]);
+      expect([call.phase, bob.openCall, call.relayed, call.relayedThere]).toEqual(['dialing', null, false, false]);
       direct.onOpen(memory, call, bob, OURS, THEIRS);
       if (!isEarly) {
         expect([call.phase, bob.openCall]).toEqual(['binding', null]);
         direct.onBind(memory, bob, bindOf(bob, call));
       }
       const outputs = memory.takeOutputs();
-      expect([call.phase, bob.openCall, noticesOf(outputs), dueIn(memory, `call:${call.id}`)]).toEqual(['open', call.id, [], undefined]);
+      expect([call.phase, bob.openCall, bob.pathSince, noticesOf(outputs), dueIn(memory, `call:${call.id}`)]).toEqual(['open', call.id, memory.now, [], undefined]);
       expect(typesOf(outputs)).toContain('peer-send');
+      // What the path before has lost of receipts is made good.
+      expect(bob.record.receiptOwed).toBe(true);
     }
   });
 
@@ -135,7 +185,7 @@ describe('a path', () => {
       direct.onOpen(memory, call, bob, OURS, THEIRS);
       if (!isEarly) direct.onBind(memory, bob, prove(bob, call));
       const outputs = memory.takeOutputs();
-      expect([bob.openCall, memory.calls.size, noticesOf(outputs)]).toEqual([null, 0, ['fingerprint-mismatch']]);
+      expect([bob.openCall, memory.calls.size, noticesOf(outputs), dueIn(memory, `call:${call.id}`)]).toEqual([null, 0, ['fingerprint-mismatch'], undefined]);
       expect(typesOf(outputs)).toContain('hang-up');
     }
   });
@@ -145,9 +195,12 @@ describe('a path', () => {
       const meeting = meetAs('offerer');
       const { memory, bob } = meeting;
       const call = dialed(meeting);
+      memory.takeOutputs();
       call.remote = remote;
+      direct.onBind(memory, bob, bindOf(bob, call));
       direct.onOpen(memory, call, bob, OURS, THEIRS);
-      expect([memory.calls.size, noticesOf(memory.takeOutputs())]).toEqual([0, ['fingerprint-mismatch']]);
+      const outputs = memory.takeOutputs();
+      expect([memory.calls.size, bob.openCall, noticesOf(outputs), typesOf(outputs).includes('peer-send')]).toEqual([0, null, ['fingerprint-mismatch'], false]);
     }
   });
 

@@ -6,11 +6,14 @@ import { ready } from '../../../crypto/sodium.js';
 import { LACKING_MAX, NUMBER_MAX } from '../../../client/core/body.js';
 import { askAgain, giveUpGap, markRead, noteLast, onSettled, settleBelow } from '../../../client/core/conversation.js';
 import type { Settled } from '../../../client/core/message_pb.js';
+import type { Output } from '../../../client/core/output.js';
 import { dueIn, hear, meet, noticesOf, puts, speech, textsOf, typesOf } from './support.js';
 import type { Said } from './support.js';
 
 beforeAll(ready);
 
+/** The texts that are written to the disk, and the place that each has. */
+const savedOf = (outputs: readonly Output[]) => outputs.flatMap((output) => (output.type === 'save' && output.change.kind === 'message' ? [[output.change.record.number, output.change.record.position]] : []));
 const withoutChain = (said: Said): Said => ({ ...said, chain: new Uint8Array() });
 
 describe('a text of a contact', () => {
@@ -24,9 +27,14 @@ describe('a text of a contact', () => {
   it('waits until what came before it is here', () => {
     const { memory, bob } = meet(2);
     const [one, two, three, four] = speech(4) as [Said, Said, Said, Said];
-    expect(textsOf(hear(memory, bob, three, two))).toEqual([]);
+    const waiting = hear(memory, bob, three, two);
+    expect(new Set(typesOf(waiting))).toEqual(new Set(['save']));
+    // The relay forgets them now: they are on our disk, without a place.
+    expect(savedOf(waiting)).toEqual([[3, null], [2, null]]);
     expect([bob.record.receivedNumber, bob.record.lacking, bob.record.unread, bob.held.size]).toEqual([3, [1], 0, 2]);
-    expect(textsOf(hear(memory, bob, one))).toEqual(['text 1', 'text 2', 'text 3']);
+    const { position } = memory.self;
+    const shown = hear(memory, bob, one);
+    expect([textsOf(shown), savedOf(shown)]).toEqual([['text 1', 'text 2', 'text 3'], [[1, position + 1], [2, position + 2], [3, position + 3]]]);
     expect(textsOf(hear(memory, bob, four))).toEqual(['text 4']);
     expect([bob.record.lacking, bob.differs, bob.held.size, noticesOf(memory.takeOutputs())]).toEqual([[], false, 0, []]);
   });
@@ -62,11 +70,11 @@ describe('a text of a contact', () => {
 
   it('that comes late but after what was read leaves that as it is', () => {
     const { memory, bob } = meet(6);
-    const [one, two, three] = speech(3) as [Said, Said, Said];
-    hear(memory, bob, one, three);
+    const [one, , three, four] = speech(4) as [Said, Said, Said, Said];
+    hear(memory, bob, one, four);
     giveUpGap(memory, bob);
     markRead(memory, bob, 1);
-    hear(memory, bob, two);
+    hear(memory, bob, three);
     expect(bob.record.readNumber).toBe(1);
   });
 
@@ -76,6 +84,9 @@ describe('a text of a contact', () => {
     const outputs = hear(memory, bob, one, { ...two, text: 'another two' }, { ...two, text: 'yet another two' }, three);
     expect([textsOf(outputs), noticesOf(outputs)]).toEqual([['text 1'], ['history-differs']]);
     expect([bob.record.receivedNumber, bob.record.readyNumber]).toEqual([2, 1]);
+    // With a new session the contact's own numbers are believed again.
+    settleBelow(memory, bob, 3);
+    expect(textsOf(hear(memory, bob, withoutChain(three)))).toEqual(['text 3']);
   });
 
   it('that was missing is shown also after others have ceased to continue what is here', () => {
@@ -135,8 +146,10 @@ describe('a gap', () => {
     hear(memory, bob, four, two, six);
     settleBelow(memory, bob, 5);
     expect([textsOf(memory.takeOutputs()), bob.record.lacking, bob.record.readyNumber, [...bob.held.keys()]]).toEqual([['text 2', 'text 4'], [5], 4, [6]]);
+    expect([dueIn(memory, `gap:${bob.record.id}`), dueIn(memory, `hold:${bob.record.id}`)]).toEqual([2_000, 20_000]);
     settleBelow(memory, bob, 6);
     expect([textsOf(memory.takeOutputs()), bob.record.lacking, bob.record.readyNumber]).toEqual([['text 6'], [], 6]);
+    expect([dueIn(memory, `gap:${bob.record.id}`), dueIn(memory, `hold:${bob.record.id}`)]).toEqual([undefined, undefined]);
     settleBelow(memory, bob, 10);
     expect([bob.record.receivedNumber, bob.record.readyNumber, bob.record.lacking]).toEqual([9, 9, []]);
     settleBelow(memory, bob, 2);

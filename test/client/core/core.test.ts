@@ -1,6 +1,7 @@
 // What a core does with its inputs, one by one: after a start, at a link, for mailboxes and cards, and with what goes wrong.
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { fromHex } from '../../../crypto/bytes.js';
 import { encrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
@@ -10,8 +11,8 @@ import type { Input } from '../../../client/core/input.js';
 import { GIVEN_UP } from '../../../client/core/records.js';
 import type { MessageRecord } from '../../../client/core/records.js';
 import { RELAY, World } from '../../support/world.js';
-import { meetAs, opened } from './calls.js';
-import { dueIn, meet, noticesOf, puts, textsOf, typesOf } from './support.js';
+import { dialed, meetAs, opened } from './calls.js';
+import { dueIn, hear, meet, noticesOf, puts, speech, textsOf, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
 beforeAll(ready);
@@ -57,6 +58,29 @@ describe('a start', () => {
     expect(contact.waiting.map(({ record }) => record.number)).toEqual([1, 2, null]);
     expect([core.memory.order, contact.session === null]).toEqual([Math.max(...[...contact.outgoing.values()].map(({ record }) => record.order)), false]);
     expect(typesOf(outputs)).not.toContain('notice');
+  });
+
+  it('knows what it has read of the disk in its own order, and by which ids the newest texts of a contact are known', () => {
+    const meeting = meet(408);
+    const { alice, world, memory, bob } = meeting;
+    world.put = () => 'relay-unreachable';
+    for (const text of ['one', 'two', 'three']) alice.send(bob.record.id, text);
+    hear(memory, bob, ...speech(2));
+    const snapshot = alice.disk.snapshot();
+    const recent = [...bob.recent].map(([number, id]) => ({ contact: bob.record.id, number, id }));
+    const core = new Core({ ...snapshot, outgoing: snapshot.outgoing.toReversed(), pending: snapshot.pending.toReversed(), recent }, { random: memory.random, direct: true }, memory.now);
+    const contact = core.memory.contacts.get(bob.record.id)!;
+    expect([contact.waiting.map(({ record }) => record.number), [...contact.undelivered.keys()], contact.pathSince]).toEqual([[1, 2, 3], [1, 2, 3], memory.now]);
+    expect([contact.recent.size, contact.recent]).toEqual([2, bob.recent]);
+  });
+
+  it('asks for every relay where something of ours lies or goes', () => {
+    const meeting = meet(409);
+    const { alice, memory, bob } = meeting;
+    alice.disk.contacts.set(bob.record.id, { ...bob.record, outbox: { ...bob.record.outbox, relay: ELSEWHERE } });
+    const snapshot = { ...alice.disk.snapshot(), closing: [{ ...bob.record.inbox, relay: 'https://old.test', mailbox: 'cc' }] };
+    const links = new Core(snapshot, { random: memory.random, direct: true }, 0).start(memory.now).filter((output) => output.type === 'link').map(({ role, relay }) => `${role} ${relay}`);
+    expect(links.toSorted()).toEqual([`collect ${RELAY}`, 'collect https://old.test', `deposit ${RELAY}`, `deposit ${ELSEWHERE}`].toSorted());
   });
 
   it('puts once what was not accepted, and keeps what was until its receipt', () => {
@@ -172,6 +196,22 @@ describe('an input', () => {
     const outputs = alice.core.handle({ type: 'send', request: 7, contact: bob.record.id, text: '' }, world.now);
     expect(outputs.find((output) => output.type === 'answer')).toMatchObject({ result: { code: 'message-empty' } });
     expect(bob.session).toBe(session);
+  });
+
+  it('that comes after the clock was set back finds everything as far away as before', () => {
+    const { alice, memory, bob } = meet(416);
+    const times = ['lastReceiptAt', 'lastAgainAt', 'lastRepeatedAt', 'heardDirectAt', 'askedDirectAt', 'nextCallAt', 'nextGreetAt', 'nextOfferAt', 'nextTellAt', 'nextOldAt'] as const;
+    const { now } = memory;
+    for (const [index, time] of times.entries()) bob[time] = now + index;
+    bob.hold = { code: 'mailbox-full', until: now + 10 };
+    alice.core.handle({ type: 'send', request: 7, contact: bob.record.id, text: 'x' }, now);
+    const [outgoing] = bob.outgoing.values();
+    outgoing!.sentAt = now + 11;
+    memory.timers.set('far', now + 86_400_000);
+    const all = (): number[] => [...times.map((time) => bob[time]), bob.hold!.until, outgoing!.sentAt];
+    const before = all();
+    alice.core.handle({ type: 'wake' }, now - 5_000);
+    expect([all(), bob.hold.code, dueIn(memory, 'far')]).toEqual([before.map((time) => time - 5_000), 'mailbox-full', 86_400_000]);
   });
 
   it('asks to be woken once for the same time', () => {
@@ -313,7 +353,8 @@ describe('an envelope', () => {
     const contact = guest.core.memory.contacts.get(memory.id)!;
     const { session, message } = encrypt(contact.session!, Uint8Array.of(0xff), memory.random, memory.now);
     contact.session = session;
-    expect(noticesOf(alice.core.handle(delivery(meeting, message), memory.now))).toEqual(['undecryptable']);
+    const rejected = alice.core.handle(delivery(meeting, message), memory.now);
+    expect(rejected.filter(({ type }) => type === 'notice')).toEqual([{ type: 'notice', contact: bob.record.id, code: 'undecryptable' }]);
     expect(bob.record.unanswered).toBe(0);
     const outputs = alice.core.handle(delivery(meeting, said(meeting, { case: 'text', value: { id: new Uint8Array(16), number: 1, chain: new Uint8Array(), text: 'hello' } })), memory.now);
     expect(textsOf(outputs)).toEqual(['hello']);
@@ -346,6 +387,36 @@ describe('an envelope', () => {
       alice.core.handle({ type: 'wake' }, now);
       expect(bob.openCall !== null).toBe(isHeard);
     }
+  });
+
+  it('with candidates brings them to the call that they are of, and ours go to the contact', () => {
+    const meeting = meetAs('offerer');
+    const { alice, memory } = meeting;
+    const call = dialed(meeting);
+    memory.takeOutputs();
+    const outputs = alice.core.handle(delivery(meeting, said(meeting, { case: 'candidates', value: { call: fromHex(call.id), candidates: ['x'] } })), memory.now);
+    expect(outputs).toContainEqual({ type: 'peer-candidates', call: call.id, candidates: ['x'] });
+    expect(puts(alice.core.handle({ type: 'peer-candidates', call: call.id, candidates: ['y'] }, memory.now))).toBe(1);
+  });
+
+  it('that asks for a receipt by a peer connection is never too old to be answered', () => {
+    const meeting = meetAs('offerer');
+    const { alice, memory, bob } = meeting;
+    const call = opened(meeting);
+    memory.update(bob, { receiptOwed: false });
+    memory.timers.clear(`receipt:${bob.record.id}`);
+    memory.now += 60_000;
+    const outputs = alice.core.handle({ type: 'peer-frame', call: call.id, frame: said(meeting, { case: 'presence', value: { answer: false, last: 0 } }) }, memory.now);
+    expect(typesOf(outputs)).toContain('peer-send');
+  });
+
+  it('goes by way of a TURN server when the connection says so, and a direct path is tried later', () => {
+    const meeting = meetAs('offerer');
+    const { alice, memory, bob } = meeting;
+    const call = opened(meeting);
+    alice.core.handle({ type: 'peer-pair', call: call.id, relayed: true }, memory.now);
+    expect(memory.pathOf(bob)).toBe('turn');
+    expect(typesOf(alice.core.handle({ type: 'wake' }, memory.now + 600_000))).toContain('dial');
   });
 
   it('that opens nothing says so while there is a session, and nothing while there is none', () => {

@@ -2,10 +2,11 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyLink } from '../../../crypto/address.js';
-import { toHex } from '../../../crypto/bytes.js';
+import { fromHex, toHex } from '../../../crypto/bytes.js';
 import { firstDevices, packDevices, unpackDevices } from '../../../crypto/devices.js';
 import { SottoError } from '../../../crypto/error.js';
 import { FLIGHT_BYTES, initiate } from '../../../crypto/handshake.js';
+import { hash } from '../../../crypto/hash.js';
 import { createIdentity } from '../../../crypto/identity.js';
 import type { Identity } from '../../../crypto/identity.js';
 import { openCard } from '../../../crypto/invitation.js';
@@ -15,11 +16,12 @@ import { encodeBody } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
 import { CLOCK_AHEAD_MS, contactId, isCrossing, onAnswered, peerMailbox } from '../../../client/core/contacts.js';
 import { expireInvitations } from '../../../client/core/invitations.js';
+import { keepPast } from '../../../client/core/past.js';
 import type { ContactRecord } from '../../../client/core/records.js';
 import { REQUEST_BYTES_MAX, REQUEST_TEXTS_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
 import { World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
-import { meet, noticesOf, textsOf, typesOf } from './support.js';
+import { dueIn, meet, noticesOf, textsOf, typesOf } from './support.js';
 
 beforeAll(ready);
 
@@ -80,7 +82,8 @@ describe('a first flight', () => {
   ])('with %s makes no contact, and leaves the invitation to whoever comes rightly', (_what, make) => {
     const { world, alice, link, deliver } = host(1);
     const outputs = deliver(make(new Guest(world, link), world));
-    expect([typesOf(outputs), noticesOf(outputs)]).toEqual([['notice', 'acknowledge'], ['undecryptable']]);
+    expect(typesOf(outputs)).toEqual(['notice', 'acknowledge']);
+    expect(outputs[0]).toEqual({ type: 'notice', contact: null, code: 'undecryptable' });
     expect([alice.core.memory.contacts.size, alice.core.memory.invitations.size]).toEqual([0, 1]);
     const guest = new Guest(world, link);
     deliver(guest.say(text(1, 'hello')));
@@ -98,9 +101,25 @@ describe('a first flight', () => {
   it('that comes before each of several texts makes one contact, who says all of them, and is told nothing twice', () => {
     const { alice, link, deliver, world } = host(19);
     const guest = new Guest(world, link);
-    deliver(guest.say(text(1, 'one')));
+    const first = deliver(guest.say(text(1, 'one')));
     const outputs = deliver(guest.say(text(2, 'two')));
-    expect([textsOf(outputs), alice.core.memory.contacts.size, alice.core.memory.contacts.get(guest.id)!.record.helloOwed]).toEqual([['two'], 1, false]);
+    expect([textsOf(first), textsOf(outputs), alice.core.memory.contacts.size, alice.core.memory.contacts.get(guest.id)!.record.helloOwed]).toEqual([['one'], ['two'], 1, false]);
+  });
+
+  it('of somebody who was a contact before goes on with the numbers of both, asks for what is missing, and is answered', () => {
+    const { alice, link, deliver, world } = host(26);
+    const { memory } = alice.core;
+    const guest = new Guest(world, link);
+    const before = { ...meet(1).bob.record, id: guest.id, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: new Uint8Array(8).fill(1), lacking: [1, 2], readNumber: 1 };
+    keepPast(memory, before);
+    expect([...memory.past.keys()]).toEqual([toHex(hash('past', memory.identity.edSeed, fromHex(guest.id))).slice(0, 32)]);
+    const outputs = deliver(guest.say(null, { first: 2 }));
+    expect(outputs).toContainEqual({ type: 'link', relay: REPLY.relay, role: 'deposit' });
+    expect(typesOf(outputs)).toContain('contact');
+    const contact = memory.contacts.get(guest.id)!;
+    expect(contact.record).toMatchObject({ sentFirst: 5, sentNumber: 4, receivedNumber: 3, readyNumber: 3, readyChain: before.readyChain, lacking: [2], readNumber: 1 });
+    // A receipt, and the question for what is missing if that does not help.
+    expect([contact.outgoing.size, dueIn(memory, `gap:${guest.id}`), memory.past.size]).toEqual([1, 2_000, 0]);
   });
 
   it('says once where a contact is reached: afterwards nobody sends us from relay to relay', () => {
@@ -197,6 +216,7 @@ describe('where a contact is reached', () => {
     const answer = (reply: object | undefined, sentAt: number) => onAnswered(memory, bob, { sentAt: BigInt(sentAt), hello: reply && { reply } } as never);
     answer({ relay, mailbox: Uint8Array.from(Buffer.from(mailbox, 'hex')), token }, begunAt + 1);
     answer(undefined, begunAt + 2);
+    answer(undefined, begunAt - 2);
     expect([memory.takeOutputs().filter(({ type }) => type !== 'save'), bob.hold, bob.record.begunAt]).toEqual([[], hold, begunAt + 1]);
     answer(REPLY, Number.MAX_SAFE_INTEGER);
     expect([bob.record.outbox.relay, bob.hold, bob.record.begunAt]).toEqual(['https://other.test', null, memory.now + CLOCK_AHEAD_MS - 1]);
@@ -348,6 +368,30 @@ describe('somebody at our address', () => {
     expect(again.filter((type) => type !== 'save')).toEqual(['request', 'acknowledge']);
   });
 
+  it('who comes again by another flight has said all that they said before, and waits since then', () => {
+    const { world, alice, guest, deliver, texts } = door(27);
+    const envelope = guest.say(text(1, 'one'));
+    deliver(envelope);
+    expect([...alice.core.memory.flights.keys()]).toEqual([toHex(hash('flight', envelope.subarray(0, 32))).slice(0, 32)]);
+    const createdAt = world.now;
+    world.run(1_000);
+    deliver(new Guest(world, alice.address(), guest.identity).say(text(2, 'two')));
+    expect(texts()).toEqual([1, 2]);
+    expect(alice.core.memory.requests.get(guest.id)!.record).toMatchObject({ createdAt, begunAt: world.now - 1, heardAt: world.now });
+  });
+
+  it('who is approved counts as heard when they were, and is owed an answer though they have said nothing', () => {
+    const { world, alice, guest, deliver } = door(28);
+    const heardAt = world.now;
+    deliver(guest.say());
+    world.run(1_000);
+    const outputs = alice.core.handle({ type: 'approve', request: 1, id: guest.id }, world.now);
+    const { record, outgoing } = alice.core.memory.contacts.get(guest.id)!;
+    expect([record.heardAt, record.begunAt, outgoing.size]).toEqual([heardAt, heardAt - 1, 1]);
+    expect(outputs).toContainEqual({ type: 'answer', request: 1, result: { type: 'accepted', contact: guest.id, isBack: false } });
+    for (const type of ['approve', 'refuse'] as const) expect(alice.core.handle({ type, request: 2, id: guest.id }, world.now)).toMatchObject([{ type: 'answer', result: { code: 'request-unknown' } }]);
+  });
+
   it('has room for so many bytes, and not for one more', () => {
     const { guest, deliver, texts } = door(22);
     deliver(guest.say(text(1, 'ß'.repeat(REQUEST_BYTES_MAX / 2))));
@@ -386,8 +430,12 @@ describe('somebody at our address', () => {
         const { alice, guest, deliver } = door(seed);
         const { memory } = alice.core;
         const { bob } = meet(1);
-        memory.addContact({ ...bob.record, id: guest.id, flight, begunAt, devices: new Uint8Array() }, bob.session);
-        deliver(guest.say(text(1, 'hello')));
+        memory.addContact({ ...bob.record, id: guest.id, flight, begunAt, devices: new Uint8Array(), reset: new Uint8Array(1), unanswered: 9, outbox: { ...bob.record.outbox, relay: 'https://old.test' } }, bob.session);
+        const isAsked = flight !== null && isLower;
+        const types = deliver(guest.say(text(1, 'hello')));
+        expect([types.includes('message'), types.includes('unlink'), types.includes('notice')]).toEqual([isAsked, isAsked, false]);
+        // Our mailbox for them stays, and nothing of before counts any more.
+        if (isAsked) expect([memory.closing.size, memory.flights.size, memory.contacts.get(guest.id)!.record]).toMatchObject([0, 1, { begunAt: memory.now - 1, heardAt: memory.now, reset: null, unanswered: 1 }]);
         const { session } = memory.contacts.get(guest.id)!;
         expect(session === bob.session).toBe(flight === null || !isLower);
         expect(memory.requests.size).toBe(flight === null && begunAt === 0 ? 1 : 0);

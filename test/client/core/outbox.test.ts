@@ -1,10 +1,12 @@
 // What goes out, with nothing but the functions of the core: by which path, how much at a time, and what a refusal leads to.
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { toHex } from '../../../crypto/bytes.js';
+import { hash } from '../../../crypto/hash.js';
 import { decrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { decodeBody } from '../../../client/core/body.js';
-import { owe, sendText } from '../../../client/core/conversation.js';
+import { owe, sendAllAgain, sendText } from '../../../client/core/conversation.js';
 import * as direct from '../../../client/core/direct.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import * as outbox from '../../../client/core/outbox.js';
@@ -34,6 +36,7 @@ describe('what goes by the relay', () => {
     const { memory, bob } = meet(301);
     const texts = Array.from({ length: 502 }, (_, index) => `text ${index}`);
     expect(puts(send(memory, bob, ...texts))).toBe(500);
+    for (const { record: { envelope, bytes } } of bob.outgoing.values()) expect(envelope).toBe(toHex(hash('envelope', bytes)).slice(0, 32));
     expect([bob.inFlight, bob.waiting.length]).toEqual([500, 2]);
     outbox.onPut(memory, bob, envelopes(bob)[0]!, null);
     expect([puts(memory.takeOutputs()), bob.inFlight, bob.waiting.length]).toEqual([1, 500, 1]);
@@ -70,7 +73,7 @@ describe('what goes by the relay', () => {
     };
     memory.links.set(`deposit ${relay}`, { online: true, rttMs: 0 });
     expect(ttls(send(memory, bob, 'hello'))).toEqual([30 * DAY / 1000]);
-    memory.now += DAY;
+    memory.now += DAY + 1;
     expect(again()).toEqual([29 * DAY / 1000]);
     memory.now -= 3 * DAY;
     expect(again()).toEqual([30 * DAY / 1000]);
@@ -94,9 +97,9 @@ describe('what goes by the relay', () => {
       outbox.flush(memory, bob);
       expect(puts(memory.takeOutputs())).toBe(1);
     }
-    // Chance adds a quarter at most.
+    // Chance adds a quarter at most, and no part of a millisecond.
     const least = [2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000];
-    expect(waits.filter((wait, time) => wait < least[time]! || wait > 1.25 * least[time]!)).toEqual([]);
+    expect(waits.filter((wait, time) => wait < least[time]! || wait > 1.25 * least[time]! || !Number.isInteger(wait))).toEqual([]);
     outbox.onPut(memory, bob, envelopes(bob)[0]!, 'relay-unreachable');
     expect([dueIn(memory, timer), stateOf(bob, 1)]).toEqual([undefined, 'queued relay-unreachable']);
     outbox.flush(memory, bob);
@@ -104,13 +107,86 @@ describe('what goes by the relay', () => {
     expect([bob.putFailures, bob.hold, stateOf(bob, 1), bob.inFlight]).toEqual([0, null, 'accepted', 0]);
   });
 
+  it('waits as long as it has failed before or the relay has advised, and by chance a quarter more at most', () => {
+    for (const [failures, adviceMs, chance, waitMs] of [[0, 0, 0, 2_000], [0, 0, 255, 2_498], [8, 0, 0, 300_000], [8, 0, 255, 374_707], [0, 7_200_000, 0, 3_600_000], [0, 7_200_000, 255, 4_496_484]] as const) {
+      const { memory, bob } = meet(318);
+      send(memory, bob, 'hello');
+      bob.putFailures = failures;
+      Object.assign(memory, { random: (length: number) => new Uint8Array(length).fill(chance) });
+      outbox.onPut(memory, bob, envelopes(bob)[0]!, 'relay-busy', adviceMs);
+      expect([bob.hold!.until - memory.now, bob.putFailures]).toEqual([waitMs, failures + 1]);
+    }
+  });
+
   it('waits longer for one of several refusals, not for each, and keeps its order', () => {
     const { memory, bob } = meet(305);
     send(memory, bob, 'one', 'two', 'three');
     const [one, two, three] = envelopes(bob) as [string, string, string];
     for (const id of [three, one, two]) outbox.onPut(memory, bob, id, 'relay-busy');
-    expect([bob.putFailures, bob.inFlight, bob.waiting.map(({ record }) => record.number)]).toEqual([1, 0, [1, 2, 3]]);
+    expect([bob.putFailures, bob.inFlight, bob.waiting.map(({ record, via }) => [record.number, via])]).toEqual([1, 0, [[1, null], [2, null], [3, null]]]);
     expect(puts(send(memory, bob, 'four'))).toBe(0);
+  });
+
+  it('that was refused is told of when it waits and when it no longer does, and what was taken at once is not', () => {
+    const { memory, bob } = meet(314);
+    const news = (answer: 'mailbox-full' | null): [number, number | undefined] => {
+      outbox.onPut(memory, bob, envelopes(bob)[0]!, answer, 3_600_000);
+      const paths = memory.takeOutputs().filter(({ type }) => type === 'path').length;
+      return [paths, dueIn(memory, `put:${bob.record.id}`)];
+    };
+    send(memory, bob, 'refused');
+    const [paths, wait] = news('mailbox-full');
+    expect([paths, wait! >= 3_600_000]).toEqual([1, true]);
+    // As if it had gone ahead.
+    [...bob.outgoing.values()][0]!.via = 'relay';
+    expect(news(null)).toEqual([1, undefined]);
+    bob.outgoing.clear();
+    send(memory, bob, 'taken at once');
+    expect(news(null)).toEqual([0, undefined]);
+  });
+
+  it('that was accepted says when and by which path, and is not accepted again when it was sealed anew', () => {
+    const { memory, bob } = meet(315);
+    send(memory, bob, 'hello');
+    const accept = (): Output[] => {
+      outbox.onPut(memory, bob, envelopes(bob)[0]!, null);
+      return memory.takeOutputs();
+    };
+    accept();
+    const text = bob.undelivered.get(1)!;
+    expect(text).toMatchObject({ state: 'accepted', path: 'relay', reason: null, acceptedAt: memory.now });
+    memory.now += 1_000;
+    sendAllAgain(memory, bob);
+    expect(puts(memory.takeOutputs())).toBe(1);
+    expect([accept().filter(({ type }) => type === 'state'), bob.undelivered.get(1)]).toEqual([[], text]);
+  });
+
+  it('is tried again two seconds after somebody was heard whose mailbox was full, and as before for any other reason', () => {
+    const { memory, bob } = meet(316);
+    const heard = (code: 'mailbox-full' | 'relay-busy', untilMs: number): [unknown, number] => {
+      bob.hold = { code, until: memory.now + untilMs };
+      outbox.expectRoom(memory, bob);
+      return [{ ...bob.hold, until: bob.hold.until - memory.now }, memory.takeOutputs().length];
+    };
+    expect(heard('mailbox-full', 3_600_000)).toEqual([{ code: 'mailbox-full', until: 2_000 }, 1]);
+    expect(dueIn(memory, `put:${bob.record.id}`)).toBe(2_000);
+    for (const untilMs of [2_000, 1_999, 0]) expect(heard('mailbox-full', untilMs)).toEqual([{ code: 'mailbox-full', until: untilMs }, 0]);
+    expect(heard('relay-busy', 3_600_000)).toEqual([{ code: 'relay-busy', until: 3_600_000 }, 0]);
+  });
+
+  it('is held after a start for the reason for which it was held before, if there was one, but never for a relay that was away', () => {
+    const { memory, bob } = meet(317);
+    const remembered = (reason: string | null): unknown => {
+      bob.hold = null;
+      const text = bob.undelivered.get(1);
+      if (text !== undefined) bob.undelivered.set(1, { ...text, reason });
+      outbox.rememberHold(memory, bob);
+      return bob.hold;
+    };
+    expect(remembered(null)).toBeNull();
+    send(memory, bob, 'hello');
+    expect([remembered(null), remembered('relay-unreachable'), remembered('offline')]).toEqual([null, null, null]);
+    expect(remembered('mailbox-full')).toEqual({ code: 'mailbox-full', until: memory.now });
   });
 
   it('says once why it waits', () => {
@@ -329,6 +405,28 @@ describe('what goes by the direct path', () => {
     opened(meeting);
     outbox.enqueue(memory, bob, null, null);
     expect([frames(memory.takeOutputs()), bob.outgoing.size, bob.inFlight]).toEqual([1, 0, 0]);
+  });
+
+  it('is no reason to look at the path again when that is gone', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    opened(meeting);
+    outbox.expectAnswer(memory, bob);
+    bob.openCall = null;
+    memory.timers.clear(`race:${bob.record.id}`);
+    expect([outbox.race(memory, bob), dueIn(memory, `race:${bob.record.id}`)]).toEqual([false, undefined]);
+  });
+
+  it('goes by the relay in its order when the path is gone, also where more was written than the path takes at a time', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    opened(meeting);
+    send(memory, bob, ...Array.from({ length: 501 }, (_, index) => `text ${index}`));
+    expect(bob.waiting.map(({ record }) => record.number)).toEqual([501]);
+    memory.links.set(`deposit ${bob.record.outbox.relay}`, { online: false, rttMs: 0 });
+    bob.openCall = null;
+    outbox.reroute(memory, bob);
+    expect(bob.waiting.map(({ record }) => record.number)).toEqual(Array.from({ length: 501 }, (_, index) => index + 1));
   });
 
   it('goes by the relay when the path is gone, and what the relay had already been given stays with the relay', () => {

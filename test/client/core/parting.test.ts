@@ -3,10 +3,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { toHex } from '../../../crypto/bytes.js';
 import { ready } from '../../../crypto/sodium.js';
+import type { Output } from '../../../client/core/output.js';
 import { FAIR } from '../../support/network.js';
 import { RELAY, World } from '../../support/world.js';
 import type { VirtualClient } from '../../support/world.js';
+import { meetAs, opened } from './calls.js';
 import { acquaint, type Couple } from './couple.js';
+import { meet, puts, typesOf } from './support.js';
+import type { Meeting } from './support.js';
 
 beforeAll(ready);
 
@@ -299,5 +303,62 @@ describe('a removed contact', () => {
     if (way === 'address') alice.approve(atAlice);
     world.run(HOUR);
     expect([alice.shown(), bob.states()]).toEqual([['again'], ['delivered']]);
+  });
+});
+
+describe('whoever parts', () => {
+  const OLD = 'https://old.test';
+  const part = ({ alice, memory, bob }: Meeting, type: 'remove' | 'block' | 'unblock', contact = bob.record.id): Output[] => alice.core.handle({ type, request: 7, contact }, memory.now);
+
+  it.each(['remove', 'block'] as const)('to %s ends the open path at once, and is not seen any more at a relay where only that contact collects', (type) => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    const call = opened(meeting);
+    memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD }, receivedNumber: 1 });
+    memory.takeOutputs();
+    const { record } = bob;
+    const outputs = part(meeting, type);
+    expect(memory.past.size).toBe(type === 'remove' ? 1 : 0);
+    expect([memory.calls.size, bob.openCall, memory.collected.has(record.inbox.mailbox)]).toEqual([0, null, false]);
+    expect(outputs).toContainEqual({ type: 'hang-up', call: call.id });
+    expect(outputs).toContainEqual({ type: 'unlink', relay: OLD, role: 'deposit' });
+    expect(outputs).toContainEqual({ type: 'answer', request: 7, result: { type: 'done' } });
+    expect(outputs).toContainEqual(type === 'remove' ? { type: 'removed', contact: record } : { type: 'leave-mailbox', relay: RELAY });
+    expect(typesOf(outputs).filter((other) => other === 'put' || other === 'peer-send')).toEqual([]);
+  });
+
+  it('asks for what the contact has written, and is seen by them, only from when they are taken back', () => {
+    const meeting = meet(17);
+    const { alice, memory, bob } = meeting;
+    memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD } });
+    expect(part(meeting, 'block')).toContainEqual({ type: 'notice', contact: bob.record.id, code: 'blocked' });
+    expect(part(meeting, 'block')).toEqual([{ type: 'answer', request: 7, result: { type: 'done' } }]);
+    const outputs = part(meeting, 'unblock');
+    for (const output of [
+      { type: 'link', relay: RELAY, role: 'collect' }, { type: 'link', relay: OLD, role: 'deposit' }, { type: 'collect', mailbox: bob.record.inbox },
+      { type: 'path', contact: bob.record.id }, { type: 'notice', contact: bob.record.id, code: 'unblocked' },
+    ]) expect(outputs).toContainEqual(output);
+    expect([memory.blocked.size, memory.contacts.size]).toEqual([0, 1]);
+    alice.core.handle({ type: 'link', relay: RELAY, role: 'collect', online: false, rttMs: 0 }, memory.now);
+    expect(typesOf(part(meeting, 'block'))).not.toContain('leave-mailbox');
+    expect(typesOf(part(meeting, 'unblock'))).not.toContain('collect');
+  });
+
+  it('sends what the relay has taken no second time, and waits no longer for room, when the contact is taken back', () => {
+    const meeting = meet(18);
+    const { alice, memory, bob } = meeting;
+    alice.core.handle({ type: 'send', request: 8, contact: bob.record.id, text: 'accepted' }, memory.now);
+    const [envelope] = bob.outgoing.keys();
+    alice.core.handle({ type: 'put', contact: bob.record.id, envelope: envelope!, error: null, retryAfterMs: 0 }, memory.now);
+    alice.core.handle({ type: 'link', relay: RELAY, role: 'deposit', online: false, rttMs: 0 }, memory.now);
+    for (const text of ['waits', 'waits, too']) alice.core.handle({ type: 'send', request: 9, contact: bob.record.id, text }, memory.now);
+    bob.hold = { code: 'mailbox-full', until: memory.now + HOUR };
+    part(meeting, 'block');
+    const outputs = part(meeting, 'unblock');
+    expect([puts(outputs), bob.waiting.map(({ record }) => record.number), bob.inFlight, bob.hold]).toEqual([0, [2, 3], 0, null]);
+  });
+
+  it('from nobody is told so', () => {
+    for (const type of ['remove', 'block', 'unblock'] as const) expect(part(meet(19), type, 'ff')).toMatchObject([{ type: 'answer', request: 7, result: { code: 'contact-unknown' } }]);
   });
 });

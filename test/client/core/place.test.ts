@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
 import { onAnswered } from '../../../client/core/contacts.js';
+import { sendText } from '../../../client/core/conversation.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Body } from '../../../client/core/message_pb.js';
 import { checkPlace, mayForward, placeOf } from '../../../client/core/place.js';
@@ -127,6 +128,17 @@ describe('a contact who says that they collect at another relay', () => {
     const { memory, bob } = meet(1);
     memory.update(bob, { outbox: { ...bob.record.outbox, relay: OLD } });
     expect(links(memory, bob)).toEqual([['link', NEW], ['unlink', OLD]]);
+  });
+
+  it('is given there at once what waited for room at the old one', () => {
+    const { memory, bob } = meet(3);
+    bob.hold = { code: 'mailbox-full', until: memory.now + 3_600_000 };
+    sendText(memory, bob, 1, 'waits');
+    memory.takeOutputs();
+    memory.links.set(`deposit ${NEW}`, { online: true, rttMs: 0 });
+    const reply = { relay: NEW, mailbox: new Uint8Array(16), token: new Uint8Array(16) };
+    onAnswered(memory, bob, { sentAt: 0n, hello: { reply } } as unknown as Body);
+    expect(memory.takeOutputs().filter((output) => output.type === 'put').map(({ to }) => to.relay)).toEqual([NEW]);
   });
 
   it('leaves us there where it is ours, or somebody else collects there, or we take a card there', () => {

@@ -105,6 +105,15 @@ describe('a receipt of ours', () => {
 });
 
 describe('a text of ours', () => {
+  it('is the answer to the request that sent it, as it is written', () => {
+    const { memory, bob } = meet(38);
+    sendText(memory, bob, 7, 'hello');
+    const outputs = memory.takeOutputs();
+    const message = bob.undelivered.get(1)!;
+    expect(outputs).toContainEqual({ type: 'answer', request: 7, result: { type: 'sent', message } });
+    expect(outputs).toContainEqual({ type: 'save', change: { kind: 'message', record: message } });
+  });
+
   it('is not empty, has so many bytes at most, and so many wait at most', () => {
     const { memory, bob } = meet(21);
     const refusal = (text: string): unknown => {
@@ -153,6 +162,14 @@ describe('a receipt of a contact', () => {
     expect([states(), bob.outgoing.size]).toEqual([['read', 'delivered', 'delivered', 'delivered'], 0]);
   });
 
+  it('leaves no more than a thousand texts to wait for being read', () => {
+    const { memory, bob } = accepted(39, 1);
+    const [text] = bob.undelivered.values();
+    for (let number = 2; number <= 1_001; number += 1) bob.unread.set(number, { ...text!, number, state: 'delivered' });
+    onReceipt(memory, bob, receipt({ delivered: 1 }));
+    expect([bob.unread.size, bob.unread.has(2), bob.unread.has(1)]).toEqual([1_000, false, true]);
+  });
+
   it('says by which path a text has come: by the one that took it last', () => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
@@ -166,6 +183,16 @@ describe('a receipt of a contact', () => {
     onPut(memory, bob, both!.record.envelope, null);
     onReceipt(memory, bob, receipt({ delivered: 3 }));
     expect([...bob.unread.values()].map(({ path }) => path)).toEqual(['relay', 'relay', 'direct']);
+  });
+
+  it('makes room for texts that wait for a path', () => {
+    const meeting = meetAs('offerer');
+    const { memory, bob } = meeting;
+    opened(meeting);
+    for (let number = 1; number <= 502; number += 1) sendText(memory, bob, number, `text ${number}`);
+    memory.takeOutputs();
+    onReceipt(memory, bob, receipt({ delivered: 1 }));
+    expect([memory.takeOutputs().filter(({ type }) => type === 'peer-send').length, bob.inFlight, bob.waiting.length]).toEqual([1, 500, 1]);
   });
 
   it.each([
@@ -194,12 +221,12 @@ describe('a receipt of a contact', () => {
   });
 
   it('puts right what has failed here, unless the number was given up or is of before a reset', () => {
-    const { memory, bob, states } = accepted(33, 4);
-    for (const number of [1, 2, 3, 4]) fail(memory, bob, number);
+    const { memory, bob, states } = accepted(33, 5);
+    for (const number of [1, 2, 3, 4, 5]) fail(memory, bob, number);
     memory.update(bob, { sentFirst: 2 });
-    onReceipt(memory, bob, receipt({ delivered: 3, lacking: [2] }));
-    expect(states()).toEqual(['failed expired', 'failed expired', 'delivered', 'failed expired']);
-    expect([[...bob.failed.keys()], [...bob.unread.keys()]]).toEqual([[1, 2, 4], [3]]);
+    onReceipt(memory, bob, receipt({ delivered: 4, lacking: [3] }));
+    expect(states()).toEqual(['failed expired', 'delivered', 'failed expired', 'delivered', 'failed expired']);
+    expect([[...bob.failed.keys()], [...bob.unread.keys()]]).toEqual([[1, 3, 5], [2, 4]]);
   });
 
   it('that asks again is given what can be given, now and then; the rest is settled', () => {

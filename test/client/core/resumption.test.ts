@@ -1,22 +1,25 @@
 // What is said past a session, with nothing but the functions of the core: which resets and standings count, and what is answered.
 
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fromHex } from '../../../crypto/bytes.js';
+import { fromHex, toHex } from '../../../crypto/bytes.js';
 import { firstDevices } from '../../../crypto/devices.js';
 import { initiate } from '../../../crypto/handshake.js';
+import { hash } from '../../../crypto/hash.js';
 import { createIdentity, identityId } from '../../../crypto/identity.js';
 import { createReset, openReset, openResumption, sealResumption } from '../../../crypto/reset.js';
 import type { Reset, Standing } from '../../../crypto/reset.js';
 import { encrypt, receivedPosition, sentPosition } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { encodeBody, NUMBER_MAX } from '../../../client/core/body.js';
+import type { Content } from '../../../client/core/body.js';
 import { sendText } from '../../../client/core/conversation.js';
 import { resumptionsAfter, resumptionsOf } from '../../../client/core/memory.js';
 import type { Contact, Memory } from '../../../client/core/memory.js';
 import type { Output } from '../../../client/core/output.js';
 import * as reset from '../../../client/core/reset.js';
 import { NUMBERS_APART } from '../../../client/core/reset.js';
-import { dueIn, meet, noticesOf, puts, typesOf } from './support.js';
+import { meetAs, opened } from './calls.js';
+import { dueIn, meet, noticesOf, puts, textsOf, typesOf } from './support.js';
 import type { Meeting } from './support.js';
 
 beforeAll(ready);
@@ -31,6 +34,15 @@ const putOf = (outputs: readonly Output[]) => outputs.find((output) => output.ty
 function stand({ world, memory, bob }: Meeting, fields: Partial<Standing>, secret = resumptionsOf(bob)[0]!): Output[] {
   reset.onSealed(memory, bob, sealResumption(secret, fromHex(bob.record.id), { type: 'standing', asks: false, received: null, ...fields }, world.random));
   return memory.takeOutputs();
+}
+
+/** How the contact, or somebody in their place, answers our reset. */
+function answerTo({ world, guest, memory, bob }: Meeting, envelope: Uint8Array, content: Content | null = null, identity = guest.core.memory.identity, devices = guest.core.memory.self.devices): Uint8Array {
+  const { said, resumption } = openResumption(resumptionsOf(bob), fromHex(memory.id), envelope)!;
+  const { session, flight } = initiate(identity, devices, openReset(said as Reset, resumption, memory.now), world.random);
+  const { mailbox, token } = guest.core.memory.contacts.get(memory.id)!.record.inbox;
+  const body = encodeBody(memory.now, content, { name: 'Bob', devices, first: 1, reply: { relay: 'https://other.test', mailbox: fromHex(mailbox), token } });
+  return encrypt(session, body, world.random, memory.now, flight).message;
 }
 
 /** A contact whose session is over, by us. */
@@ -119,6 +131,14 @@ describe('a standing', () => {
     expect(bob.record.sentNumber).toBeLessThan(NUMBER_MAX);
   });
 
+  it('shows nobody that the contact is there now: it may be given back by a relay', () => {
+    const meeting = meetAs('offerer');
+    const { world, alice, memory, bob } = meeting;
+    const envelope = sealResumption(resumptionsOf(bob)[0]!, fromHex(bob.record.id), { type: 'standing', asks: false, received: NOTHING }, world.random);
+    const outputs = alice.core.handle({ type: 'delivery', mailbox: bob.record.inbox.mailbox, sequence: 1, envelope, ageMs: 0 }, memory.now);
+    expect(typesOf(outputs).filter((type) => type !== 'wake')).toEqual(['acknowledge']);
+  });
+
   it('is not told where there is no link, or no session', () => {
     const meeting = meet(4);
     const { memory, bob } = meeting;
@@ -138,7 +158,9 @@ describe('a standing', () => {
     const doubt = (): [number, number | undefined] => {
       memory.timers.clear(timer);
       reset.doubt(memory, bob);
-      return [puts(memory.takeOutputs()), dueIn(memory, timer)];
+      const outputs = memory.takeOutputs();
+      for (const { bytes } of outputs.filter((output) => output.type === 'put')) expect(openResumption(resumptionsOf(bob), fromHex(memory.id), bytes)!.said).toMatchObject({ asks: true });
+      return [puts(outputs), dueIn(memory, timer)];
     };
     expect(doubt()).toEqual([0, undefined]);
     bob.undelivered.set(1, {} as never);
@@ -152,7 +174,7 @@ describe('a standing', () => {
 
 describe('a reset of a contact', () => {
   /** The envelope of a reset, and what comes of it. */
-  function come({ world, guest, memory, bob }: Meeting, fields: Partial<Pick<Reset, 'madeAt' | 'first'>> = {}, terms: object = {}): { envelope: Uint8Array; outputs: Output[] } {
+  function come({ world, guest, memory, bob }: Meeting, fields: Partial<Pick<Reset, 'madeAt' | 'first' | 'reason'>> = {}, terms: object = {}): { envelope: Uint8Array; outputs: Output[] } {
     const { identity, self } = guest.core.memory;
     const said = { reason: 'restored', madeAt: memory.now, first: 1, ...fields } as const;
     const { envelope } = createReset(
@@ -199,6 +221,33 @@ describe('a reset of a contact', () => {
     expect([bob.session === session, bob.record]).toEqual([true, before]);
   });
 
+  it('makes a session by which all is told, where the contact is reached from now on', () => {
+    const meeting = meetAs('offerer');
+    const { guest, memory, bob } = meeting;
+    sendText(memory, bob, 1, 'not delivered yet');
+    opened(meeting);
+    bob.hold = { code: 'mailbox-full', until: memory.now + DAY };
+    memory.update(bob, { devices: new Uint8Array(), receiptOwed: false, flightKey: new Uint8Array(32), helloOwed: true, unanswered: 9, createdAt: 0, outbox: { ...bob.record.outbox, relay: 'https://old.test' } });
+    memory.takeOutputs();
+    const { outputs } = come(meeting, { reason: 'rolled-back' }, { relay: 'https://other.test' });
+    expect(outputs).toContainEqual({ type: 'link', relay: 'https://other.test', role: 'deposit' });
+    expect(bob.record).toMatchObject({
+      devices: guest.core.memory.self.devices, flightKey: null, helloOwed: false, begunAt: memory.now, resetTakenAt: memory.now, receiptOwed: true,
+      outbox: { relay: 'https://other.test', mailbox: '04'.repeat(16) }, createdAt: memory.now, unanswered: 2,
+    });
+    expect(outputs).toContainEqual({ type: 'unlink', relay: 'https://old.test', role: 'deposit' });
+    expect([memory.calls.size, bob.openCall, bob.hold]).toEqual([0, null, null]);
+    // Our text, and the answer to the reset: both wait for the link.
+    expect([noticesOf(outputs), bob.waiting.map(({ record }) => record.number)]).toEqual([['session-reset'], [1, null]]);
+  });
+
+  it('that meets a mistake of ours fails loudly', () => {
+    const meeting = meet(12);
+    const { memory } = meeting;
+    Object.assign(memory, { random: () => { throw new RangeError('ours'); } });
+    expect(() => come(meeting)).toThrow(RangeError);
+  });
+
   it('that asks for a session with another identity changes nothing', () => {
     const meeting = meet(10);
     const { memory, bob, world } = meeting;
@@ -227,7 +276,10 @@ describe('a reset of a contact', () => {
     memory.now += 60_000;
     memory.update(bob, { flight: null });
     told.push(again());
-    expect(told).toEqual([1, 0, 1, 0]);
+    // Nor when another reset would be taken.
+    memory.now += HOUR;
+    told.push(again());
+    expect(told).toEqual([1, 0, 1, 0, 0]);
   });
 
   it('that is older than ours is no repetition of it', () => {
@@ -246,12 +298,13 @@ describe('a reset of ours', () => {
     const { memory, bob } = begun(20);
     const { id, inbox, outbox: { relay } } = bob.record;
     const first = putOf(memory.takeOutputs())!;
+    expect(first.envelope).toBe(toHex(hash('envelope', first.bytes)).slice(0, 32));
     expect([first.ttlSeconds, dueIn(memory, `reset:${id}`)]).toEqual([7 * DAY / 1000, 600_000]);
     const repeated = (): Output[] => {
       reset.repeat(memory, bob);
       return memory.takeOutputs();
     };
-    memory.now += DAY;
+    memory.now += DAY + 1;
     expect(putOf(repeated())).toEqual({ ...first, ttlSeconds: 6 * DAY / 1000 });
     memory.links.set(`deposit ${relay}`, { online: false, rttMs: 0 });
     expect(puts(repeated())).toBe(0);
@@ -261,7 +314,7 @@ describe('a reset of ours', () => {
     memory.collected.add(inbox.mailbox);
     memory.now -= 60 * DAY;
     expect(putOf(repeated())!.ttlSeconds).toBe(30 * DAY / 1000);
-    memory.now += 66 * DAY - 1;
+    memory.now += 66 * DAY - 2;
     expect(putOf(repeated())!.bytes).toEqual(first.bytes);
     memory.now += 1;
     const other = putOf(repeated())!;
@@ -302,23 +355,50 @@ describe('a reset of ours', () => {
     expect([noticesOf(outputs), puts(outputs), bob.record.reset]).toEqual([['session-reset', 'reset-impossible'], 0, null]);
   });
 
-  it('is answered by the contact alone', () => {
-    const { world, guest, memory, bob } = begun(25);
+  it('takes back what was on its way, and gives our texts new numbers in their order', () => {
+    const { memory, bob } = meet(26);
+    for (const text of ['one', 'two']) sendText(memory, bob, 1, text);
+    bob.failed.set(9, bob.undelivered.get(1)!);
+    memory.update(bob, { flightKey: new Uint8Array(32), unanswered: 5, helloOwed: true });
+    memory.takeOutputs();
+    reset.begin(memory, bob, 'session-exhausted');
+    const outputs = memory.takeOutputs();
+    const first = 2 + 2 ** 20;
+    const numbers = outputs.flatMap((output) => (output.type === 'save' && output.change.kind === 'renumbered' ? [[output.change.from, output.change.to]] : []));
+    expect([numbers, [...bob.undelivered.values()].map(({ number, text }) => [number, text])]).toEqual([[[1, first], [2, first + 1]], [[first, 'one'], [first + 1, 'two']]]);
+    expect([bob.outgoing.size, bob.byNumber.size, bob.waiting, bob.inFlight, bob.failed.size]).toEqual([0, 0, [], 0, 0]);
+    expect(outputs.filter((output) => output.type === 'save' && output.change.kind === 'outgoing-removed').length).toBe(2);
+    expect(bob.record).toMatchObject({ flight: null, flightKey: null, helloOwed: false, unanswered: 0, resetReason: 'session-exhausted', sentFirst: first, sentNumber: first + 1 });
+    expect(typesOf(outputs)).toContain('path');
+  });
+
+  it('is answered by the contact alone, who says where to reach them from now on', () => {
+    const meeting = begun(25);
+    const { world, memory, bob } = meeting;
     const { bytes } = putOf(memory.takeOutputs())!;
-    const { said, resumption } = openResumption(resumptionsOf(bob), fromHex(memory.id), bytes)!;
-    const bundle = openReset(said as Reset, resumption, memory.now);
-    const answer = (identity = guest.core.memory.identity, devices = guest.core.memory.self.devices): Uint8Array => {
-      const { session, flight } = initiate(identity, devices, bundle, world.random);
-      const { relay, mailbox, token } = guest.core.memory.contacts.get(memory.id)!.record.inbox;
-      const body = encodeBody(memory.now, null, { name: 'Bob', devices, first: 1, reply: { relay, mailbox: Uint8Array.from(Buffer.from(mailbox, 'hex')), token } });
-      return encrypt(session, body, world.random, memory.now, flight).message;
-    };
     const mallory = createIdentity(world.random);
-    expect(reset.onFlight(memory, bob, answer(mallory, firstDevices(mallory, 0)))).toBeNull();
+    expect(reset.onFlight(memory, bob, answerTo(meeting, bytes, null, mallory, firstDevices(mallory, 0)))).toBeNull();
     expect([bob.session, typesOf(memory.takeOutputs())]).toEqual([null, []]);
-    expect(reset.onFlight(memory, bob, answer())).not.toBeNull();
-    expect([bob.session === null, bob.record.reset]).toEqual([false, null]);
-    expect(reset.onFlight(memory, bob, answer())).toBeNull();
+    memory.update(bob, { devices: new Uint8Array() });
+    const answer = answerTo(meeting, bytes);
+    expect(reset.onFlight(memory, bob, answer)).not.toBeNull();
+    expect(bob.record).toMatchObject({ reset: null, flight: null, helloOwed: false, devices: meeting.guest.core.memory.self.devices, flightKey: answer.subarray(0, 32), begunAt: memory.now - 1, heardAt: memory.now, receiptOwed: true, outbox: { relay: 'https://other.test' } });
+    expect([bob.session === null, dueIn(memory, `reset:${bob.record.id}`)]).toEqual([false, undefined]);
+    expect(memory.takeOutputs()).toContainEqual({ type: 'link', relay: 'https://other.test', role: 'deposit' });
+    expect(reset.onFlight(memory, bob, answerTo(meeting, bytes))).toBeNull();
+  });
+
+  it('is answered together with what the contact has to say, and shows that they are there', () => {
+    const meeting = meetAs('offerer');
+    const { alice, memory, bob } = meeting;
+    // The path was proven in the session that is over.
+    opened(meeting);
+    reset.begin(memory, bob, 'restored');
+    expect([memory.calls.size, bob.openCall]).toEqual([0, null]);
+    const { bytes } = putOf(memory.takeOutputs())!;
+    const envelope = answerTo(meeting, bytes, { case: 'text', value: { id: new Uint8Array(16), number: 1, chain: new Uint8Array(), text: 'at once' } });
+    const outputs = alice.core.handle({ type: 'delivery', mailbox: bob.record.inbox.mailbox, sequence: 1, envelope, ageMs: 0 }, memory.now);
+    expect([textsOf(outputs), typesOf(outputs).includes('dial')]).toEqual([['at once'], true]);
   });
 });
 

@@ -56,6 +56,8 @@ suite('a candidate', () => {
     ['another address beside the link-local ones', candidate('168.254.1.1')],
     ['an IPv6 address beside those that hold IPv4', candidate('64:ff9a::1')],
     ['another IPv6 address beside those that hold IPv4', candidate('65:ff9b::1')],
+    ['an IPv6 address with three zeros ahead', candidate('0:0:0:1::1')],
+    ['the last IPv6 address before multicast', candidate('feff:ffff::1')],
     ['an IPv6 address that leaves out one group', candidate('2001:2:3:4:5:6:7::')],
   ])('with %s is read', (_, text) => {
     expect(parseCandidate(text)).not.toBeNull();
@@ -145,6 +147,12 @@ suite('a description', () => {
   ])('with %s is malformed', (_, part) => {
     const [before] = fc.sample(description, 1) as [Description];
     expect(() => render({ ...before, ...part })).toThrow(expect.objectContaining({ code: 'malformed' }));
+  });
+
+  test.each(['ice-ufrag', 'ice-pwd', 'fingerprint', 'setup'])('without %s is malformed', (name) => {
+    const [before] = fc.sample(description, 1) as [Description];
+    const lines = render(before).split('\r\n').filter((line) => !line.startsWith(`a=${name}:`));
+    expect(() => describe(lines.join('\r\n'))).toThrow(expect.objectContaining({ code: 'malformed' }));
   });
 
   test('from any text is read or malformed, and nothing else', () => {

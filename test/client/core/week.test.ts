@@ -47,6 +47,8 @@ describe('an address of ours', () => {
       const { memory } = alice.core;
       const outputs = alice.core.handle(act([...memory.weeks.keys()], memory.address!.mailbox.mailbox), world.now);
       expect([answersOf(outputs), noticesOf(outputs)]).toEqual([codes, notices]);
+      // Whoever was answered is not answered again.
+      if (codes.length > 0) expect(answersOf(alice.core.handle({ type: 'collected', mailbox: memory.address!.mailbox.mailbox, error: 'mailbox-taken' }, world.now))).toEqual([]);
     }
   });
 
@@ -58,6 +60,9 @@ describe('an address of ours', () => {
     const { mailbox } = memory.address!.mailbox;
     const first = [...memory.weeks.values()][0]!;
     memory.collected.add(mailbox);
+    // Each of them is for everybody who has the link.
+    expect(publishes(world.now).map(({ reusable, ttlSeconds }) => [reusable, ttlSeconds])).toEqual(
+      [...memory.weeks.values()].map(({ expiresAt }) => [true, Math.ceil((expiresAt - world.now) / 1_000)]));
     expect(publishes(first.expiresAt - 1).find(({ lookup }) => lookup === first.lookup)?.ttlSeconds).toBe(1);
     expect(publishes(first.expiresAt).some(({ lookup }) => lookup === first.lookup)).toBe(false);
   });
@@ -81,11 +86,17 @@ describe('an address of ours', () => {
     memory.flights.set('bb', second!.lookup);
     const end = first!.expiresAt + 30 * 86_400_000;
     const kept = [end - 1, end].map((now) => {
-      alice.core.handle({ type: 'address', request: 6, change: 'show' }, now);
+      const outputs = alice.core.handle({ type: 'address', request: 6, change: 'show' }, now);
+      expect(outputs.some((output) => output.type === 'save' && output.change.kind === 'flight-removed' && output.change.flight === 'aa')).toBe(now === end);
       return [memory.weeks.has(first!.lookup), memory.weeks.has(second!.lookup), memory.flights.has('aa'), memory.flights.has('bb')];
     });
     expect(kept).toEqual([[true, true, true, true], [false, true, false, true]]);
     expect([first, second].map((record) => record!.expiresAt - (record!.week + 1) * WEEK_MS)).toEqual([86_400_000, 86_400_000]);
+  });
+
+  it('that there is none of is closed already', () => {
+    const world = new World(466);
+    expect(answersOf(world.client('Alice').core.handle({ type: 'address', request: 6, change: 'close' }, world.now))).toEqual(['done']);
   });
 
   it('that is closed is looked after no more, and a card of it that is published is no news', () => {
