@@ -29,7 +29,7 @@ export interface Audience {
   readonly onNews: (news: News) => void;
   /** A link to this relay has come or gone, or fails in another way. */
   readonly onRelay: (relay: string) => void;
-  /** The store could not be written: nothing goes on after this. */
+  /** The store could not be written, or something failed that nobody foresaw: nothing goes on after this. */
   readonly onFailure: (error: SottoError) => void;
 }
 
@@ -70,7 +70,7 @@ export class Loop {
 
   /** Connects. Without it there is no network, only the store. */
   start(): void {
-    this.#take(this.#core.start(this.#platform.now()));
+    this.#attempt(() => this.#take(this.#core.start(this.#platform.now())));
     this.#stopWatching = this.#platform.watchNetwork?.(() => this.#onNetworkChange()) ?? null;
   }
 
@@ -92,7 +92,7 @@ export class Loop {
 
   handle(input: Input): void {
     if (this.#closed || this.#failure !== null) return;
-    this.#take(this.#core.handle(input, this.#platform.now()));
+    this.#attempt(() => this.#take(this.#core.handle(input, this.#platform.now())));
   }
 
   /** Hands in a request of the person's. Resolves with the core's answer, once what it rests on is durable. */
@@ -136,22 +136,39 @@ export class Loop {
         this.#fail(error instanceof SottoError ? error : new SottoError('store-failed', undefined, error));
         break;
       }
-      if (!this.#closed) this.#release(outputs);
+      if (!this.#closed && this.#failure === null) this.#attempt(() => this.#release(outputs));
+      // What was asked for before a failure is done all the same; told otherwise, a person would send it again.
+      if (this.#failure !== null) for (const output of outputs) if (output.type === 'answer') this.#answer(output.request, output.result);
       this.waiting.changed();
       // The first input is not kept waiting; those of a stream, each read in a task of its own, then share the next transaction.
       await this.#platform.nextTurn();
     }
     this.#flushing = null;
+    if (this.#failure !== null) this.#refuseAll(this.#failure);
     this.waiting.changed();
   }
 
-  // The memory is ahead of the disk and must not be believed any more: stop, and say so to everyone who waits.
+  // An error that nobody foresaw leaves the memory half changed. What was handed over before it is whole, and is still written.
+  #attempt(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#fail(new SottoError('internal', `Something went wrong inside Sotto (${String(error)}); please report it with what you did.`, error));
+    }
+  }
+
+  // The memory is not what the disk has and must not be believed any more: stop, and say so to everyone who waits.
   #fail(error: SottoError): void {
+    if (this.#failure !== null) return;
     this.#failure = error;
-    for (const answer of this.#requests.values()) answer(error);
-    this.#requests.clear();
+    if (this.#flushing === null) this.#refuseAll(error);
     this.#audience.onFailure(error);
     this.#disconnect();
+  }
+
+  #refuseAll(error: SottoError): void {
+    for (const answer of this.#requests.values()) answer(error);
+    this.#requests.clear();
   }
 
   // Out: what the core asked for, now that its saves are durable. The network first: nobody waits longer than they must.

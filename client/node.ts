@@ -1,7 +1,7 @@
 // Picks the parts of a client for Node: the home folder, the store in a file, the relay over ws, peers over node-datachannel. It joins
 // them and lets go of them in order; it knows nothing of what they do.
 
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SottoError } from '../crypto/error.js';
@@ -57,6 +57,8 @@ async function makeHome<T>(home: string, passphrase: string | null, fill: (store
     for (const leftover of ['', '-journal', '-wal']) rmSync(files.newStore + leftover, { force: true });
     const store = await openNodeStore(files.newStore, key);
     const made = await fill(store).finally(() => store.close());
+    // SQLite says nothing where the disk has no room, at the end, for what is in the log; and the log keeps its old name.
+    if (existsSync(`${files.newStore}-wal`)) throw new SottoError('store-failed');
     renameSync(files.newStore, files.store);
     return made;
   } finally {
@@ -140,12 +142,21 @@ function closingWith(client: Client, after: () => void): Client {
 }
 
 function watchNetwork(onChange: () => void): () => void {
-  let seen = JSON.stringify(networkInterfaces());
+  let seen = addresses();
   const timer = setInterval(() => {
-    const now = JSON.stringify(networkInterfaces());
+    const now = addresses() ?? seen;
     if (now === seen) return;
     seen = now;
     onChange();
   }, NETWORK_LOOK_MS);
   return () => clearInterval(timer);
+}
+
+/** The machine's addresses as a text; null where the system does not tell, as when no file is left for its answer. */
+function addresses(): string | null {
+  try {
+    return JSON.stringify(networkInterfaces());
+  } catch {
+    return null;
+  }
 }

@@ -107,7 +107,8 @@ function remoteOf({ remote }: Pair, { relayedThere }: Call): string {
 function whyRelay(contact: Contact, now: number): WhyRelay {
   if (contact.session === null) return 'resetting';
   if (contact.record.policy === 'relay-only') return 'policy';
-  if (contact.record.flight !== null) return 'unconfirmed';
+  // Who was heard before has begun anew, or we have with them.
+  if (contact.record.flight !== null) return contact.record.heardAt > 0 ? 'resetting' : 'unconfirmed';
   // Calls fail with whoever has left; that says nothing of the networks.
   return (contact.why === 'failed' || contact.why === 'ended') && now - contact.record.heardAt > AWAY_MS ? 'away' : contact.why;
 }

@@ -1,7 +1,7 @@
 // The command `sotto relay`: options in, a relay that runs until it is told to end, and where it is in words or JSON. The relay
 // itself is loaded only when the command runs, so that `sotto --help` need not wait for it.
 
-import { writeSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -12,6 +12,7 @@ import type { Log } from './log.js';
 import { leaveNotice, noticeIn, takeNotice } from './notice.js';
 import type { RelayOptions, RunningRelay } from './run.js';
 import { addSettings, type Config } from './settings.js';
+import { causeOf } from './turn/cause.js';
 import { addUpkeepCommands } from './upkeep.js';
 
 interface Flags extends Readonly<Record<string, unknown>> {
@@ -35,6 +36,9 @@ const FOLDER_CAUSES: Readonly<Record<string, string>> = {
   EROFS: 'nothing can be written there',
 };
 
+/** How long a relay may take to close in which something has failed that nobody foresaw: it may be what closes. */
+const BROKEN_MAX_MS = 5_000;
+
 /** Exit codes by fault, the same as those of the client's commands. */
 const EXIT_CODES: Readonly<Record<Fault, number>> = { caller: 2, peer: 3, relay: 4, network: 5, disk: 6 };
 
@@ -48,6 +52,10 @@ export function addRelayCommand(program: Command): void {
     .option('--guide', 'say what two people type to talk')
     .option('--take-over', 'end the relay that uses --data, and take its place')
     .option('--print-config', 'print all settings as they would be used, and end')
+    .hook('preAction', () => {
+      // Whoever reads what is said may have gone, or the disk that it goes to be full: a relay is there for others.
+      for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+    })
     .action(async (flags: Flags) => {
       try {
         await run(flags, program);
@@ -102,7 +110,12 @@ async function run(flags: Flags, program: Command): Promise<void> {
     if (!flags.json) say('Sotto relay has stopped.');
   };
   // Once: whoever asks a second time does not want to wait.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(relay, data, stopped));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void stop(relay, data, stopped, signal));
+  process.on('uncaughtException', (error) => {
+    tell(broken(error), flags.json ?? false);
+    setTimeout(() => process.exit(), BROKEN_MAX_MS);
+    void stop(relay, data, () => {});
+  });
   void relay.failed.then((why) => stop(relay, data, () => tell(why, flags.json ?? false)));
 
   if (flags.json) return say(JSON.stringify({ type: 'listening', url, port: relay.port, stunPort: relay.stunPort, metricsPort: relay.metricsPort, data, openings: relay.openings, displaced: relay.displaced }));
@@ -117,16 +130,25 @@ async function openLog({ log, guide: guided }: Flags, level: Config['logLevel'])
   if (process.stderr.isTTY && !log) return terseLog();
   const { pino } = await import('pino');
   // Synchronous, so that the last line before an end is not lost; without the name of the machine.
-  const lines: Log = pino({ base: null, level: guided && !log && level === 'info' ? 'warn' : level }, pino.destination({ fd: 2, sync: true }));
+  const lines: Log = pino({ base: null, level: guided && !log && level === 'info' ? 'warn' : level }, { write: writeLog });
   return {
     info: (fields, text) => lines.info(fields, text),
     warn: (fields, text) => lines.warn(fields, text),
     error: (fields, text) => {
       // The database says by itself that a disk is full, and leaves its line open.
-      writeSync(2, '\n');
+      writeLog('\n');
       lines.error(fields, text);
     },
   };
+}
+
+/** Writes to the error output what it takes: a log on a disk that is full says so when there is room again. */
+function writeLog(text: string): void {
+  try {
+    writeFileSync(2, text);
+  } catch {
+    // Nobody is told, and the relay goes on.
+  }
 }
 
 function terseLog(): Log {
@@ -147,7 +169,14 @@ async function start(options: RelayOptions): Promise<RunningRelay> {
   }
 }
 
-async function stop(relay: RunningRelay, data: string, stopped: () => void): Promise<void> {
+/** An error that nobody foresaw, without its words: they may hold a client's address. */
+function broken(error: unknown): SottoError {
+  const why = error instanceof Error ? causeOf(error) : 'something was thrown that is no error';
+  return new SottoError('internal', `Something has failed inside the relay (${why}), so it has ended; what it accepted is kept. Start it again; if that happens often, report it.`, error);
+}
+
+/** @param signal by which it was asked to */
+async function stop(relay: RunningRelay, data: string, stopped: () => void, signal?: NodeJS.Signals): Promise<void> {
   try {
     // While the folder is still ours.
     takeNotice(data);
@@ -156,7 +185,9 @@ async function stop(relay: RunningRelay, data: string, stopped: () => void): Pro
   } catch (error) {
     tell(error, false);
   }
-  process.exit();
+  // By the signal itself where the terminal is gone: Node aborts where it cannot give one back.
+  if (signal === 'SIGHUP') process.kill(process.pid, signal);
+  else process.exit();
 }
 
 function whereabouts(config: Config, relay: RunningRelay): string {

@@ -41,10 +41,12 @@ export function printConfig(config: Config): string {
   return JSON.stringify(config, (name, value: unknown) => ((SETTINGS as Record<string, Setting<unknown>>)[name]?.isSecret && value !== '' ? '(secret)' : value), 2);
 }
 
-function check({ tlsCert, tlsKey, admission, admissionToken, behindProxy, lan }: Config): void {
+function check({ tlsCert, tlsKey, admission, admissionToken, behindProxy, lan, origins }: Config): void {
   if ((tlsCert === '') !== (tlsKey === '')) throw new SottoError('option-invalid', '--tls-cert and --tls-key belong together; give both.');
   if (tlsCert !== '' && (behindProxy || lan)) throw new SottoError('option-invalid', '--tls-cert stands alone: a proxy or a LAN without TLS needs none.');
   if (admission === 'token' && !/^.{16,64}$/.test(admissionToken)) throw new SottoError('option-invalid', '--admission token needs --admission-token with 16 to 64 characters.');
+  // What a browser says is compared as it is: anything else lets nobody in.
+  if (!origins.every((origin) => /^(\*|null|[a-z][a-z\d+.-]*:\/\/[^\s/A-Z]+)$/.test(origin))) throw new SottoError('option-invalid', '--origins takes origins as browsers say them, as in https://app.example, or *.');
 }
 
 function parse(source: Readonly<Record<string, unknown>>, label: (name: string) => string): Record<string, unknown> {

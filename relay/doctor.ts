@@ -65,11 +65,11 @@ export async function examine(patient: Patient): Promise<readonly Finding[]> {
     findings.push(await tried(...given));
   };
   await look('name', 'Let the DNS name point to this relay, or give its address.', () => seeName(url));
-  await look('HTTP', 'Start the relay, open its TCP port in the firewall, and let a proxy in front pass it on.', () => seeHttp(url));
+  await look('HTTP', unlessCertificate('Start the relay, open its TCP port in the firewall, and let a proxy in front pass it on.'), () => seeHttp(url));
   await look('clock', 'Let the machine set its clock by NTP.', () => seeClock(url));
   if (url.protocol === 'https:') await look('certificate', 'Renew it, and give --tls-cert the whole chain.', () => seeCertificate(url));
   const greetings: Welcome[] = [];
-  await look('WebSocket', 'Let a proxy in front pass on upgrades to WebSocket, and the paths /v1/collect and /v1/deposit.', async () => {
+  await look('WebSocket', unlessCertificate('Let a proxy in front pass on upgrades to WebSocket, and the paths /v1/collect and /v1/deposit.'), async () => {
     const welcome = await seeWebSocket(url);
     greetings.push(welcome);
     return `The relay greets with version ${welcome.version} of the contract.`;
@@ -138,13 +138,21 @@ function adviceFor({ transport, host, port }: Place): string {
   }
 }
 
-async function tried(what: string, advice: string, see: () => Promise<string | Finding>): Promise<Finding> {
+async function tried(what: string, advice: string | ((error: unknown) => string), see: () => Promise<string | Finding>): Promise<Finding> {
   try {
     const seen = await see();
     return typeof seen === 'string' ? { what, state: 'good', sentence: seen } : seen;
   } catch (error) {
-    return { what, state: 'bad', sentence: `${reasonOf(error)}. ${advice}` };
+    return { what, state: 'bad', sentence: `${reasonOf(error)}. ${typeof advice === 'string' ? advice : advice(error)}` };
   }
+}
+
+/** The advice, but where the relay was reached and only its certificate refused. The codes are those of Node's TLS. */
+function unlessCertificate(advice: string): (error: unknown) => string {
+  return (error) => {
+    const { code, cause } = error as { readonly code?: unknown; readonly cause?: { readonly code?: unknown } };
+    return /CERT|^UNABLE_TO_/.test(String(code ?? cause?.code)) ? 'Look at the certificate.' : advice;
+  };
 }
 
 /** What fetch() throws says nothing itself. */
@@ -160,11 +168,11 @@ async function seeName(url: URL): Promise<string> {
   return `${url.hostname} is ${addresses.map(({ address }) => address).join(', ')}.`;
 }
 
-async function seeHttp(url: URL): Promise<string> {
+async function seeHttp(url: URL): Promise<string | Finding> {
   const since = performance.now();
   const response = await fetch(new URL('/ready', url), { signal: AbortSignal.timeout(ANSWER_MAX_MS) });
   const { problems = [] } = await response.json() as { readonly problems?: readonly string[] };
-  if (!response.ok) throw new Error(`The relay answers that it takes nothing new: ${problems.join(', ')}`);
+  if (!response.ok) return { what: 'HTTP', state: 'bad', sentence: `The relay answers that it takes nothing new: ${problems.join(', ')}. Look at the relay’s log, and at --disk-reserve and --memory-max.` };
   return `The relay is ready, and answers in ${Math.round(performance.now() - since)} ms.`;
 }
 

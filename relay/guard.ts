@@ -40,6 +40,7 @@ export class Guard {
   #short: Shortage = null;
   #diskFreeBytes = Infinity;
   #expectedBytes = 0;
+  #stopped = false;
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -65,6 +66,8 @@ export class Guard {
   async look(): Promise<void> {
     this.#expectedBytes = 0;
     this.#diskFreeBytes = await freeBytes(this.#options.folder);
+    // A disk may be slow to say so, and the store be closed by now.
+    if (this.#stopped) return;
     const short = this.#judge();
     if (short === this.#short) return;
     this.#short = short;
@@ -72,6 +75,7 @@ export class Guard {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
   }
 
@@ -95,18 +99,26 @@ export async function freeBytes(folder: string): Promise<number> {
   }
 }
 
+let known = 0;
+
 /**
  * Bytes of memory that are this process's alone, where the system tells. What it has mapped of the store's file is resident, too, and grows
  * with the store, but the system takes it back whenever somebody needs room.
  */
 export function ownMemoryBytes(): number {
   try {
-    const [, kib] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
-    if (kib !== undefined) return Number(kib) * 1024;
+    known = anonymousBytes() ?? process.memoryUsage.rss();
   } catch {
-    // No Linux.
+    // Either opens a file, and connections may have taken the last one: what was seen before is not far off.
   }
-  return process.memoryUsage.rss();
+  return known;
+}
+
+/** Null where there is no such number. */
+function anonymousBytes(): number | null {
+  if (process.platform !== 'linux') return null;
+  const [, kib] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+  return kib === undefined ? null : Number(kib) * 1024;
 }
 
 /** What the machine has, or the part of it that a container was given. */

@@ -123,7 +123,7 @@ export class Loop {
 
   /** The machine is short of something, or no longer so. */
   press(short: Shortage): void {
-    if (short !== null) this.#parts.log.warn({ short }, 'nothing new is taken until there is more room');
+    if (short !== null) this.#parts.log.warn({ short }, `short of ${short}: nothing new is taken until there is more room`);
     this.#input({ kind: 'pressure', pressed: short !== null });
   }
 
@@ -187,7 +187,7 @@ export class Loop {
     const { store, clock, log, metrics } = this.#parts;
     const since = performance.now();
     const answers = await store.run(operations, clock.now()).catch((error: unknown): Answer[] => {
-      log.error({ code: error instanceof SottoError ? error.code : 'internal', cause: causeOf(error) }, 'the store failed');
+      log.error({ code: error instanceof SottoError ? error.code : 'internal', cause: databaseWords(error) }, 'the store failed');
       return operations.map(() => ({ kind: 'refused', code: 'relay-failed' }));
     });
     this.#hasFailed = answers.every((answer) => answer.kind === 'refused' && answer.code === 'relay-failed');
@@ -206,7 +206,7 @@ export class Loop {
 }
 
 /** What the database says of a failure, which names nobody; null if it says nothing. */
-function causeOf(error: unknown): string | null {
+function databaseWords(error: unknown): string | null {
   return error instanceof SottoError && error.cause instanceof Error ? error.cause.message : null;
 }
 

@@ -98,11 +98,15 @@ export function ensurePlain(address: string, plain: Plain): void {
   throw new SottoError('option-invalid', `Without TLS a relay listens on this machine alone, and ${address} is reached from others: give --tls-cert and --tls-key, or --behind-proxy, or --lan.`);
 }
 
-/** Changes when a file does, also where a link to it does. */
+/** Changes when a file does, also where a link to it does, or the way there is closed. */
 function stampOf(source: Tls | TlsFiles): string {
   const files = 'certFile' in source ? [source.certFile, source.keyFile] : [];
   return files.map((file) => {
-    const stat = statSync(file, { throwIfNoEntry: false });
-    return `${stat?.ino} ${stat?.mtimeMs} ${stat?.size}`;
+    try {
+      const { ino, mtimeMs, size } = statSync(file);
+      return `${ino} ${mtimeMs} ${size}`;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code;
+    }
   }).join();
 }

@@ -1,6 +1,8 @@
 // A backup as a file: written whole or not at all, never over another, and read chunk by chunk. It knows nothing of what is in it.
 
+import { existsSync } from 'node:fs';
 import { type FileHandle, link, open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ARCHIVE_HEADER_BYTES, type ArchiveHeader, createArchive, openArchive, readArchiveHeader, SEALED_CHUNK_BYTES } from '../../crypto/archive.js';
 import { SottoError } from '../../crypto/error.js';
 import type { StretchCost } from '../../crypto/passphrase.js';
@@ -105,5 +107,7 @@ async function writeNew(file: string, write: (handle: FileHandle) => Promise<voi
 function fileError(file: string, cause: unknown): SottoError {
   const { code = 'unknown' } = cause as NodeJS.ErrnoException;
   if (code === 'EEXIST') return new SottoError('file-exists');
+  const missing = [dirname(file), file].find((path) => !existsSync(path));
+  if (code === 'ENOENT' && missing !== undefined) return new SottoError('file-failed', `There is no ${missing}; check how it is written.`, cause);
   return new SottoError('file-failed', `${file} could not be read or written (${code}); check its name, who may use it, and the free space.`, cause);
 }

@@ -9,7 +9,9 @@ import { homeOf, type HomeOptions, withClient } from './open.js';
 import { writeJson, writeLine } from './output.js';
 import { safeLine } from './text.js';
 
-export async function accept(link: string, options: HomeOptions): Promise<void> {
+export async function accept(pasted: string, options: HomeOptions): Promise<void> {
+  // Terminals and letters break a long line; a link has no spaces of its own.
+  const link = pasted.replaceAll(/\s/g, '');
   const home = homeOf(options);
   if (!homeExists(home)) await refuseStranger(link, home);
   const { accepted, all } = await withClient(options, 'brief', async ({ client }) => ({ accepted: await client.accept(link), all: (await client.status()).contacts }));

@@ -23,6 +23,9 @@ export async function chat(contact: string, options: HomeOptions): Promise<void>
       else screen.show(null);
       return end;
     });
+  } catch (error) {
+    if (screen === null || !(error instanceof SottoError && error.code === 'store-failed')) throw error;
+    throw new SottoError(error.code, `${error.message} What was typed last may not be kept; "sotto history ${quoted(contact)}" shows what is.`, error);
   } finally {
     (screen as Screen | null)?.close();
   }

@@ -36,6 +36,8 @@ export function action<Arguments extends unknown[]>(load: () => Promise<(...args
   return async (...args: unknown[]): Promise<void> => {
     // Commander passes the arguments, the options, and itself, which knows the options of the commands around it too.
     const options = (args.at(-1) as Command).optsWithGlobals<HomeOptions>();
+    // What nobody foresaw is told as every other error. What was accepted is on the disk.
+    process.once('uncaughtException', (thrown) => void tell(thrown, options).then(endProcess));
     let code: ExitCode;
     try {
       const run = await load();
@@ -78,7 +80,10 @@ export function wordOption<Word extends string>(name: string, text: string, word
 /** What is wrong with a command line, by commander's code; the subject is what it quotes. */
 const REFUSALS: Readonly<Record<string, (subject: string, command: Command) => string>> = {
   'commander.unknownCommand': (word) => `There is no command ${word}`,
-  'commander.unknownOption': (word) => `There is no option ${word}${word.startsWith('--') ? '' : '; a name or text that begins with - goes behind all options and --'}`,
+  'commander.unknownOption': (word, command) => {
+    if (command.commands.some(({ options }) => options.some(({ long }) => long === word))) return `There is no option ${word} before the command; it goes behind it`;
+    return `There is no option ${word}${word.startsWith('--') ? '' : '; a name or text that begins with - goes behind all options and --'}`;
+  },
   'commander.missingArgument': (name, command) => `The ${name} is missing: ${command.registeredArguments.find((argument) => argument.name() === name)?.description}`,
   'commander.missingMandatoryOptionValue': (option) => `${option} is missing`,
   'commander.optionMissingArgument': (option) => `${option} needs a value`,
@@ -102,7 +107,8 @@ function endRefused({ code, exitCode, message }: CommanderError, command: Comman
   const [word] = code === 'commander.excessArguments' && command.commands.length > 0 ? command.args : [];
   // Commander guesses too freely: of what it thinks of, only what is near is said.
   const [subject = '', guesses = ''] = [word ?? /'(.*)'/.exec(message)?.[1], /Did you mean (?:one of )?(.+)\?/.exec(message)?.[1]];
-  const guess = nearest(subject, word === undefined ? guesses.split(', ') : command.commands.map((each) => each.name()));
+  const outer = command.commands.find(({ commands }) => commands.some((each) => each.name() === subject));
+  const guess = outer ? `${outer.name()} ${subject}` : nearest(subject, word === undefined ? guesses.split(', ') : command.commands.map((each) => each.name()));
   const sentence = word === undefined ? REFUSALS[code]?.(subject, command) ?? message : `There is no command ${command.name()} ${word}`;
   const help = `sotto ${wordsOf(command)}--help`;
   const error = new SottoError('option-invalid', `${sentence}${guess === null ? '' : ` (did you mean ${guess}?)`}; see "${help}".`);

@@ -1,6 +1,7 @@
 // How a command ends: the table of exit codes and the one way to say what went wrong. It never decides what is wrong.
 
 import { type ErrorCode, ERRORS, type Fault, isErrorCode, SottoError } from '../../crypto/error.js';
+import type { ClientEvent } from '../client.js';
 import { safeLine } from './text.js';
 
 /** Every exit code of the command, as --help shows them. */
@@ -32,4 +33,12 @@ export function toSottoError(thrown: unknown): SottoError {
   if (thrown instanceof SottoError) return thrown;
   const what = thrown instanceof Error ? thrown.message : String(thrown);
   return new SottoError('internal', `Something went wrong inside Sotto (${safeLine(what)}); please report it with what you did.`, thrown);
+}
+
+/** What ends the client itself: its store, or something that nobody foresaw. */
+const FATAL: ReadonlySet<string> = new Set<ErrorCode>(['store-failed', 'store-damaged', 'internal']);
+
+/** The error of a notice after which nothing more comes; null for every other event. */
+export function failureIn(event: ClientEvent): SottoError | null {
+  return event.type === 'notice' && isErrorCode(event.code) && FATAL.has(event.code) ? new SottoError(event.code, event.text) : null;
 }

@@ -1,10 +1,10 @@
 // `sotto listen`: every received message, in order, exactly once but for one in doubt, which says so, and what happens beside. It keeps its place in a cursor (cursor.ts)
 // and takes messages from the history alone; a live event only says that there is something to take.
 
-import { SottoError } from '../../crypto/error.js';
 import type { Client, ClientEvent, ContactStatus, MessageView, RelayStatus, StatusView } from '../client.js';
 import { homeFiles, lockHome } from '../home.js';
 import { type Cursor, openCursor } from './cursor.js';
+import { failureIn } from './exit.js';
 import { withCommands } from './hint.js';
 import { messageLine, stateWords } from './message.js';
 import { homeOf, type HomeOptions, type Opened, stayWithClient } from './open.js';
@@ -82,9 +82,10 @@ export async function show(
     else news.cancel(contact.id);
   };
   const unsubscribe = client.subscribe((event) => {
+    const failure = failureIn(event);
     if (event.type === 'message') add(showNew);
     // Nothing more will come: end, so that whoever watches this command notices.
-    else if (event.type === 'notice' && event.code === 'store-failed') add(() => Promise.reject(new SottoError('store-failed')));
+    else if (failure !== null) add(() => Promise.reject(failure));
     else if (json) add(() => write(jsonLine(plainEvent(event))));
     else if (event.type === 'path') tellPath(event.contact);
     else if (event.type === 'relay') news.changed(event.relay.url, relayState(event.relay), () => add(() => write(eventLine(event, home))));

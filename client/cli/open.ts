@@ -8,6 +8,7 @@ import type { Client } from '../client.js';
 import { defaultHome } from '../folder.js';
 import { homeExists, keyIsSealed } from '../home.js';
 import type { Mode } from '../platform.js';
+import { withCause } from './away.js';
 import { askPassphrase } from './passphrase.js';
 import { connect, NotBegun, ownerIsGone, serve } from './rpc.js';
 import { socketPath } from './socket.js';
@@ -51,7 +52,7 @@ export async function withClient<T>(options: HomeOptions, mode: 'offline' | 'bri
     try {
       return await run(opened);
     } catch (error) {
-      if (!(error instanceof NotBegun)) throw error;
+      if (!(error instanceof NotBegun)) throw await withCause(error, opened.client);
     } finally {
       await opened.close();
     }

@@ -3,6 +3,7 @@
 
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SottoError } from '../../crypto/error.js';
 import { jsonLine } from './text.js';
 
 /** How long to wait before a full pipe is tried again. */
@@ -11,7 +12,7 @@ const FULL_PIPE_MS = 10;
 /** Whoever read our output has gone. */
 export class ReaderGone extends Error {}
 
-/** Writes text and a line feed to file descriptor 1, whole. Rejects with ReaderGone when nobody reads any more. */
+/** Writes text and a line feed to file descriptor 1, whole. Rejects with ReaderGone when nobody reads any more, and with `file-failed`. */
 export async function writeLine(text: string): Promise<void> {
   await writeAll(1, `${text}\n`);
 }
@@ -34,7 +35,7 @@ async function writeAll(file: number, text: string): Promise<void> {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EPIPE') throw new ReaderGone();
-      if (code !== 'EAGAIN') throw error;
+      if (code !== 'EAGAIN') throw new SottoError('file-failed', `What there is to say could not be written (${code}); check where the output goes, and the free space there.`, error);
       await sleep(FULL_PIPE_MS);
     }
   }

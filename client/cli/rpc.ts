@@ -86,7 +86,7 @@ export async function serve(client: Client, path: string): Promise<Served> {
       const request = parse(line);
       if (request === null) return send(socket, createJSONRPCErrorResponse(null, JSONRPCErrorCode.ParseError, 'Parse error'));
       // Only an owner that was stopped reads a request so late.
-      if (Number(request.deadline) < Date.now()) return;
+      if (typeof request.deadline === 'number' && request.deadline < Date.now()) return;
       const response = await rpc.receive(request, { socket, unsubscribe }).then(undefined, () => invalidRequest('Invalid Request'));
       if (response) send(socket, response);
     };

@@ -3,6 +3,7 @@
 import { SottoError } from '../../crypto/error.js';
 import type { Client, MessageView, Wait } from '../client.js';
 import { TEXT_MAX_BYTES } from '../core/body.js';
+import { relaysAway } from './away.js';
 import { numberOption, wordOption } from './command.js';
 import { type ExitCode, exitCodeOf } from './exit.js';
 import { command, withCommands } from './hint.js';
@@ -87,8 +88,7 @@ function exitCode({ state, reason }: MessageView, wait: Wait): ExitCode {
 async function causeOf({ state, reason }: MessageView, client: Client): Promise<string> {
   if (state !== 'queued' || reason === null) return '';
   if (reason !== 'relay-unreachable') return ` ${reasonWords(reason)}.`;
-  const away = (await client.status()).relays.filter(({ online, cause }) => !online && cause !== null);
-  return away.map(({ url, reason: why }) => ` The relay ${safeLine(url)} cannot be reached: ${safeLine(why ?? '')}.`).join('') || ` ${reasonWords(reason)}.`;
+  return ` ${safeLine(relaysAway(await client.status())) || reasonWords(reason)}.`;
 }
 
 /**

@@ -38,18 +38,11 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
   let channel: DataChannel | null = null;
   let closed = false;
 
-  // The library calls handlers also with what had waited when the connection was closed, and ends the whole process where
-  // one throws: what is thrown becomes an ordinary uncaught error, with its stack.
+  // The library calls handlers also with what had waited when the connection was closed.
   function heard<Args extends unknown[]>(handler: (...args: Args) => void): (...args: Args) => void {
-    return (...args) => {
-      try {
-        if (!closed) handler(...args);
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    };
+    return caught((...args) => {
+      if (!closed) handler(...args);
+    });
   }
 
   // Every object of the library gets a handler for its end, because it is freed in the call of that handler.
@@ -85,11 +78,11 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
     if (state === 'failed') events.onEnd('failed');
     if (state === 'closed') events.onEnd('left');
   }));
-  connection.onDataChannel((opened) => {
+  connection.onDataChannel(caught((opened) => {
     if (channel === null && !closed) return attach(opened);
     opened.onClosed(() => {});
     opened.close();
-  });
+  }));
 
   return {
     offer: () => attach(connection.createDataChannel(CHANNEL_LABEL)),
@@ -116,6 +109,19 @@ const openEngine: OpenEngine = (events, { stun, turn, bindAddress }) => {
     },
   };
 };
+
+/** The library ends the whole process where a handler throws: what is thrown becomes an ordinary uncaught error, with its stack. */
+function caught<Args extends unknown[]>(handler: (...args: Args) => void): (...args: Args) => void {
+  return (...args) => {
+    try {
+      handler(...args);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
+}
 
 /** The library speaks TURN over UDP alone, and takes two servers. */
 function turnServers(turn: TurnServer | null): IceServer[] {

@@ -1,5 +1,5 @@
 // What the threads of one server have in common: at which ports their allocations are reached, so that each knows the peers that are
-// no door into this machine, and how much is relayed and refused. Memory and nothing else: no thread waits for another.
+// no door into this machine, how much is relayed and refused, and that each works. Memory and nothing else: no thread waits for another.
 
 import type { Family } from './attribute.js';
 
@@ -35,16 +35,18 @@ export class Commons {
   /** One place per thread, in which nobody else writes. */
   readonly #allocations: Float64Array;
   readonly #relayed: Float64Array;
+  readonly #inputs: Float64Array;
   readonly #refused: Float64Array;
   readonly #thread: number;
 
   /** @param thread 0 for the main one. */
-  constructor(memory = new SharedArrayBuffer(LIVE_BYTES + (2 + REFUSALS.length) * COUNTS_BYTES), thread = 0) {
+  constructor(memory = new SharedArrayBuffer(LIVE_BYTES + (3 + REFUSALS.length) * COUNTS_BYTES), thread = 0) {
     this.memory = memory;
     this.#live = new Uint8Array(memory, 0, LIVE_BYTES);
     this.#allocations = new Float64Array(memory, LIVE_BYTES, THREADS);
     this.#relayed = new Float64Array(memory, LIVE_BYTES + COUNTS_BYTES, THREADS);
-    this.#refused = new Float64Array(memory, LIVE_BYTES + 2 * COUNTS_BYTES, THREADS * REFUSALS.length);
+    this.#inputs = new Float64Array(memory, LIVE_BYTES + 2 * COUNTS_BYTES, THREADS);
+    this.#refused = new Float64Array(memory, LIVE_BYTES + 3 * COUNTS_BYTES, THREADS * REFUSALS.length);
     this.#thread = thread;
   }
 
@@ -62,6 +64,15 @@ export class Commons {
   setLive(family: Family, port: number, isLive: boolean): void {
     Atomics.store(this.#live, placeOf(family, port), isLive ? 1 : 0);
     this.#allocations[this.#thread]! += isLive ? 1 : -1;
+  }
+
+  /** Inputs that a thread has begun with since the start. */
+  inputsOf(thread: number): number {
+    return this.#inputs[thread]!;
+  }
+
+  addInput(): void {
+    this.#inputs[this.#thread]! += 1;
   }
 
   addRelayed(bytes: number): void {

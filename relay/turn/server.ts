@@ -195,6 +195,7 @@ class Loop {
 
   #input(input: Input): void {
     if (this.#closed) return;
+    this.#commons.addInput();
     for (const output of this.#turn.handle(input, steadyNow())) this.#carryOut(output);
   }
 

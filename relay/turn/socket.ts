@@ -37,13 +37,28 @@ export async function openUdp(address: string, port: number): Promise<Socket> {
   return socket;
 }
 
-/** Sends, or drops what would wait behind more than the system takes, as a router does. */
+/**
+ * Sends, or drops what would wait behind more than the system takes, as a router does. Nobody is at port 0, though a datagram may
+ * claim to come from there, or name it; Node throws.
+ */
 export function sendUdp(socket: Socket, bytes: Uint8Array, { address, port }: Endpoint): void {
-  if (socket.getSendQueueSize() < BUFFER_BYTES) socket.send(bytes, port, address);
+  if (port !== 0 && socket.getSendQueueSize() < BUFFER_BYTES) socket.send(bytes, port, address);
 }
 
-/** The IP addresses of this machine, without zones. */
-export function ownAddresses(): { readonly address: string; readonly internal: boolean }[] {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.map(({ address, internal }) => ({ address: address.replace(/%.*$/, ''), internal }));
+interface OwnAddress {
+  readonly address: string;
+  readonly internal: boolean;
+}
+
+let known: readonly OwnAddress[] = [];
+
+/** The IP addresses of this machine, without zones; those that it had the last time, where the system has no socket left to tell by. */
+export function ownAddresses(): readonly OwnAddress[] {
+  try {
+    const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    known = all.map(({ address, internal }) => ({ address: address.replace(/%.*$/, ''), internal }));
+  } catch {
+    // Connections have taken them all, and will give them back.
+  }
+  return known;
 }

@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { SottoError } from '../../crypto/error.js';
+import { causeOf } from './cause.js';
 import { Commons, PORTS_EACH, type TurnTotals } from './commons.js';
 import { rotatingSecrets } from './credential.js';
 import { LIMITS, type Limits } from './limits.js';
@@ -59,8 +60,8 @@ interface Crew {
 }
 
 /**
- * A minute: no load keeps a thread from one answer for so long. Questions are counted and not time, for a process that was stopped, or a
- * machine that slept, has asked no more than one meanwhile.
+ * A minute: nothing keeps a thread from both its work and an answer for so long. Questions are counted and not time, for a process that was
+ * stopped, or a machine that slept, has asked no more than one meanwhile.
  */
 const PATIENCE: Patience = { askedEveryMs: 5_000, unansweredMax: 12 };
 
@@ -84,7 +85,7 @@ export async function startTurnThreads({ workers, secret, limits = LIMITS, patie
   };
   try {
     for (let thread = 1; thread <= workers; thread += 1) {
-      crew.push(await startWorker({ options: { ...options, port: main.port + PORTS_EACH * thread }, secret, memory: commons.memory, thread }, patience));
+      crew.push(await startWorker({ options: { ...options, port: main.port + PORTS_EACH * thread }, secret, memory: commons.memory, thread }, patience, commons));
     }
   } catch (error) {
     await close();
@@ -119,12 +120,12 @@ function partOf({ allocations, allocationsPerSource, strangersPerSecond, ...each
   return { ...each, allocations: part(allocations), allocationsPerSource: part(allocationsPerSource), strangersPerSecond: part(strangersPerSecond) };
 }
 
-async function startWorker(task: WorkerTask, patience: Patience): Promise<Crew> {
+async function startWorker(task: WorkerTask, patience: Patience, commons: Commons): Promise<Crew> {
   const worker = new Worker(program(), { workerData: task });
   const failed = new Promise<SottoError>((resolve) => {
     worker.once('error', (error) => resolve(failure(causeOf(error), error)));
     worker.once('exit', () => resolve(failure('it ended by itself')));
-    watch(worker, patience, () => resolve(failure('it does not answer')));
+    watch(worker, patience, () => commons.inputsOf(task.thread), () => resolve(failure('it does not answer')));
   });
   const first = await Promise.race([once(worker, 'message'), failed]);
   if (first instanceof SottoError) {
@@ -134,13 +135,17 @@ async function startWorker(task: WorkerTask, patience: Patience): Promise<Crew> 
   return { worker, ports: first[0] as TurnPorts, failed };
 }
 
-/** Asks a worker now and then whether it is there; whatever it says is an answer. */
-function watch(worker: Worker, { askedEveryMs, unansweredMax }: Patience, onSilence: () => void): void {
-  let unanswered = 0;
+/**
+ * Asks a worker now and then whether it is there; whatever it says is an answer, and so is `work` that goes on: a question may wait for long
+ * behind what thousands of streams bring.
+ */
+function watch(worker: Worker, { askedEveryMs, unansweredMax }: Patience, work: () => number, onSilence: () => void): void {
+  let [unanswered, worked] = [0, work()];
   worker.on('message', () => {
     unanswered = 0;
   });
   const asking = setInterval(() => {
+    if (work() !== worked) [unanswered, worked] = [0, work()];
     if (unanswered === unansweredMax) return onSilence();
     unanswered += 1;
     worker.postMessage({ kind: 'asked' } satisfies WorkerNews, []);
@@ -167,12 +172,6 @@ async function end(worker: Worker): Promise<void> {
 
 function failure(why: string, cause?: unknown): SottoError {
   return new SottoError('internal', `A thread of the TURN server has failed (${why}), so the relay has ended; what it accepted is kept. Start it again; if that happens often, start it with --turn-workers 0, and report it.`, cause);
-}
-
-/** What somebody who mends it needs to know. Its message may hold a client's address, which nobody writes down. */
-function causeOf(error: Error): string {
-  const [place] = /(?<=^ *at ).+$/m.exec(error.stack ?? '') ?? [];
-  return `${(error as NodeJS.ErrnoException).code ?? error.name}${place === undefined ? '' : ` at ${place}`}`;
 }
 
 // Built, the thread's file stands beside this one. Run from the source (tests), a thread has no loader but the one that it registers.

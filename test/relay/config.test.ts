@@ -54,6 +54,13 @@ test('settings that belong together are asked for together', () => {
   expect(() => read({ admission: 'token', admissionToken: 'short' })).toThrow('--admission-token');
 });
 
+test('an origin that no browser says is an error: a page from there would never get in', () => {
+  for (const wrong of ['app.example', 'https://app.example/', 'https://App.example', 'app.example:443']) {
+    expect(() => read({ origins: [wrong] }), wrong).toThrow('--origins takes origins as browsers say them');
+  }
+  expect(read({ origins: ['https://app.example', 'http://10.0.0.1:5173', 'http://[::1]:80', 'tauri://localhost', 'null', '*'] }).origins).toHaveLength(6);
+});
+
 test('what is printed is what can be read again, and shows no secret', () => {
   const config = read({ port: '5', admission: 'token', admissionToken: 'a token that is long' });
   const printed = printConfig(config);

@@ -113,7 +113,7 @@ test('what is wrong is said with what to do', async () => {
   const findings = await examine({ url: `http://127.0.0.1:${relay.port}`, data, connections: 1_000_000, diskReserve: 1e15 });
   expect(states(findings)).toMatchObject({ 'HTTP': 'bad', 'mailbox': 'bad', 'WebSocket': 'good', 'disk': 'bad' });
   const sentence = (name: string) => findings.find(({ what }) => what === name)!.sentence;
-  expect(sentence('HTTP')).toMatch(/takes nothing new: short of disk\. Start the relay/);
+  expect(sentence('HTTP')).toMatch(/takes nothing new: short of disk\. Look at the relay’s log/);
   expect(sentence('disk')).toMatch(/MiB left.*Give the disk more room/);
   if (process.platform === 'linux') expect(sentence('open files')).toContain('LimitNOFILE');
 });
@@ -122,6 +122,14 @@ test('a relay on terms makes no mailbox for the doctor, and is not ill for that'
   const relay = await testRelay({ admission: { kind: 'work', bits: 20 } });
   const findings = await examine({ url: `http://127.0.0.1:${relay.port}`, data: '/nowhere', ...ILL });
   expect(states(findings)).toMatchObject({ mailbox: 'unknown', disk: 'unknown' });
+});
+
+test('a certificate that clients refuse is the only thing to do something about', async () => {
+  const relay = await testRelay({ tls: CERTIFICATE });
+  const findings = await examine({ url: `https://localhost:${relay.port}`, data: '/nowhere', ...ILL });
+  expect(states(findings)).toMatchObject({ HTTP: 'bad', certificate: 'bad', WebSocket: 'bad' });
+  for (const name of ['HTTP', 'WebSocket']) expect(findings.find(({ what }) => what === name)!.sentence).toMatch(/^self-signed certificate\. Look at the certificate\.$/);
+  expect(findings.find(({ what }) => what === 'certificate')!.sentence).toContain('give --tls-cert the whole chain');
 });
 
 test('where there is no relay, everything that was tried is bad, and what could not be tried is not called so', async () => {

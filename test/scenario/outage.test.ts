@@ -41,6 +41,8 @@ test('a message that cannot leave says why, to people and to programs', async ()
   expect(err).toContain(`it stays queued here. The relay ${url} cannot be reached: nothing listens there. Do not send it again`);
   expect(err).toMatch(/and "npx sotto listen --home [^"]+" keeps trying\./);
   expect((await story.run(['status', '--home', bob])).out).toContain('not connected; messages stay queued');
+  const invite = await story.run(['invite', '--home', bob]);
+  expect([invite.code, invite.err]).toEqual([5, `sotto: The relay ${url} cannot be reached: nothing listens there; check the network and the address, then try again.\n`]);
 });
 
 test('a client that runs is back as soon as somebody asks, and its path begins anew', async () => {

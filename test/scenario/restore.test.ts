@@ -112,6 +112,22 @@ describe('a home that is lost', () => {
     await say(bob, 'Alice', 'I am');
   });
 
+  it('is told truly by the contact that has begun the new session, before it is answered', async () => {
+    const atBob = listen(bob);
+    await story.json(['send', 'Bob', 'one', '--wait', 'delivered', '--home', alice]);
+    await atBob.kill();
+    const file = story.home('alice.backup');
+    const words = await backup(alice, file);
+    rmSync(alice, { recursive: true });
+    await restore(alice, file, words);
+    const why = async () => {
+      await story.json(['status', '--home', alice]);
+      const { contacts } = await story.json(['status', '--home', bob]) as { contacts: Json[] };
+      return String(contacts[0]!['why']);
+    };
+    expect(await eventually(why, (said) => /session|accepted/.test(said))).toBe('a new session with this contact begins as soon as they answer');
+  });
+
   it('is found by its address again: by those who have the printed link, and by those who waited when the backup was made', async () => {
     const { link } = await story.json(['address', '--home', alice]);
     const ask = async (name: string): Promise<string> => {

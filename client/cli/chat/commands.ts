@@ -12,7 +12,13 @@ import { HELP, statusWords } from './words.js';
  */
 export async function perform(entered: string, client: Client, contact: ContactView): Promise<string | null> {
   if (entered.startsWith('/') && !entered.startsWith('//')) return answer(entered.trim(), client, contact);
-  await client.send(contact.id, entered.replace(/^\/\//, '/'), { wait: 'queued' });
+  try {
+    await client.send(contact.id, entered.replace(/^\/\//, '/'), { wait: 'queued' });
+  } catch (error) {
+    // The same in the words of a conversation.
+    if (error instanceof SottoError && error.code === 'contact-blocked') throw new SottoError(error.code, `You have blocked ${contact.name}; /unblock takes them back.`);
+    throw error;
+  }
   return null;
 }
 

@@ -2,13 +2,15 @@
 // nothing about a message.
 
 import { useCallback, useEffect, useRef, useState } from 'react';
-import { SottoError } from '../../../crypto/error.js';
+import type { SottoError } from '../../../crypto/error.js';
 import type { Client, ClientEvent, ContactStatus, ContactView, MessageView, RelayStatus } from '../../client.js';
 import type { MessageState } from '../../core/records.js';
-import { toSottoError } from '../exit.js';
+import { failureIn, toSottoError } from '../exit.js';
 import { ownerIsGone } from '../rpc.js';
 
 const PAGE = 100;
+/** Contacts who are named in a warning about several. */
+const NAMED_MAX = 3;
 /** Most messages on the screen; older ones are for "sotto history". */
 export const LOADED_MAX = 5_000;
 
@@ -22,7 +24,7 @@ export interface Conversation {
   /** Whether the person has blocked the contact: there is no path to them then. */
   readonly blocked: boolean;
   readonly relays: readonly RelayStatus[];
-  /** What the person has to know and has not read yet, the oldest first. */
+  /** What the person has to know and has not read yet, each once, the oldest first. */
   readonly warnings: readonly Warning[];
   /** What happened last beside this conversation; null if nothing did. */
   readonly news: News | null;
@@ -31,6 +33,8 @@ export interface Conversation {
 export interface Warning {
   /** The id of whom it is about; null of nobody alone. */
   readonly contact: string | null;
+  /** The name of a contact of another conversation; null where it belongs to this one. */
+  readonly other: string | null;
   readonly text: string;
 }
 
@@ -50,7 +54,7 @@ export interface Kept {
   readonly dismiss: (read: string) => void;
 }
 
-/** @param onFailure called when nothing more can be shown or sent, because the disk is at fault. */
+/** @param onFailure called when nothing more can be shown or sent, because the disk is at fault or the client has failed. */
 export function useConversation(client: Client | null, contact: ContactView, onFailure: (error: SottoError) => void): Kept {
   const [conversation, setConversation] = useState(NOTHING);
   const latest = useRef(conversation);
@@ -71,7 +75,8 @@ export function useConversation(client: Client | null, contact: ContactView, onF
       else if (!ownerIsGone(thrown)) apply((before) => withNews(before, error.message));
     };
     const unsubscribe = client.subscribe((event) => {
-      if (event.type === 'notice' && event.code === 'store-failed') failed.current(new SottoError('store-failed', event.text));
+      const failure = failureIn(event);
+      if (failure !== null) failed.current(failure);
       else apply((before) => afterEvent(before, event, contact));
     });
     client.history(contact.id, { limit: PAGE }).then((page) => apply((before) => afterNewest(before, page)), fail);
@@ -137,7 +142,7 @@ export function afterEvent(before: Conversation, event: ClientEvent, contact: Co
       return withNews(before, `${event.request.name} asks ${event.request.isContact ? 'to begin anew with you' : 'to be your contact'}; see "sotto requests".`, event.request.id);
     case 'notice': {
       const isOfOther = event.contact !== null && event.contact.id !== contact.id;
-      const warning = { contact: event.contact?.id ?? null, text: isOfOther ? `${event.contact.name}: ${event.text}` : event.text };
+      const warning = { contact: event.contact?.id ?? null, other: isOfOther ? event.contact.name : null, text: event.text };
       switch (event.code) {
         // The heading says it.
         case 'blocked': return isOfOther ? before : { ...before, blocked: true, status: null };
@@ -154,18 +159,40 @@ function withNews(before: Conversation, text: string, asks: string | null = null
 }
 
 function warned(before: Conversation, warning: Warning): Conversation {
-  return before.warnings.some(({ text }) => text === warning.text) ? before : { ...before, warnings: [...before.warnings, warning] };
+  return before.warnings.some(({ contact, text }) => contact === warning.contact && text === warning.text) ? before : { ...before, warnings: [...before.warnings, warning] };
 }
 
-/** What is still to be read, in this order: no news stands before a warning. */
+/**
+ * What is still to be read, in this order: what is said of others, or by a relay of all of them, stands before nothing of this conversation,
+ * and no news before a warning.
+ */
 export function unreadOf({ warnings, news }: Conversation): readonly string[] {
-  return [...warnings.map(({ text }) => text), ...(news === null ? [] : [news.text])];
+  return [...told(warnings).keys(), ...(news === null ? [] : [news.text])];
 }
 
 /** The person has read one of these; what came meanwhile is still to be read. */
 export function afterReading(before: Conversation, read: string): Conversation {
-  const warnings = before.warnings.filter(({ text }) => text !== read);
-  return { ...before, warnings, news: before.news?.text === read ? null : before.news };
+  const gone = new Set(told(before.warnings).get(read));
+  return { ...before, warnings: before.warnings.filter((warning) => !gone.has(warning)), news: before.news?.text === read ? null : before.news };
+}
+
+/** Warnings by their words. The same about each of several others is one. */
+function told(warnings: readonly Warning[]): Map<string, readonly Warning[]> {
+  const words = new Map(warnings.filter(({ other }) => other === null).map((warning) => [warning.text, [warning]]));
+  const others = new Map<string, Warning[]>();
+  for (const warning of warnings) {
+    if (warning.other === null) continue;
+    const alike = others.get(warning.text);
+    if (alike === undefined) others.set(warning.text, [warning]);
+    else alike.push(warning);
+  }
+  for (const [text, alike] of others) words.set(`${namesOf(alike)}: ${text}`, alike);
+  return words;
+}
+
+function namesOf(alike: readonly Warning[]): string {
+  const named = alike.slice(0, NAMED_MAX).map(({ other }) => other).join(', ');
+  return alike.length > NAMED_MAX ? `${named} and ${alike.length - NAMED_MAX} more` : named;
 }
 
 /** How far a message is: it never goes back (core/conversation.ts NEXT). */

@@ -48,6 +48,7 @@ export function openScreen(contact: ContactView, home: string | undefined): Scre
     output.off('resize', draw);
     process.off('SIGCONT', goOn);
     process.off('exit', close);
+    process.off('uncaughtException', close);
     for (const signal of SIGNALS) process.off(signal, leave);
   };
   const giveUp = (error: unknown) => {
@@ -72,8 +73,9 @@ export function openScreen(contact: ContactView, home: string | undefined): Scre
     painter.take();
     ink.rerender(view());
   };
-  // Also when the process ends in an unforeseen way.
+  // Also when the process ends in an unforeseen way, and before anything is said of that.
   process.once('exit', close);
+  process.prependOnceListener('uncaughtException', close);
   for (const signal of SIGNALS) process.on(signal, leave);
   // A terminal that is gone ends the input, or fails; these listeners stay, because giving it back may fail too. Node would end by
   // abort() then, and leave an image of its memory, keys and all (ResetStdio in its src/node.cc).

@@ -12,6 +12,8 @@ const PATIENCE_MS = 60_000;
 const COMMAND = `stty rows 24 cols 80; tty; sh -c 'echo pid $$; exec "$@"' sh '${process.execPath}' '${join(import.meta.dirname, '../../../dist/bin/sotto.js')}' chat Bob; echo "code $?"; stty -a`;
 /** What takes a terminal: its second screen. */
 const TAKEN = '\u001b[?1049h';
+/** Lets a process throw what nobody catches when it is sent a signal. */
+const FAILING = `--import data:text/javascript;base64,${btoa("process.on('SIGUSR2', () => { throw new Error('nobody foresaw this'); })")}`;
 /** What gives a terminal back: pastes without marks, long lines wrapped, the first screen. */
 const GIVEN_BACK = '\u001b[?2004l\u001b[?7h\u001b[?1049l';
 
@@ -31,7 +33,7 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
     await createKey(home, null);
     writeFileSync(homeFiles(home).store, '');
     served = await serve(client, homeFiles(home).socket);
-    child = spawn('script', ['-qfec', COMMAND, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh' } });
+    child = spawn('script', ['-qfec', COMMAND, '/dev/null'], { env: { ...process.env, SOTTO_HOME: home, SHELL: '/bin/sh', NODE_OPTIONS: FAILING } });
     shown = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (shown += text));
     await shows('Say hello');
@@ -45,6 +47,10 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
 
   const type = (keys: string) => void child.stdin?.write(keys);
   const shows = (text: string) => vi.waitFor(() => expect(shown).toContain(text), PATIENCE_MS);
+  const command = () => {
+    const [, tty = '', pid = ''] = /(\/dev\/\S+)\r\npid (\d+)/.exec(shown) ?? [];
+    return { tty, pid: Number(pid) };
+  };
   /** What came after the terminal was given back. */
   const after = async () => {
     await vi.waitFor(() => expect(shown).toMatch(/code \d+\r\n[^]*\n.*echo/), PATIENCE_MS);
@@ -83,14 +89,14 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
   });
 
   it('takes the terminal again when it goes on after a stop', async () => {
-    const [, tty = '', pid = ''] = /(\/dev\/\S+)\r\npid (\d+)/.exec(shown) ?? [];
+    const { tty, pid } = command();
     const modes = (...changed: string[]) => spawnSync('stty', ['-F', tty, ...changed]).stdout.toString();
-    process.kill(Number(pid), 'SIGSTOP');
+    process.kill(pid, 'SIGSTOP');
     // As a shell does.
     modes('sane');
     expect(modes('-a')).toMatch(/ icanon /);
     const before = shown.length;
-    process.kill(Number(pid), 'SIGCONT');
+    process.kill(pid, 'SIGCONT');
     await vi.waitFor(() => expect(shown.slice(before)).toMatch(/1049h[^]*Bob[^]*Say hello/), PATIENCE_MS);
     expect(shown.slice(before)).toContain(TAKEN);
     expect(modes('-a')).toMatch(/ -icanon /);
@@ -98,9 +104,20 @@ describe.skipIf(!hasTerminals)('a conversation on a real terminal', () => {
     expect(await after()).toMatch(/^[^ ]+code 0\r\n[^]* icanon /);
   });
 
+  it.each([['store-damaged', 6], ['internal', 1]])('ends with a sentence and a code of its own when nothing goes on (%s)', async (code, exit) => {
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
+    client.tell({ type: 'notice', contact: null, code, text: 'What it is.' });
+    expect(await after()).toMatch(new RegExp(`^[^ ]+sotto: What it is\\.\r\ncode ${exit}\r\n`));
+  });
+
+  it('gives the terminal back before it says what nobody foresaw', async () => {
+    process.kill(command().pid, 'SIGUSR2');
+    expect(await after()).toMatch(/^[^ ]+sotto: Something went wrong inside Sotto \(nobody foresaw this\); please report it with what you did\.\r\ncode 1\r\n[^]* icanon [^]* echo /);
+  });
+
   it('ends with a sentence and the code of the disk when the store fails', async () => {
     await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
     client.tell({ type: 'notice', contact: null, code: 'store-failed', text: 'The disk is full.' });
-    expect(await after()).toMatch(/^[^ ]+sotto: The disk is full\.\r\ncode 6\r\n[^]* icanon [^]* echo /);
+    expect(await after()).toMatch(/^[^ ]+sotto: The disk is full\. What was typed last may not be kept; "[^"]*sotto history Bob[^"]*" shows what is\.\r\ncode 6\r\n[^]* icanon [^]* echo /);
   });
 });

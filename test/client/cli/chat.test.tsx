@@ -183,7 +183,10 @@ describe('a conversation on the screen', () => {
     const client = new MemoryClient();
     await client.block(BOB.id);
     client.status = async () => ({ identity: BOB, relays: [], contacts: [] });
-    await open(client, {}, 'Bob  blocked; /unblock takes them back');
+    const { shows, type } = await open(client, {}, 'Bob  blocked; /unblock takes them back');
+    client.send = () => Promise.reject(new SottoError('contact-blocked', 'You have blocked Bob; "sotto contacts unblock b0b0b0b0" takes them back.'));
+    type('hello\r');
+    await shows('You have blocked Bob; /unblock takes them back.', '> hello');
   });
 
   it('shows the whole of a notice, and its commands with the word and the home that were typed', async () => {
@@ -239,7 +242,7 @@ describe('a conversation on the screen', () => {
   });
 
   it('drops what it warned of a contact who is removed, and nothing of others', () => {
-    const warnings = [{ contact: CAROL.id, text: 'of Carol' }, { contact: null, text: 'of nobody' }, { contact: BOB.id, text: 'of Bob' }];
+    const warnings = [{ contact: CAROL.id, other: 'Carol', text: 'of Carol' }, { contact: null, other: null, text: 'of nobody' }, { contact: BOB.id, other: null, text: 'of Bob' }];
     const before = { ...NOTHING, warnings };
     expect(afterEvent(before, { type: 'removed', contact: CAROL }, BOB).warnings.map(({ text }) => text)).toEqual(['of nobody', 'of Bob']);
     expect(afterEvent(before, { type: 'removed', contact: BOB }, BOB).warnings.map(({ text }) => text)).toEqual(['of Carol', 'of nobody']);
@@ -504,7 +507,7 @@ describe('what the screen keeps', () => {
     const asked = afterEvent(NOTHING, { type: 'request', request: { ...new MemoryClient().waiting[0]!, isContact: true } }, BOB);
     expect(asked.news?.text).toBe('Carol asks to begin anew with you; see "sotto requests".');
     const replaced = (contact: typeof BOB) => afterEvent(asked, { type: 'notice', contact, code: 'session-replaced', text: 'Begun anew.' }, BOB);
-    expect(replaced(CAROL)).toMatchObject({ news: null, warnings: [{ contact: CAROL.id, text: 'Carol: Begun anew.' }] });
+    expect(replaced(CAROL)).toMatchObject({ news: null, warnings: [{ contact: CAROL.id, other: 'Carol', text: 'Begun anew.' }] });
     expect(replaced(BOB).news).toBe(asked.news);
   });
 });

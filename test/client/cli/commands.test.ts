@@ -166,6 +166,8 @@ describe('a command', () => {
     const wrong = [
       [['sned', 'Bob', 'x'], 'There is no command sned (did you mean send?); see "npx sotto --help".'],
       [['contacts', 'remve', 'Bob'], 'There is no command contacts remve (did you mean remove?); see "npx sotto contacts --help".'],
+      [['unblock', 'Bob'], 'There is no command unblock (did you mean contacts unblock?); see "npx sotto --help".'],
+      [['--home', '/x', 'contacts'], 'There is no option --home before the command; it goes behind it; see "npx sotto --help".'],
       [['relay', 'nonsense'], 'There is no command relay nonsense; see "npx sotto relay --help".'],
       [['send', '-Bob', 'x'], 'There is no option -Bob; a name or text that begins with - goes behind all options and --; see "npx sotto send --help".'],
       [['relay', '--wat'], 'There is no option --wat; see "npx sotto relay --help".'],
@@ -206,6 +208,18 @@ describe('a command', () => {
     expect(JSON.parse(json.stdout)).toEqual({ error: { code: 'home-missing', message: `${init} URL".` } });
     expect(plain.stderr).toBe(`sotto: ${init} URL --home '${nowhere}'".\n`);
     expect(guest).toEqual({ code: 2, stdout: '', stderr: `sotto: ${init} http://relay.test:81 --home '${nowhere}'", then accept again.\n` });
+  });
+
+  it('takes a link that was broken into lines on its way', async () => {
+    const broken = LINK.replace('Y4MB', 'Y4\n   MB');
+    expect(await sotto(['accept', ` ${broken}\n`, '--json'])).toMatchObject({ code: 2, stderr: '' });
+    expect(client.calls.at(-1)).toEqual(['accept', LINK]);
+  });
+
+  it('says which file or folder of a backup is not there', async () => {
+    const missing = join(home, 'no backup');
+    const at = join(home, 'nobody');
+    expect(await sotto(['restore', missing], '', at)).toEqual({ code: 6, stdout: '', stderr: `sotto: There is no ${missing}; check how it is written.\n` });
   });
 
   it('takes for a home only what can be one', async () => {

@@ -151,6 +151,14 @@ describe('a listener', () => {
     expect(await listening).toMatchObject([{ type: 'relay', relay: client.relay }, { type: 'message', text: 'hello' }]);
   });
 
+  it.each(['store-failed', 'store-damaged', 'internal'])('ends where nothing more will come (%s)', async (code) => {
+    const client = new MemoryClient();
+    const listening = listen(client, 1);
+    await vi.waitFor(() => expect(client.listeners.size).toBe(1), PATIENCE_MS);
+    setTimeout(() => client.tell({ type: 'notice', contact: null, code, text: 'What it is.' }));
+    await expect(listening).rejects.toMatchObject({ code, message: 'What it is.' });
+  });
+
   it('tells a person the time of everything, and of a path only when it has settled', async () => {
     const client = new MemoryClient();
     const cursor = openCursor(path);

@@ -214,6 +214,11 @@ describe('hostile lines', () => {
     expect(client.calls).toEqual([]);
   });
 
+  it('with a deadline that is no time are answered as those without', async () => {
+    const odd = [{ valueOf: 1, toString: 1 }, [], null, 'soon', true].map((deadline, id) => JSON.stringify({ jsonrpc: '2.0', id, method: 'contacts', deadline }));
+    expect(await exchange(`${odd.join('\n')}\n`)).toMatchObject(odd.map((_, id) => ({ id, result: [{ name: 'Bob' }] })));
+  });
+
   it('that have no end are cut off', async () => {
     expect(await exchange('x'.repeat(REQUEST_MAX_CHARACTERS + 1))).toEqual([error(-32_600)]);
   });

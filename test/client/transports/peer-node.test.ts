@@ -149,6 +149,29 @@ test('what had waited for a handler when the connection was closed is not told, 
   expect([offerer.opened, answerer.opened]).toEqual([[], []]);
 });
 
+test('what a handler throws is an ordinary error of the process, also where the channel is open when it is first heard of', async () => {
+  // A process of its own: such an error ends it.
+  const program = `
+    const { openNodePeer } = await import('${new URL('../../../client/transports/peer-node.ts', import.meta.url).href}');
+    process.on('uncaughtException', ({ message }) => { console.log(message); process.exit(0); });
+    const open = (role, onOpen) => {
+      let peer;
+      const described = new Promise((onDescription) => {
+        peer = openNodePeer({ role, stun: null, turn: null, bindAddress: '127.0.0.1', onDescription, onCandidates() {}, onOpen, onRelayed() {}, onFrame() {}, onClosed() {} });
+      });
+      return { peer, described };
+    };
+    const [offerer, answerer] = [open('offerer', () => {}), open('answerer', () => { throw new Error('thrown by a handler'); })];
+    answerer.peer.setRemote(await offerer.described, 'server');
+    offerer.peer.setRemote(await answerer.described);
+    const idle = new Int32Array(new SharedArrayBuffer(4));
+    for (let waits = 0; waits < 300 && answerer.peer.pair() === null; waits += 1) Atomics.wait(idle, 0, 0, 20);
+    Atomics.wait(idle, 0, 0, 1_000);
+    setInterval(() => {}, 1_000);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { timeout: 120_000 });
+  expect(stdout).toBe('thrown by a handler\n');
+});
+
 test('before the channel is open nothing is sent', () => {
   expect(open('offerer').peer.send(Uint8Array.of(1))).toBe(false);
 });

@@ -107,6 +107,19 @@ describe('an allocation carries data to a peer and back', () => {
   });
 });
 
+// Anybody can send a datagram that claims to come from port 0; the answer takes the same way out as what is for a peer.
+test('a peer at port 0, where nobody can be written to, ends nothing', async () => {
+  const server = await testServer();
+  const client = await SocketClient.open(server.port);
+  await client.allocate();
+  const nobody = { address: '127.0.0.1', port: 0 };
+  expect(await client.permit(nobody)).toBe('0108');
+  client.send(nobody, DATA);
+  expect(await client.bind(0x4001, nobody)).toBe('0109');
+  client.write(hex('40010005 68656c6c6f 000000'));
+  await converse(client, await echo());
+});
+
 describe('the port of HTTP', () => {
   test('with a certificate speaks HTTPS, WebSocket over TLS and TURN over TLS', async () => {
     const relay = await testRelay({ tls: CERTIFICATE, turn: { exempt: ['127.0.0.0/8'] } });

@@ -88,6 +88,21 @@ test.skipIf(process.platform === 'win32')('a thread that hangs in the system, wh
   expect([threads.child.signalCode, threads.lines.at(-1)]).toEqual(['SIGKILL', expect.stringMatching(SENTENCE)]);
 });
 
+test('a thread that works is none that hangs, however long its answers wait behind that', async () => {
+  const threads = startThreads(told('parentPort.postMessage = () => {}'));
+  const ports = await portsOf(threads);
+  const client = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(client, 'listening');
+  onTestFinished(() => void client.close());
+  const request = writeMessage({ type: BINDING_REQUEST, transaction: newTransaction(), attributes: [], fingerprint: false });
+  const work = setInterval(() => ports.forEach(({ udp }) => client.send(request, udp, '127.0.0.1')), 50);
+  onTestFinished(() => clearInterval(work));
+  threads.child.stdin!.write('x');
+  await sleep(LONG_MS);
+  await serve(threads, ports);
+  expect([threads.child.exitCode, threads.lines.length]).toEqual([null, 1]);
+});
+
 test('a flood keeps no thread from answering', async () => {
   const threads = startThreads('');
   const ports = await portsOf(threads);
