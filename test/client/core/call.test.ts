@@ -2,6 +2,7 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fromHex } from '../../../crypto/bytes.js';
+import { hash } from '../../../crypto/hash.js';
 import { decrypt } from '../../../crypto/session.js';
 import { ready } from '../../../crypto/sodium.js';
 import { decodeBody } from '../../../client/core/body.js';
@@ -92,6 +93,12 @@ describe('an offer', () => {
 });
 
 describe('an answer', () => {
+  it('names the offer by its hash as PROTOCOL.md §8 has it', () => {
+    const words = ['abcd', 'x'.repeat(22), 'actpass', 'one\ntwo'].map((word) => new TextEncoder().encode(word));
+    const [ufrag, pwd, setup, candidates] = words as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+    expect(direct.hashOffer('05'.repeat(16), { ...described(OURS), candidates: ['one', 'two'] })).toEqual(hash('offer', new Uint8Array(16).fill(5), ufrag, pwd, OURS, setup, candidates));
+  });
+
   it('counts once, from the contact who was dialed, and for the offer that was made', () => {
     const meeting = meetAs('offerer');
     const { memory, bob } = meeting;
@@ -104,9 +111,11 @@ describe('an answer', () => {
     direct.onAnswer(memory, bob, answerTo(others));
     direct.onAnswer(memory, bob, answerTo(call, { call: OURS }));
     expect([call.remote, others.remote]).toEqual([null, null]);
+    memory.takeOutputs();
     direct.onAnswer(memory, bob, answerTo(call));
     direct.onAnswer(memory, bob, answerTo(call, { description: described(OURS) as never }));
     expect(call.remote).toEqual(described(THEIRS));
+    expect(memory.takeOutputs()).toEqual([{ type: 'peer-remote', call: call.id, description: described(THEIRS), dtls: 'client' }]);
   });
 
   it('to a call that the contact has made is nothing', () => {

@@ -95,7 +95,7 @@ describe('a start', () => {
     const core = restarted(meeting);
     core.start(memory.now);
     const contact = core.memory.contacts.get(bob.record.id)!;
-    expect([contact.outgoing.size, contact.waiting, [...contact.undelivered.keys()]]).toEqual([1, [], [1]]);
+    expect([contact.outgoing.size, contact.waiting, [...contact.undelivered.keys()], dueIn(core.memory, `ask:${bob.record.id}`)]).toEqual([1, [], [1], 600_000]);
   });
 
   it('knows each text of ours by what may still become of it, and none that is given up or of nobody', () => {

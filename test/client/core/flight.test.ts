@@ -103,6 +103,7 @@ describe('a first flight', () => {
     const guest = new Guest(world, link);
     const first = deliver(guest.say(text(1, 'one')));
     const outputs = deliver(guest.say(text(2, 'two')));
+    expect(first.find((output) => output.type === 'message')!.message.path).toBe('relay');
     expect([textsOf(first), textsOf(outputs), alice.core.memory.contacts.size, alice.core.memory.contacts.get(guest.id)!.record.helloOwed]).toEqual([['one'], ['two'], 1, false]);
   });
 
@@ -386,8 +387,10 @@ describe('somebody at our address', () => {
     deliver(guest.say());
     world.run(1_000);
     const outputs = alice.core.handle({ type: 'approve', request: 1, id: guest.id }, world.now);
-    const { record, outgoing } = alice.core.memory.contacts.get(guest.id)!;
-    expect([record.heardAt, record.begunAt, outgoing.size]).toEqual([heardAt, heardAt - 1, 1]);
+    const contact = alice.core.memory.contacts.get(guest.id)!;
+    expect([contact.record.heardAt, contact.record.begunAt, contact.outgoing.size]).toEqual([heardAt, heardAt - 1, 1]);
+    // Until they know of a mailbox of their own they write to that of the address, which is no direct path.
+    expect([deliver(guest.say(text(1, 'hello'))).includes('message'), contact.heardDirectAt]).toEqual([true, 0]);
     expect(outputs).toContainEqual({ type: 'answer', request: 1, result: { type: 'accepted', contact: guest.id, isBack: false } });
     for (const type of ['approve', 'refuse'] as const) expect(alice.core.handle({ type, request: 2, id: guest.id }, world.now)).toMatchObject([{ type: 'answer', result: { code: 'request-unknown' } }]);
   });

@@ -2,6 +2,7 @@
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SottoError } from '../../../crypto/error.js';
+import { hash } from '../../../crypto/hash.js';
 import { ready } from '../../../crypto/sodium.js';
 import { createContact } from '../../../client/core/contacts.js';
 import type { Input } from '../../../client/core/input.js';
@@ -26,8 +27,12 @@ const answersOf = (outputs: readonly Output[]): unknown[] => outputs.flatMap((ou
 describe('an invitation of ours', () => {
   it('is on the disk before the relay is given its card, which is for one guest and as long as the invitation lives', () => {
     const { alice, handle } = home(1);
-    const outputs = handle({ type: 'invite', request: 5, lifetimeMs: 59_001 });
+    const lives = [59_001, 60_000, 60_001].map((lifetimeMs) => handle({ type: 'invite', request: 5, lifetimeMs }).find((output) => output.type === 'publish')!.ttlSeconds);
+    expect(lives).toEqual([60, 60, 61]);
+    alice.core.memory.invitations.clear();
+    const outputs = handle({ type: 'invite', request: 5, lifetimeMs: 60_000 });
     const [record] = alice.core.memory.invitations.values();
+    expect(record!.mailbox.ownerSeed.length).toBe(32);
     expect(changesOf(outputs)).toContainEqual({ kind: 'invitation', record });
     expect(outputs).toContainEqual({ type: 'publish', relay: RELAY, lookup: record!.lookup, card: record!.card, reusable: false, ttlSeconds: 60 });
     const published = { ...record, published: true };
@@ -63,11 +68,13 @@ describe('a link', () => {
     const asking = handle({ type: 'accept', request: 5, link });
     expect(asking).toContainEqual({ type: 'link', relay: RELAY, role: 'deposit' });
     const take = asking.find((output) => output.type === 'take')!;
-    expect(take.claim.length).toBe(16);
+    // The same again after a crash.
+    expect(take.claim).toEqual(hash('claim', memory.identity.edSeed, take.lookup).slice(0, 16));
     const card = world.cards.get(Buffer.from(take.lookup).toString('hex'))!;
     const outputs = handle({ type: 'card', request: 5, card, error: null });
     const { record } = [...memory.contacts.values()][0]!;
     expect([answersOf(outputs), record.receiptOwed, memory.accepting.size]).toEqual([[{ type: 'accepted', contact: record.id, isBack: false }], false, 0]);
+    expect(record).toMatchObject({ heardAt: 0, begunAt: 0, resetTakenAt: 0, unread: 0, unanswered: 1 });
     // What was missing before is asked for.
     expect([record.lacking, dueIn(memory, `gap:${record.id}`)]).toEqual([[1], 2_000]);
   });

@@ -206,6 +206,7 @@ describe('what goes by the relay', () => {
     owe(memory, bob);
     outbox.onPut(memory, bob, envelopes(bob)[0]!, code);
     expect([stateOf(bob, 1), bob.outgoing.size, bob.inFlight, bob.byNumber.size]).toEqual([`failed ${code}`, 0, 0, 0]);
+    expect(memory.takeOutputs()).toContainEqual({ type: 'state', message: bob.failed.get(1) });
     outbox.enqueue(memory, bob, null, null);
     outbox.onPut(memory, bob, envelopes(bob)[0]!, code);
     expect([bob.outgoing.size, bob.inFlight]).toEqual([0, 0]);

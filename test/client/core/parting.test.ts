@@ -342,6 +342,7 @@ describe('whoever parts', () => {
     alice.core.handle({ type: 'link', relay: RELAY, role: 'collect', online: false, rttMs: 0 }, memory.now);
     expect(typesOf(part(meeting, 'block'))).not.toContain('leave-mailbox');
     expect(typesOf(part(meeting, 'unblock'))).not.toContain('collect');
+    expect(typesOf(part(meeting, 'remove'))).not.toContain('close-mailbox');
   });
 
   it('sends what the relay has taken no second time, and waits no longer for room, when the contact is taken back', () => {

@@ -52,6 +52,7 @@ suite('a candidate', () => {
     ['the greatest priority', 'candidate:1 1 UDP 2147483647 192.0.2.7 9 typ host'],
     ['port 1', candidate('192.0.2.7', '1 typ host')],
     ['port 65535', candidate('192.0.2.7', '65535 typ host')],
+    ['the last address before multicast', candidate('223.255.255.255')],
     ['an address beside the link-local ones', candidate('169.253.1.1')],
     ['another address beside the link-local ones', candidate('168.254.1.1')],
     ['an IPv6 address beside those that hold IPv4', candidate('64:ff9a::1')],
@@ -75,7 +76,8 @@ suite('a candidate', () => {
     ['an extension name without value', `${candidate('192.0.2.7')} generation`],
     ['a priority past 31 bits', 'candidate:1 1 UDP 2147483648 192.0.2.7 9 typ host'],
     ['a foundation past 32 characters', `candidate:${'f'.repeat(33)} 1 UDP 1 192.0.2.7 9 typ host`],
-    ['a line past its bound', `${candidate('192.0.2.7')} x ${'y'.repeat(300)}`],
+    ['a line of one character too many', `${candidate('192.0.2.7')} x `.padEnd(301, 'y')],
+    ['a line far past its bound', `${candidate('192.0.2.7')} x ${'y'.repeat(300)}`],
     ['a host name', candidate('relay.example')],
     ['a .local name that no browser makes', candidate('printer.local')],
   ])('with %s is refused', (_, text) => {
@@ -117,9 +119,13 @@ suite('a description', () => {
     );
   });
 
-  test('says how much the channel takes', () => {
-    const [before] = fc.sample(description, 1) as [Description];
-    expect(render(before)).toContain('\r\na=max-message-size:262144\r\n');
+  test('is written as libdatachannel and browsers read it, with how much the channel takes', () => {
+    expect(render({ ufrag: 'abcd', pwd: 'p'.repeat(22), fingerprint: new Uint8Array(32).fill(0xab), setup: 'actpass', candidates: [] }).split('\r\n')).toEqual([
+      'v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 't=0 0', 'a=group:BUNDLE 0',
+      'm=application 9 UDP/DTLS/SCTP webrtc-datachannel', 'c=IN IP4 0.0.0.0', 'a=mid:0', 'a=sendrecv',
+      'a=ice-ufrag:abcd', `a=ice-pwd:${'p'.repeat(22)}`, 'a=ice-options:trickle', `a=fingerprint:sha-256 ${Array(32).fill('AB').join(':')}`, 'a=setup:actpass',
+      'a=sctp-port:5000', 'a=max-message-size:262144', '',
+    ]);
   });
 
   test('is rendered with another DTLS role where one is given', () => {
