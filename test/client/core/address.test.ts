@@ -123,6 +123,7 @@ describe('a stranger', () => {
     alice.approve(idOf(bob));
     world.run(5_000);
     expect([alice.shown(), bob.states()]).toEqual([['one', 'two'], ['delivered', 'delivered']]);
+    expect([...alice.disk.messages.values()].map(({ path }) => path)).toEqual(['relay', 'relay']);
     const contact = alice.core.memory.contacts.get(idOf(bob))!.record;
     expect(bob.core.memory.contacts.get(at)!.record.outbox.mailbox).toBe(contact.inbox.mailbox);
     expect(contact.inbox.mailbox).not.toBe(alice.core.memory.address!.mailbox.mailbox);

@@ -20,7 +20,8 @@ describe('a text of a contact', () => {
   it('is shown once, however often it comes', () => {
     const { memory, bob } = meet(1);
     const [one, two] = speech(2) as [Said, Said];
-    expect(textsOf(hear(memory, bob, one, one, two, one, two))).toEqual(['text 1', 'text 2']);
+    const shown = hear(memory, bob, one, one, two, one, two).flatMap((output) => (output.type === 'message' ? [output.message] : []));
+    expect(shown.map(({ text, state, path }) => [text, state, path])).toEqual([['text 1', 'received', 'relay'], ['text 2', 'received', 'relay']]);
     expect([bob.record.receivedNumber, bob.record.readyNumber, bob.record.unread]).toEqual([2, 2, 2]);
   });
 

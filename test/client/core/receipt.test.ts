@@ -112,6 +112,7 @@ describe('a text of ours', () => {
     const message = bob.undelivered.get(1)!;
     expect(outputs).toContainEqual({ type: 'answer', request: 7, result: { type: 'sent', message } });
     expect(outputs).toContainEqual({ type: 'save', change: { kind: 'message', record: message } });
+    expect(outputs).toContainEqual({ type: 'state', message });
   });
 
   it('is not empty, has so many bytes at most, and so many wait at most', () => {
@@ -181,7 +182,9 @@ describe('a receipt of a contact', () => {
     const [, both] = [...bob.outgoing.values()];
     both!.via = 'relay';
     onPut(memory, bob, both!.record.envelope, null);
+    memory.takeOutputs();
     onReceipt(memory, bob, receipt({ delivered: 3 }));
+    expect(memory.takeOutputs().flatMap((output) => (output.type === 'state' ? [output.message] : []))).toEqual([...bob.unread.values()]);
     expect([...bob.unread.values()].map(({ path }) => path)).toEqual(['relay', 'relay', 'direct']);
   });
 
@@ -240,7 +243,9 @@ describe('a receipt of a contact', () => {
     memory.takeOutputs();
     ask();
     // Texts 1, 3 and 4, and what is settled of the rest.
-    expect([puts(memory.takeOutputs()), [...bob.byNumber.keys()].toSorted()]).toEqual([4, [1, 3, 4, 5]]);
+    const given = memory.takeOutputs();
+    expect(given.flatMap((output) => (output.type === 'state' ? [[output.message.number, output.message.reason]] : []))).toEqual([[2, 'given-up']]);
+    expect([puts(given), [...bob.byNumber.keys()].toSorted()]).toEqual([4, [1, 3, 4, 5]]);
     expect(states().at(1)).toBe('failed given-up');
     ask();
     expect(puts(memory.takeOutputs())).toBe(0);
