@@ -78,6 +78,8 @@ describe('an offer', () => {
     memory.now += 500;
     direct.onOffer(memory, bob, offer({ call: new Uint8Array(16).fill(7) }));
     expect([...memory.calls.keys()].toSorted()).toEqual([first.id, '07'.repeat(16), others.id].toSorted());
+    // What gives way to another call has not failed.
+    expect([bob.callFailures, bob.why]).toEqual([0, 'dialing']);
   });
 
   it('makes whoever is clearly farther from the relay the DTLS client', () => {

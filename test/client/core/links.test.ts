@@ -1,4 +1,4 @@
-// What a core does when a link is back, when the person's policy changes, and with what is left of people who were removed, after a start.
+// What a core does when a link is back or a mailbox lost, when the person's policy changes, and with what is left of people who were removed, after a start.
 
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ready } from '../../../crypto/sodium.js';
@@ -23,6 +23,31 @@ describe('a link by which we write', () => {
     reset.begin(memory, bob, 'restored');
     memory.takeOutputs();
     expect(back()).toBe(1);
+  });
+});
+
+describe('a link by which we collect', () => {
+  it('that is back closes what its own relay has still to close', () => {
+    const { alice, memory, bob } = meet(3);
+    for (const [mailbox, relay] of [['aa', RELAY], ['bb', 'https://old.test']] as const) memory.closing.set(mailbox, { ...bob.record.inbox, mailbox, relay });
+    alice.core.handle({ type: 'link', relay: RELAY, role: 'collect', online: false, rttMs: 1 }, memory.now);
+    const outputs = alice.core.handle({ type: 'link', relay: RELAY, role: 'collect', online: true, rttMs: 1 }, memory.now);
+    expect(outputs.flatMap((output) => (output.type === 'close-mailbox' ? [output.mailbox.mailbox] : []))).toEqual(['aa']);
+  });
+});
+
+describe('a mailbox that is lost', () => {
+  it('is not collected, and is news of its contact, or of none, and of nothing else', () => {
+    const { alice, memory, bob } = meet(4);
+    alice.core.handle({ type: 'invite', request: 7, lifetimeMs: 60_000 }, memory.now);
+    memory.inviting.clear();
+    memory.addressing.add(8);
+    const [invitation] = memory.invitations.values();
+    for (const [mailbox, contact] of [[bob.record.inbox.mailbox, bob.record.id], [invitation!.mailbox.mailbox, null]] as const) {
+      memory.collected.delete(mailbox);
+      const outputs = alice.core.handle({ type: 'collected', mailbox, error: 'mailbox-taken' }, memory.now).filter(({ type }) => type !== 'wake');
+      expect([outputs, memory.collected.has(mailbox)]).toEqual([[{ type: 'notice', contact, code: 'mailbox-lost' }], false]);
+    }
   });
 });
 
