@@ -1,7 +1,7 @@
 // The only loop of a client. It owns the clock, the randomness, the transports and the store; it hands inputs to the core, writes
 // what the core saves, and only then lets the rest out (save precedes send). It decides nothing and shows nothing.
 
-import { SottoError } from '../crypto/error.js';
+import { SottoError, unforeseen } from '../crypto/error.js';
 import type { Core } from './core/core.js';
 import type { Input } from './core/input.js';
 import type { Contact, Memory } from './core/memory.js';
@@ -153,7 +153,7 @@ export class Loop {
     try {
       act();
     } catch (error) {
-      this.#fail(new SottoError('internal', `Something went wrong inside Sotto (${String(error)}); please report it with what you did.`, error));
+      this.#fail(unforeseen(String(error), error));
     }
   }
 

@@ -88,6 +88,11 @@ export class SottoError extends Error {
   }
 }
 
+/** What nobody foresaw. @param what the words of what was thrown */
+export function unforeseen(what: string, cause: unknown): SottoError {
+  return new SottoError('internal', `Something went wrong inside Sotto (${what}); please report it with what you did.`, cause);
+}
+
 /** Whether a string from outside is one of our codes. */
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERRORS, text);

@@ -1,6 +1,6 @@
 // How a command ends: the table of exit codes and the one way to say what went wrong. It never decides what is wrong.
 
-import { type ErrorCode, ERRORS, type Fault, isErrorCode, SottoError } from '../../crypto/error.js';
+import { type ErrorCode, ERRORS, type Fault, isErrorCode, SottoError, unforeseen } from '../../crypto/error.js';
 import type { ClientEvent } from '../client.js';
 import { safeLine } from './text.js';
 
@@ -32,7 +32,7 @@ export function exitCodeOf(code: string): ExitCode {
 export function toSottoError(thrown: unknown): SottoError {
   if (thrown instanceof SottoError) return thrown;
   const what = thrown instanceof Error ? thrown.message : String(thrown);
-  return new SottoError('internal', `Something went wrong inside Sotto (${safeLine(what)}); please report it with what you did.`, thrown);
+  return unforeseen(safeLine(what), thrown);
 }
 
 /** What ends the client itself: its store, or something that nobody foresaw. */

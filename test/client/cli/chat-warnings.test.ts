@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest';
 import type { ContactView } from '../../../client/client.js';
 import { afterEvent, afterReading, type Conversation, NOTHING, unreadOf } from '../../../client/cli/chat/conversation.js';
-import { BOB } from '../../support/memory-client.js';
+import { BOB, CAROL } from '../../support/memory-client.js';
 
 const GARBAGE = 'A message could not be read.';
 const BETWEEN = 'Somebody stood between you.';
@@ -39,4 +39,11 @@ it('tells the same of two who have one name, and keeps it of the one when the ot
   const warned = warn(warn(NOTHING, GARBAGE, first), GARBAGE, second);
   expect(unreadOf(warned)).toEqual([`Ann, Ann: ${GARBAGE}`]);
   expect(unreadOf(afterEvent(warned, { type: 'removed', contact: first }, BOB))).toEqual([`Ann: ${GARBAGE}`]);
+});
+
+it('drops what it warned of a contact who is removed, and nothing of others', () => {
+  const warnings = [{ contact: CAROL.id, other: 'Carol', text: 'of Carol' }, { contact: null, other: null, text: 'of nobody' }, { contact: BOB.id, other: null, text: 'of Bob' }];
+  const before = { ...NOTHING, warnings };
+  expect(afterEvent(before, { type: 'removed', contact: CAROL }, BOB).warnings.map(({ text }) => text)).toEqual(['of nobody', 'of Bob']);
+  expect(afterEvent(before, { type: 'removed', contact: BOB }, BOB).warnings.map(({ text }) => text)).toEqual(['of Carol', 'of nobody']);
 });

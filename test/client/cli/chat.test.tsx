@@ -1,50 +1,17 @@
-import { cleanup, render } from 'ink-testing-library';
+import { cleanup } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Chat, type ChatProps } from '../../../client/cli/chat/chat.js';
-import { afterEvent, afterNewest, merge, NOTHING } from '../../../client/cli/chat/conversation.js';
-import { createKeyboard } from '../../../client/cli/chat/keyboard.js';
+import { afterEvent, afterNewest, NOTHING } from '../../../client/cli/chat/conversation.js';
 import { PAUSE_MS } from '../../../client/cli/chat/paste.js';
 import { programWord } from '../../../client/cli/hint.js';
-import type { MessageView } from '../../../client/client.js';
-import { encodeBody, TEXT_MAX_BYTES } from '../../../client/core/body.js';
 import { SottoError } from '../../../crypto/error.js';
-import { BODY_MAX_BYTES } from '../../../crypto/session.js';
 import { BOB, CAROL, MemoryClient } from '../../support/memory-client.js';
+import { END, ENTER, open, PAGE_UP, PATIENCE_MS } from './chat-support.js';
 
 afterEach(cleanup);
 
-/** Generous bound on anything that is waited for. */
-const PATIENCE_MS = 60_000;
-
-const [ENTER, ESCAPE, PAGE_UP, END, UP] = ['\r', '\u001b', '\u001b[5~', '\u001b[F', '\u001b[A'];
 /** What Ink itself writes to colour a text. */
 const COLOURS = new RegExp(`${'\u001b'}\\[[\\d;]*m`, 'g');
-
-/** Opens a conversation with Bob, or what else is given, and waits until it has been loaded. */
-async function open(client: MemoryClient, given: Partial<ChatProps> = {}, first: string | RegExp = / {2}(by the relay|direct) since|not connected/) {
-  const keyboard = createKeyboard();
-  let left = false;
-  let failure: SottoError | null = null;
-  let cursor = { row: -1, column: -1 };
-  const element = (changed: Partial<ChatProps> = {}) => (
-    <Chat
-      client={client} contact={BOB} home={undefined} keyboard={keyboard} columns={80} rows={24} onLeave={() => (left = true)}
-      onFailure={(error) => (failure = error)} onCursor={(row, column) => (cursor = { row, column })} {...given} {...changed}
-    />
-  );
-  const screen = render(element());
-  /** The screen as lines; spaces that don't break are spaces. */
-  const lines = () => (screen.lastFrame() ?? '').replaceAll('\u00a0', ' ').split('\n');
-  const shows = (...texts: readonly (string | RegExp)[]) => vi.waitFor(() => {
-    for (const text of texts) expect(lines().join('\n')).toMatch(text);
-  }, PATIENCE_MS);
-  await shows(first);
-  return {
-    ...screen, shows, lines, type: keyboard.read, cursor: () => cursor, hasLeft: () => left, failure: () => failure,
-    change: (changed: Partial<ChatProps>) => screen.rerender(element(changed)),
-  };
-}
 
 describe('a conversation on the screen', () => {
   it('shows who, by which path, and what was said', async () => {
@@ -241,13 +208,6 @@ describe('a conversation on the screen', () => {
     await vi.waitFor(() => expect(lines().map((each) => each.trim()).join(' ')).toContain(text), PATIENCE_MS);
   });
 
-  it('drops what it warned of a contact who is removed, and nothing of others', () => {
-    const warnings = [{ contact: CAROL.id, other: 'Carol', text: 'of Carol' }, { contact: null, other: null, text: 'of nobody' }, { contact: BOB.id, other: null, text: 'of Bob' }];
-    const before = { ...NOTHING, warnings };
-    expect(afterEvent(before, { type: 'removed', contact: CAROL }, BOB).warnings.map(({ text }) => text)).toEqual(['of nobody', 'of Bob']);
-    expect(afterEvent(before, { type: 'removed', contact: BOB }, BOB).warnings.map(({ text }) => text)).toEqual(['of Carol', 'of nobody']);
-  });
-
   it('keeps nothing on the screen of a contact who is removed meanwhile', async () => {
     const client = new MemoryClient();
     client.receive(BOB, 'about to go');
@@ -384,130 +344,5 @@ describe('a conversation that never lies', () => {
     met.held.catch(() => {});
     second.type('hello\r');
     await vi.waitFor(() => expect(second.failure()).toMatchObject({ code: 'store-failed' }), PATIENCE_MS);
-  });
-});
-
-describe('typing', () => {
-  it('takes every key of one reading, and lines that were typed before anything was shown', async () => {
-    const client = new MemoryClient();
-    const { type, shows, lines, cursor } = await open(client);
-    type('early\nabc\u007f\u007f\u007fxyz\u001b[D\u001b[D\u001b[3~');
-    await shows('> xz');
-    expect(cursor()).toEqual({ row: 23, column: 3 });
-    expect(client.messages.map(({ text }) => text)).toEqual(['early']);
-    for (let i = 1; i <= 90; i++) client.receive(BOB, `number ${i}.`);
-    await shows('number 90.');
-    type(PAGE_UP + PAGE_UP);
-    await shows('number 50.');
-    expect(lines().join()).not.toContain('number 60.');
-  });
-
-  it('keeps a tall draft to a third of the screen, with its cursor, the heading and the hint', async () => {
-    for (const text of ['line\r'.repeat(300), 'x'.repeat(5_000), '日本語'.repeat(500)]) {
-      const { type, shows, lines, cursor, unmount } = await open(new MemoryClient(), { columns: 40, rows: 12 });
-      type(`\u001b[200~${text}\u001b[201~`);
-      await shows(/^Bob {2}by the relay/);
-      await vi.waitFor(() => expect(lines().findIndex((line) => line.startsWith('Enter sends'))).toBe(7), PATIENCE_MS);
-      expect(lines()).toHaveLength(12);
-      await vi.waitFor(() => expect(cursor().row).toBe(11), PATIENCE_MS);
-      expect(cursor().column).toBeLessThan(40);
-      type('\u001b[1;5H');
-      await vi.waitFor(() => expect(cursor()).toEqual({ row: 8, column: 2 }), PATIENCE_MS);
-      type(UP.repeat(3));
-      expect(lines()).toHaveLength(12);
-      unmount();
-    }
-  });
-
-  it('tells when a text becomes too long, and keeps it', async () => {
-    const client = new MemoryClient();
-    const { type, shows } = await open(client);
-    type(`\u001b[200~${'é'.repeat(TEXT_MAX_BYTES / 2 - 500)}\u001b[201~`);
-    await shows(`room for 1,000 bytes more of ${TEXT_MAX_BYTES.toLocaleString('en-US')} bytes`);
-    type(`\u001b[200~${'é'.repeat(1_655)}\u001b[201~`);
-    await shows('2,310 bytes too long to be sent');
-    type(ENTER);
-    await shows('Not sent: this is 2,310 bytes too long.', /é+\n? *$/);
-    expect(client.calls.filter(([name]) => name === 'send')).toEqual([]);
-  });
-
-  it('allows what a body can carry, whatever else is in it', () => {
-    const text = { id: new Uint8Array(16), number: 0x7fff_ffff, chain: new Uint8Array(8), text: 'x'.repeat(TEXT_MAX_BYTES) };
-    const reply = { relay: `https://${'r'.repeat(200)}.example`, mailbox: new Uint8Array(16), token: new Uint8Array(16) };
-    const body = encodeBody(Date.now(), { case: 'text', value: text }, { name: 'n'.repeat(64), reply, devices: new Uint8Array(491), first: 0x7fff_ffff });
-    expect(body.length).toBeLessThanOrEqual(BODY_MAX_BYTES);
-  });
-
-  it('puts a text that was not sent before what has been typed since, and a command that does not exist too', async () => {
-    const client = new MemoryClient();
-    const { type, shows } = await open(client);
-    client.people = [];
-    let refuse!: () => void;
-    client.held = new Promise((resolve) => (refuse = resolve));
-    type(`first${ENTER}`);
-    await vi.waitFor(() => expect(client.calls).toHaveLength(1));
-    type('second');
-    await shows('> second');
-    refuse();
-    await shows(/> first\n {2}second/, 'No contact has this name');
-    client.people = [BOB];
-    type('\u0015\u0015\u0015/usr/bin is a folder\r');
-    await shows('There is no /usr/bin', '> /usr/bin is a folder');
-  });
-
-  it('asks before a draft is left behind', async () => {
-    const { type, shows, hasLeft } = await open(new MemoryClient());
-    type('half');
-    type(ESCAPE);
-    await shows('Press Esc or Ctrl-C again to leave without sending');
-    expect(hasLeft()).toBe(false);
-    type(ESCAPE);
-    await vi.waitFor(() => expect(hasLeft()).toBe(true), PATIENCE_MS);
-  });
-
-  it('refuses to be flooded by a paste', async () => {
-    const { type, shows } = await open(new MemoryClient());
-    type(`kept\u001b[200~${'x'.repeat(1_000_000)}\u001b[201~`);
-    await shows('too much to be pasted', '> kept');
-  });
-});
-
-describe('what the screen keeps', () => {
-  it('is in order and knows each message once, by the latest word on it', () => {
-    const client = new MemoryClient();
-    const [a, b, c] = ['a', 'b', 'c'].map((text) => client.receive(BOB, text));
-    if (!a || !b || !c) throw new Error('three were received');
-    expect(merge([a, c], [b, { ...c, state: 'read' }]).map(({ text, state }) => `${text} ${state}`)).toEqual(['a received', 'b received', 'c read']);
-  });
-
-  it('shows nothing as if it followed what is older than a gap', () => {
-    const client = new MemoryClient();
-    const messages = Array.from({ length: 300 }, (_, i) => client.receive(BOB, `${i}`));
-    const begun = afterNewest(NOTHING, messages.slice(0, 100));
-    expect(begun).toMatchObject({ older: true });
-    expect(afterNewest(begun, messages.slice(50, 150))).toMatchObject({ messages: messages.slice(0, 150), older: true });
-    const event: MessageView[] = messages.slice(299);
-    const after = afterNewest({ ...begun, older: false, messages: [...begun.messages, ...event] }, messages.slice(199, 299));
-    expect(after).toMatchObject({ messages: messages.slice(199), older: true });
-  });
-
-  it('mentions another contact without showing their messages', () => {
-    const client = new MemoryClient();
-    const after = afterEvent(NOTHING, { type: 'message', message: client.receive(CAROL, 'secret') }, BOB);
-    expect(after.messages).toEqual([]);
-    expect(after.news?.text).toBe('Carol has written to you as well.');
-  });
-
-  it('mentions somebody who waits for approval, and shows nothing of them', () => {
-    const after = afterEvent(NOTHING, { type: 'request', request: new MemoryClient().waiting[0]! }, BOB);
-    expect(after).toMatchObject({ messages: [], news: { text: 'Carol asks to be your contact; see "sotto requests".' } });
-  });
-
-  it('does not go on saying that a contact asks to begin anew who has done so', () => {
-    const asked = afterEvent(NOTHING, { type: 'request', request: { ...new MemoryClient().waiting[0]!, isContact: true } }, BOB);
-    expect(asked.news?.text).toBe('Carol asks to begin anew with you; see "sotto requests".');
-    const replaced = (contact: typeof BOB) => afterEvent(asked, { type: 'notice', contact, code: 'session-replaced', text: 'Begun anew.' }, BOB);
-    expect(replaced(CAROL)).toMatchObject({ news: null, warnings: [{ contact: CAROL.id, other: 'Carol', text: 'Begun anew.' }] });
-    expect(replaced(BOB).news).toBe(asked.news);
   });
 });

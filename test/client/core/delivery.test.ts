@@ -16,6 +16,18 @@ function acquaint(world: World): { alice: VirtualClient; bob: VirtualClient; atA
   return { alice, bob, atAlice, atBob };
 }
 
+/** Bob is away, and what Alice has written to him is gone from the relay. */
+function losing(seed: number, text: string): { world: World; alice: VirtualClient; bob: VirtualClient; atAlice: string } {
+  const world = new World(seed, { ...FAIR, direct: 0 });
+  const { alice, bob, atAlice } = acquaint(world);
+  bob.crash(60_000);
+  world.run(1_000);
+  alice.send(atAlice, text);
+  world.run(1_000);
+  for (const box of world.mailboxes.values()) box.envelopes.clear();
+  return { world, alice, bob, atAlice };
+}
+
 describe('two clients', () => {
   it('become contacts by a link and talk both ways', () => {
     const world = new World(1);
@@ -106,13 +118,7 @@ describe('two clients', () => {
   });
 
   it('ask again for what the relay has lost', () => {
-    const world = new World(10, { ...FAIR, direct: 0 });
-    const { alice, bob, atAlice } = acquaint(world);
-    bob.crash(60_000);
-    world.run(1_000);
-    alice.send(atAlice, 'lost by the relay');
-    world.run(1_000);
-    for (const box of world.mailboxes.values()) box.envelopes.clear();
+    const { world, alice, bob, atAlice } = losing(10, 'lost by the relay');
     alice.send(atAlice, 'kept');
     world.run(200_000);
     expect(bob.shown()).toEqual(['lost by the relay', 'kept']);
@@ -120,26 +126,14 @@ describe('two clients', () => {
   });
 
   it('notice a lost last message when they meet again', () => {
-    const world = new World(11, { ...FAIR, direct: 0 });
-    const { alice, bob, atAlice } = acquaint(world);
-    bob.crash(60_000);
-    world.run(1_000);
-    alice.send(atAlice, 'the last word');
-    world.run(1_000);
-    for (const box of world.mailboxes.values()) box.envelopes.clear();
+    const { world, alice, bob } = losing(11, 'the last word');
     world.run(300_000);
     expect(bob.shown()).toEqual(['the last word']);
     expect(alice.states()).toEqual(['delivered']);
   });
 
   it('notice what the relay has lost although a direct path is open that swallows every question about it', () => {
-    const world = new World(13, { ...FAIR, direct: 0 });
-    const { alice, bob, atAlice } = acquaint(world);
-    bob.crash(60_000);
-    world.run(1_000);
-    alice.send(atAlice, 'lost by the relay');
-    world.run(1_000);
-    for (const box of world.mailboxes.values()) box.envelopes.clear();
+    const { world, alice, bob, atAlice } = losing(13, 'lost by the relay');
     world.weather = FAIR;
     for (let ms = 0; alice.path(atAlice) !== 'direct' && ms < 100_000; ms += 10) world.run(10);
     world.swallowing = true;

@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyLink } from '../../../crypto/address.js';
 import { fromHex, toHex } from '../../../crypto/bytes.js';
 import { firstDevices, packDevices, unpackDevices } from '../../../crypto/devices.js';
-import { SottoError } from '../../../crypto/error.js';
 import { FLIGHT_BYTES, initiate } from '../../../crypto/handshake.js';
 import { hash } from '../../../crypto/hash.js';
 import { createIdentity } from '../../../crypto/identity.js';
@@ -15,7 +14,6 @@ import { ready } from '../../../crypto/sodium.js';
 import { encodeBody } from '../../../client/core/body.js';
 import type { Content } from '../../../client/core/body.js';
 import { CLOCK_AHEAD_MS, contactId, isCrossing, onAnswered, peerMailbox } from '../../../client/core/contacts.js';
-import { expireInvitations } from '../../../client/core/invitations.js';
 import { keepPast } from '../../../client/core/past.js';
 import type { ContactRecord } from '../../../client/core/records.js';
 import { REQUEST_BYTES_MAX, REQUEST_TEXTS_MAX, REQUESTS_MAX } from '../../../client/core/requests.js';
@@ -221,56 +219,6 @@ describe('where a contact is reached', () => {
     expect([memory.takeOutputs().filter(({ type }) => type !== 'save'), bob.hold, bob.record.begunAt]).toEqual([[], hold, begunAt + 1]);
     answer(REPLY, Number.MAX_SAFE_INTEGER);
     expect([bob.record.outbox.relay, bob.hold, bob.record.begunAt]).toEqual(['https://other.test', null, memory.now + CLOCK_AHEAD_MS - 1]);
-  });
-});
-
-describe('an invitation of ours', () => {
-  it('is answered once, when both its card and its mailbox are there', () => {
-    for (const order of [['published', 'collected'], ['collected', 'published']] as const) {
-      const world = new World(10);
-      const alice = world.client('Alice');
-      world.run(1_000);
-      alice.core.handle({ type: 'invite', request: 5, lifetimeMs: 60_000 }, world.now);
-      const { lookup, mailbox: { mailbox } } = [...alice.core.memory.invitations.values()][0]!;
-      const answers = [...order, ...order].map((type) => {
-        const outputs = alice.core.handle(type === 'published' ? { type, lookup, error: null } : { type, mailbox, error: null }, world.now);
-        return outputs.filter((output) => output.type === 'answer').length;
-      });
-      expect(answers).toEqual([0, 1, 0, 0]);
-    }
-  });
-
-  it('that the relay refuses is forgotten, but not one that worked before', () => {
-    const { world, alice } = host(11);
-    const { lookup, mailbox: { mailbox } } = [...alice.core.memory.invitations.values()][0]!;
-    for (const input of [{ type: 'published', lookup, error: 'relay-busy' }, { type: 'collected', mailbox, error: 'relay-busy' }] as const) {
-      expect(alice.core.handle(input, world.now).filter((output) => output.type === 'answer')).toEqual([]);
-    }
-    expect(alice.core.memory.invitations.size).toBe(1);
-    for (const error of ['relay-busy', 'mailbox-taken'] as const) {
-      alice.core.handle({ type: 'invite', request: 6, lifetimeMs: 60_000 }, world.now);
-      const fresh = [...alice.core.memory.invitations.values()].at(-1)!;
-      const outputs = alice.core.handle({ type: 'collected', mailbox: fresh.mailbox.mailbox, error }, world.now);
-      expect(outputs.find((output) => output.type === 'answer')?.result).toBeInstanceOf(SottoError);
-      expect(alice.core.memory.invitations.size).toBe(1);
-    }
-  });
-
-  it('is gone when nothing that was put in time can wait any more, not before', () => {
-    const { alice } = host(12);
-    const { expiresAt } = [...alice.core.memory.invitations.values()][0]!;
-    const end = expiresAt + 30 * 86_400_000;
-    const left = [end - 1, end].map((now) => {
-      alice.core.memory.now = now;
-      expireInvitations(alice.core.memory);
-      return alice.core.memory.invitations.size;
-    });
-    expect([left, alice.core.memory.closing.size]).toEqual([[1, 0], 1]);
-  });
-
-  it('is not for ourselves', () => {
-    const { alice, link } = host(13);
-    expect(() => alice.accept(link)).toThrow(/your own invitation/);
   });
 });
 

@@ -6,6 +6,7 @@ import { hash } from '../../../crypto/hash.js';
 import { ready } from '../../../crypto/sodium.js';
 import { createContact } from '../../../client/core/contacts.js';
 import type { Input } from '../../../client/core/input.js';
+import { expireInvitations } from '../../../client/core/invitations.js';
 import type { Output } from '../../../client/core/output.js';
 import { keepPast } from '../../../client/core/past.js';
 import { RELAY, World } from '../../support/world.js';
@@ -25,6 +26,54 @@ const changesOf = (outputs: readonly Output[]): unknown[] => outputs.flatMap((ou
 const answersOf = (outputs: readonly Output[]): unknown[] => outputs.flatMap((output) => (output.type === 'answer' ? [output.result instanceof SottoError ? output.result.code : output.result] : []));
 
 describe('an invitation of ours', () => {
+  it('is answered once, when both its card and its mailbox are there', () => {
+    for (const order of [['published', 'collected'], ['collected', 'published']] as const) {
+      const { world, alice } = home(10);
+      alice.core.handle({ type: 'invite', request: 5, lifetimeMs: 60_000 }, world.now);
+      const { lookup, mailbox: { mailbox } } = [...alice.core.memory.invitations.values()][0]!;
+      const answers = [...order, ...order].map((type) => {
+        const outputs = alice.core.handle(type === 'published' ? { type, lookup, error: null } : { type, mailbox, error: null }, world.now);
+        return outputs.filter((output) => output.type === 'answer').length;
+      });
+      expect(answers).toEqual([0, 1, 0, 0]);
+    }
+  });
+
+  it('that the relay refuses is forgotten, but not one that worked before', () => {
+    const { world, alice } = home(11);
+    alice.invite();
+    const { lookup, mailbox: { mailbox } } = [...alice.core.memory.invitations.values()][0]!;
+    for (const input of [{ type: 'published', lookup, error: 'relay-busy' }, { type: 'collected', mailbox, error: 'relay-busy' }] as const) {
+      expect(alice.core.handle(input, world.now).filter((output) => output.type === 'answer')).toEqual([]);
+    }
+    expect(alice.core.memory.invitations.size).toBe(1);
+    for (const error of ['relay-busy', 'mailbox-taken'] as const) {
+      alice.core.handle({ type: 'invite', request: 6, lifetimeMs: 60_000 }, world.now);
+      const fresh = [...alice.core.memory.invitations.values()].at(-1)!;
+      const outputs = alice.core.handle({ type: 'collected', mailbox: fresh.mailbox.mailbox, error }, world.now);
+      expect(outputs.find((output) => output.type === 'answer')?.result).toBeInstanceOf(SottoError);
+      expect(alice.core.memory.invitations.size).toBe(1);
+    }
+  });
+
+  it('is gone when nothing that was put in time can wait any more, not before', () => {
+    const { alice } = home(12);
+    alice.invite();
+    const { expiresAt } = [...alice.core.memory.invitations.values()][0]!;
+    const end = expiresAt + 30 * 86_400_000;
+    const left = [end - 1, end].map((now) => {
+      alice.core.memory.now = now;
+      expireInvitations(alice.core.memory);
+      return alice.core.memory.invitations.size;
+    });
+    expect([left, alice.core.memory.closing.size]).toEqual([[1, 0], 1]);
+  });
+
+  it('is not for ourselves', () => {
+    const { alice } = home(13);
+    expect(() => alice.accept(alice.invite())).toThrow(/your own invitation/);
+  });
+
   it('is on the disk before the relay is given its card, which is for one guest and as long as the invitation lives', () => {
     const { alice, handle } = home(1);
     const lives = [59_001, 60_000, 60_001].map((lifetimeMs) => handle({ type: 'invite', request: 5, lifetimeMs }).find((output) => output.type === 'publish')!.ttlSeconds);
